@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.blas import dtrmm
 from scipy.sparse import diags_array, issparse
 
 from sknn3._blocks import row_blocks, take_rows
@@ -59,7 +60,8 @@ class Conditioning:
 
     `centre` is a0, `mean` is of the features, `scale` is the root of the diagonal of M,
     `start_factor` what takes initial weights for standardised features to these,
-    `factor` is P and `inverse` its inverse: (d, d) arrays, (d,) diagonals, or scalars.
+    `factor` is P and `inverse` its inverse: lower triangular (d, d) arrays, (d,)
+    diagonals, or scalars.
     """
 
     n_features: int
@@ -89,9 +91,8 @@ class Conditioning:
         """Gradient by the variables, from the gradient by the weights."""
         pulled = gradient.copy()
         slope1, slope2 = self._unpack(pulled)
-        slope1[:, 1:] = _times(
-            slope1[:, 1:] - np.outer(slope1[:, 0], self.mean), self.factor.T
-        )
+        slope1[:, 1:] -= np.outer(slope1[:, 0], self.mean)
+        slope1[:, 1:] = _times(slope1[:, 1:], self.factor, transposed=True)
         slope2[:, 1:] -= self.centre * slope2[:, :1]
         return pulled
 
@@ -129,8 +130,11 @@ class Conditioning:
         return unpack(params, self.n_features, self.hidden_layer_size)
 
 
-def _times(W: np.ndarray, P: np.ndarray) -> np.ndarray:
-    return W @ P if P.ndim == 2 else W * P
+def _times(W: np.ndarray, P: np.ndarray, *, transposed: bool = False) -> np.ndarray:
+    """Multiply by a lower triangular matrix, or its transpose; or by a diagonal."""
+    if P.ndim < 2:
+        return W * P
+    return dtrmm(1.0, P.T, W.T, trans_a=transposed).T
 
 
 def conditioning_for(
@@ -220,8 +224,10 @@ def _factors(
     np.fill_diagonal(correlation, 1)
     root = cholesky(correlation, lower=True)
     inverse_root = solve_triangular(root, np.eye(len(root)), lower=True)
-    inverse = root * scale[:, np.newaxis]
-    return mean, scale, start_factor, inverse_root / scale, inverse
+    # C-ordered, as `_times` needs them if they are not to be copied for each product.
+    factor = np.divide(inverse_root, scale, order="C")
+    inverse = np.multiply(root, scale[:, np.newaxis], order="C")
+    return mean, scale, start_factor, factor, inverse
 
 
 def _as_float32(values: np.ndarray) -> np.ndarray:

@@ -72,8 +72,9 @@ class Objective:
                 output_activation=self.output_activation,
             )
 
-        cost, gradient = 0.0, np.zeros_like(params)
-        for block_cost, block_gradient in self.map_blocks(evaluate, self.blocks):
+        sums = self.map_blocks(evaluate, self.blocks)
+        cost, gradient = next(sums)
+        for block_cost, block_gradient in sums:
             cost += block_cost
             gradient += block_gradient
         return penalised_mean(
@@ -94,7 +95,7 @@ def raw_outputs(
     O = np.empty((X.shape[0], len(theta2)), np.result_type(X.dtype, theta1.dtype))
     with np.errstate(over="ignore", invalid="ignore"):
         for rows in row_blocks(X.shape[0]):
-            O[rows] = layers(take_rows(X, rows), theta1, theta2, activation)[1]
+            O[rows] = layers(take_rows(X, rows), theta1, theta2, activation)[1].T
     if not np.isfinite(O).all():
         raise ValueError(
             f"The outputs are not finite: the values in X are too large for {X.dtype}."

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -51,10 +52,49 @@ def test_uses_as_many_threads_as_blas_was_allowed(allowed):
     with block_map(allowed) as map_blocks:
         threads = set(map_blocks(meet, range(allowed)))
     assert len(threads) == allowed
-    if allowed == 1:
-        assert threads == {threading.main_thread()}
-    else:
-        assert not any(thread.is_alive() for thread in threads)
+    threads.remove(threading.main_thread())  # which does its share
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_results_come_in_order_and_are_not_hoarded():
+    in_memory = waiting = 0
+    lock = threading.Lock()
+
+    def produce(i):
+        nonlocal in_memory, waiting
+        with lock:
+            in_memory += 1
+            waiting = max(waiting, in_memory)
+        time.sleep(1e-4)
+        return i
+
+    order = []
+    with threadpool_limits(3, user_api="blas"), block_map(3) as map_blocks:
+        for i in map_blocks(produce, range(1000)):
+            with lock:
+                in_memory -= 1
+            order.append(i)
+    assert order == list(range(1000))
+    assert waiting < 500
+
+
+@pytest.mark.parametrize("bad", [0, 1, 50, 99])
+def test_an_error_in_a_block_comes_out_and_ends_the_pass(bad):
+    seen = []
+
+    def fail(i):
+        seen.append(i)
+        time.sleep(1e-4)
+        if i == bad:
+            raise ZeroDivisionError(i)
+
+    with threadpool_limits(3, user_api="blas"), block_map(3) as map_blocks:
+        for _ in range(2):  # the threads survive it
+            seen.clear()
+            with pytest.raises(ZeroDivisionError, match=str(bad)):
+                list(map_blocks(fail, range(100)))
+            assert max(seen) < bad + 40
+        assert list(map_blocks(abs, range(5))) == [*range(5)]
 
 
 def test_one_block_needs_no_pool():
