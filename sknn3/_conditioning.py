@@ -49,6 +49,11 @@ ROWS_PER_FEATURE = 10
 RIDGE = 0.3
 PENALTY_FACTOR = 20.0
 
+# Of the initial weights, in units of Glorot's for features of deviation 1.  On seven
+# data sets and three activations 0.75 was better than 0.5 by up to 5% of the cost
+# after 10 passes, and never much worse.
+START_FACTOR = 0.75
+
 # Of means and correlations, in units of the features' scale: that of float32.  Adding
 # rows in another order then leaves no trace: see `Run` on what becomes of one.
 _PRECISION = 2.0**-24
@@ -112,7 +117,7 @@ class Conditioning:
 
         Units are centred on the mean sample, and see each feature in its own unit:
         neither do large ones saturate them, nor are small ones lost.  Weights that
-        would cost more penalty than they are worth shrink; all are about halved,
+        would cost more penalty than they are worth shrink; all are a little smaller,
         since features are correlated where Glorot takes them for independent.
         """
         theta1, _ = self._unpack(params)
@@ -215,7 +220,7 @@ def _factors(
         raise ValueError("The squares of the values in X overflow. Scale the features.")
     # Constant features without a penalty have no scale: any will do.
     scale = _as_float32(np.sqrt(np.where(squared > 0, squared, 1)))
-    start_factor = _as_float32(np.sqrt(variance)) / (2 * scale**2)
+    start_factor = START_FACTOR * _as_float32(np.sqrt(variance)) / scale**2
     mean = np.round(mean / scale / _PRECISION) * _PRECISION * scale
     if spread.ndim == 1:
         return mean, scale, start_factor, 1 / scale, scale

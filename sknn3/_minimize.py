@@ -65,10 +65,15 @@ def _tnc_options(n_variables: int) -> dict[str, Any]:
         "xtol": 0.0,
         "gtol": 0.0,
         # By default each variable is scaled by 1 + |x|, which undoes conditioning.
-        "scale": np.ones(n_variables),
+        # 3 to 10 reaches lower costs than 1 from the 20th pass on.
+        "scale": np.full(n_variables, 5.0),
         "offset": np.zeros(n_variables),
-        # Passes spent on one Newton step; by default up to 50, a whole budget.
-        "maxCGit": 3,
+        # Passes spent on the direction of a step; by default up to 50, a whole budget.
+        # 3 is equal in the end, but a fifth behind for the first 30 passes.
+        "maxCGit": 2,
+        # A line search may end at a point where the slope is still half of what it
+        # was (by default a quarter): the next step does more than a better end.
+        "eta": 0.5,
         # Relative step of the differences of gradients that stand for products with
         # the Hessian.  The default, 1.5e-8, amplifies rounding: in float32 all that
         # is left of the products is noise.  1e-4 to 1e-2 do about equally well.

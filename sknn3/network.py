@@ -119,6 +119,7 @@ class Activation(NamedTuple):
     apply: Callable[[Any], None]
     multiply_by_slope: Callable[[Any, Any], None]
     at_zero: float
+    initial_bias: float  # half the width of the interval that biases are drawn from
 
 
 def _logistic(Z: Any) -> None:
@@ -146,11 +147,13 @@ def _relu_slope(D: Any, A: Any) -> None:
     D *= A > 0
 
 
+# Units that start at unlike places of their activation end in slightly better minima;
+# logistic units bend half as fast as tanh units do.
 ACTIVATIONS = {
-    "identity": Activation(lambda _: None, lambda _D, _A: None, 0.0),
-    "logistic": Activation(_logistic, _logistic_slope, 0.5),
-    "tanh": Activation(lambda Z: np.tanh(Z, out=Z), _tanh_slope, 0.0),
-    "relu": Activation(lambda Z: np.maximum(Z, 0, out=Z), _relu_slope, 0.0),
+    "identity": Activation(lambda _: None, lambda _D, _A: None, 0.0, 0.5),
+    "logistic": Activation(_logistic, _logistic_slope, 0.5, 1.0),
+    "tanh": Activation(lambda Z: np.tanh(Z, out=Z), _tanh_slope, 0.0, 0.5),
+    "relu": Activation(lambda Z: np.maximum(Z, 0, out=Z), _relu_slope, 0.0, 0.5),
 }
 
 

@@ -175,7 +175,7 @@ def test_glorot_start_and_prior_log_odds(iris):
     clf = start_of(X, y, hidden_layer_size=200, conditioning=None)
     bound = np.sqrt(6 / (4 + 200))
     assert bound * 0.98 < np.abs(clf.coefs_[0]).max() < bound
-    assert_array_equal(clf.intercepts_[0], 0)
+    assert 0.98 < np.abs(clf.intercepts_[0]).max() < 1
     shares = np.array([100, 30, 20]) / 150
     # The shares are rounded to 12 decimals.
     assert_allclose(clf.intercepts_[1], logit(shares), rtol=1e-11)
@@ -188,11 +188,18 @@ def test_conditioned_start_has_its_biases_at_the_mean_sample(iris):
     X = X + 5
     clf = start_of(X, y)
     mean = X.mean(axis=0, keepdims=True)
-    hidden = expit(mean @ clf.coefs_[0] + clf.intercepts_[0])
-    assert_allclose(hidden, 0.5, atol=1e-5)
-    assert_allclose(
-        clf.decision_function(mean), np.full((1, 3), logit(1 / 3)), rtol=1e-4
+    drawn = start_of(X, y, conditioning=None).intercepts_[0]
+    assert_allclose((mean @ clf.coefs_[0] + clf.intercepts_[0])[0], drawn, atol=1e-5)
+    at_centre = np.full((1, 25), 0.5) @ clf.coefs_[1] + clf.intercepts_[1]
+    assert_allclose(at_centre[0], np.full(3, logit(1 / 3)), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("activation", "bound"), [("logistic", 1), ("tanh", 0.5)])
+def test_hidden_units_start_at_unlike_places(iris, activation, bound):
+    clf = start_of(
+        *iris, activation=activation, hidden_layer_size=200, conditioning=None
     )
+    assert 0.98 * bound < np.abs(clf.intercepts_[0]).max() < bound
 
 
 def test_init_epsilon_bounds_every_weight(iris):

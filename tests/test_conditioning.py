@@ -99,7 +99,7 @@ def test_a_start_is_placed_at_the_mean_and_sees_features_in_their_units(kind, rn
     variables = make(X, kind, penalty=0.0)
     theta1, theta2 = unpack(variables.place(start.copy()), 3, 3)
     drawn1, drawn2 = unpack(start, 3, 3)
-    expected = Z @ drawn1[:, 1:].T / 2.6 + drawn1[:, 0]
+    expected = Z @ drawn1[:, 1:].T * 0.75 / 1.3 + drawn1[:, 0]
     assert_allclose(X @ theta1[:, 1:].T + theta1[:, 0], expected, atol=1e-5)
     assert_allclose(theta2[:, 0], drawn2[:, 0] - drawn2[:, 1:].sum(axis=1) / 2)
 
