@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.utils import assert_all_finite
 
-from sknn3._blocks import BlockMap, row_blocks, take_rows
-from sknn3.network import block_cost_gradient, layers, penalised_mean, unpack
+from sknn3._blocks import BLOCK_ROWS, BlockMap, row_blocks, take_rows
+from sknn3.network import (
+    block_cost_gradient,
+    hidden_inputs,
+    outputs,
+    penalised_mean,
+    unpack,
+)
+
+# Predictions leave the threads to BLAS, which takes some rows to get going.
+_ROWS_AT_ONCE = 4 * BLOCK_ROWS
 
 
 class Objective:
@@ -88,16 +99,37 @@ class Objective:
         )
 
 
-def raw_outputs(
-    X: Any, theta1: np.ndarray, theta2: np.ndarray, activation: str
+def outputs_of(
+    X: Any,
+    theta1: np.ndarray,
+    theta2: np.ndarray,
+    activation: str,
+    finish: Callable[[np.ndarray], np.ndarray] = lambda O: O,
 ) -> np.ndarray:
-    """Compute outputs before their activation, (n, K), in the memory of few blocks."""
-    O = np.empty((X.shape[0], len(theta2)), np.result_type(X.dtype, theta1.dtype))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for rows in row_blocks(X.shape[0]):
-            O[rows] = layers(take_rows(X, rows), theta1, theta2, activation)[1].T
-    if not np.isfinite(O).all():
-        raise ValueError(
-            f"The outputs are not finite: the values in X are too large for {X.dtype}."
-        )
-    return O
+    """Compute outputs of all rows, (n, K), in the memory of few blocks.
+
+    `finish` takes the outputs of a block before their activation, (K, n), and makes
+    of them what is wanted: (n,) or (any, n).  Values that are not finite are refused
+    here, where they show in the inputs of the hidden units: looking for them in X is
+    a sweep over all of it.
+    """
+    n_samples = X.shape[0]
+    result = np.empty(0)
+    for start in range(0, n_samples, _ROWS_AT_ONCE):
+        rows = slice(start, min(start + _ROWS_AT_ONCE, n_samples))
+        block = take_rows(X, rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            A = hidden_inputs(block, theta1)
+            if not np.isfinite(A.sum()):
+                assert_all_finite(block, input_name="X")
+            O = outputs(A, theta2, activation)
+        if not np.isfinite(O).all():
+            raise ValueError(
+                "The outputs are not finite: the values in X are too large for "
+                f"{X.dtype}."
+            )
+        wanted = finish(O)
+        if start == 0:
+            result = np.empty((n_samples, *wanted.shape[:-1]), wanted.dtype)
+        result[rows] = wanted.T
+    return result

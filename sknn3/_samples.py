@@ -12,12 +12,12 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 
 def decide(O: np.ndarray, *, n_classes: int, multilabel: bool) -> np.ndarray:
-    """Turn raw outputs, shape (n, K), into codes of the labels."""
+    """Turn raw outputs, shape (K, n), into codes: (n,), or (K, n) if multilabel."""
     if multilabel:
         return (O > 0).astype(np.intp)
-    if O.shape[1] > 1:
-        return O.argmax(axis=1)
-    return ((O[:, 0] > 0) & (n_classes == 2)).astype(np.intp)
+    if len(O) > 1:
+        return O.argmax(axis=0)
+    return ((O[0] > 0) & (n_classes == 2)).astype(np.intp)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import log_expit, log_softmax, logit
+from scipy.special import logit
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -25,10 +26,20 @@ from sknn3._blocks import row_blocks
 from sknn3._callbacks import print_end, print_progress
 from sknn3._conditioning import Conditioning, conditioning_for
 from sknn3._minimize import ADVICE, SOLVERS, Run, Validation, minimize
-from sknn3._objective import Objective, raw_outputs
+from sknn3._objective import Objective, outputs_of
 from sknn3._parallel import block_map, deferred_interrupt
 from sknn3._samples import Labels, Samples, decide
-from sknn3.network import ACTIVATIONS, OUTPUTS, pack, random_weights, unpack
+from sknn3.network import (
+    ACTIVATIONS,
+    OUTPUTS,
+    pack,
+    random_weights,
+    sigmoid,
+    unpack,
+)
+
+# What `fit` and the predictions take as X.
+_ACCEPTED = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 # A class that (nearly) all or none of the samples have would start at infinity.
 _SMALLEST_PRIOR = 1e-6
@@ -81,9 +92,10 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
     init_epsilon : float, default=None
         If given, all weights start uniformly in (-init_epsilon, init_epsilon).
         None starts from Glorot-uniform weights, hidden biases uniformly in (-1, 1)
-        ('logistic') or (-0.5, 0.5), and output biases at the log-odds of the classes'
-        share of the samples.  With conditioning, the biases refer to the mean sample
-        and activation, and the hidden weights to standardised features.
+        for 'logistic', in (-0.5, 0.5) for 'tanh' and else at 0, and output biases at
+        the log-odds of the classes' share of the samples.  With conditioning, the
+        biases refer to the mean sample and activation, and the hidden weights to
+        standardised features.
     class_weight : dict, list of dict or 'balanced', default=None
         Weights of the classes, as ``{class: weight}``; they multiply
         `sample_weight`.  'balanced' makes all classes weigh the same.  For
@@ -295,7 +307,11 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> Samples:
         continues = self._continues()
-        X, y = _validated(self, X, y, multi_output=True, reset=not continues)
+        # Large values may overflow in the sum by which scikit-learn looks for NaN.
+        with np.errstate(over="ignore", invalid="ignore"):
+            X, y = validate_data(
+                self, X, y, multi_output=True, reset=not continues, **_ACCEPTED
+            )
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
@@ -332,17 +348,15 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
                 )
 
     def _validation(self, held_out: Samples) -> Validation:
-        X = held_out.X
+        X, labels = held_out.X, held_out.labels
+        to_codes = partial(
+            decide, n_classes=len(labels.classes), multilabel=labels.multilabel
+        )
 
         def score(params: np.ndarray) -> float:
             thetas = unpack(params.astype(X.dtype), X.shape[1], self.hidden_layer_size)
-            return held_out.accuracy(
-                decide(
-                    raw_outputs(X, *thetas, self.activation),
-                    n_classes=len(held_out.labels.classes),
-                    multilabel=held_out.labels.multilabel,
-                )
-            )
+            codes = outputs_of(X, *thetas, self.activation, finish=to_codes)
+            return held_out.accuracy(codes)
 
         return Validation(score, self.n_iter_no_change)
 
@@ -494,11 +508,11 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
             The class of the largest output; for multilabel targets an indicator
             matrix of the labels with a probability over 1/2.
         """
-        codes = decide(
-            self._raw_outputs(X),
-            n_classes=len(self.classes_),
-            multilabel=self._multilabel,
+        check_is_fitted(self)
+        to_codes = partial(
+            decide, n_classes=len(self.classes_), multilabel=self._multilabel
         )
+        codes = self._outputs_of(X, to_codes)
         return codes if self._multilabel else self.classes_[codes]
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -516,7 +530,8 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
             each class, the largest being the predicted one, or for each label,
             positive where the label is predicted.
         """
-        O = self._raw_outputs(X)
+        check_is_fitted(self)
+        O = self._outputs_of(X, lambda O: O)
         return O if self._multilabel or self.n_outputs_ > 1 else O[:, 0]
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -534,10 +549,8 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
             sum); for multilabel targets each label has a probability of its own.
             Always positive.
         """
-        P = np.exp(self.predict_log_proba(X))
-        # Never quite 0, nor a label's quite 1: nothing is that certain.
-        limits = np.finfo(P.dtype)
-        return P.clip(limits.tiny, 1 - limits.epsneg if self._multilabel else 1)
+        check_is_fitted(self)
+        return self._outputs_of(X, self._probabilities)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Estimate the logarithm of the probability of each class, or label.
@@ -550,36 +563,30 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Finite also where the probability itself is too small for its dtype.
+            The logarithm of what `predict_proba` returns, and so finite.
         """
-        O = self._raw_outputs(X)
-        if self.out_activation_ == "softmax":
-            return log_softmax(O, axis=1)
-        if self._multilabel:
-            return log_expit(O)
-        if self.n_outputs_ > 1:
-            return log_softmax(log_expit(O), axis=1)
+        return np.log(self.predict_proba(X))
+
+    def _probabilities(self, O: np.ndarray) -> np.ndarray:
         if len(self.classes_) == 1:
-            return np.zeros_like(O)
-        return log_expit(np.hstack([-O, O]))
+            return np.ones_like(O)
+        if self._multilabel:
+            P = sigmoid(O)
+        elif self.n_outputs_ == 1:
+            P = sigmoid(np.vstack([-O, O]))
+        else:
+            P = OUTPUTS[self.out_activation_].class_probabilities(O)
+        # Never quite 0, nor a label's quite 1: nothing is that certain.
+        limits = np.finfo(P.dtype)
+        if self._multilabel:
+            np.minimum(P, 1 - limits.epsneg, out=P)
+        return np.maximum(P, limits.tiny, out=P)
 
-    def _raw_outputs(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        X = _validated(self, X, reset=False)
-        return raw_outputs(X, self.theta1_, self.theta2_, self._activation)
-
-
-def _validated(estimator: BaseEstimator, *data: Any, **options: Any) -> Any:
-    """Check what `fit` and the predictions take as X, and y with it."""
-    # Large values may overflow in the sum by which scikit-learn looks for NaN.
-    with np.errstate(over="ignore", invalid="ignore"):
-        return validate_data(
-            estimator,
-            *data,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            **options,
-        )
+    def _outputs_of(
+        self, X: Any, finish: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        X = validate_data(self, X, reset=False, ensure_all_finite=False, **_ACCEPTED)
+        return outputs_of(X, self.theta1_, self.theta2_, self._activation, finish)
 
 
 @contextmanager

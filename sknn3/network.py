@@ -40,7 +40,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from scipy.special import expit, softmax
+from scipy.special import expit
 from sklearn.utils import check_random_state
 
 __all__ = [
@@ -147,21 +147,21 @@ def _relu_slope(D: Any, A: Any) -> None:
     D *= A > 0
 
 
-# Units that start at unlike places of their activation end in slightly better minima;
-# logistic units bend half as fast as tanh units do.
+# Sigmoid units that start at unlike places of their bend end in slightly better minima;
+# the bend of logistic units is twice as wide as that of tanh units.
 ACTIVATIONS = {
-    "identity": Activation(lambda _: None, lambda _D, _A: None, 0.0, 0.5),
+    "identity": Activation(lambda _: None, lambda _D, _A: None, 0.0, 0.0),
     "logistic": Activation(_logistic, _logistic_slope, 0.5, 1.0),
     "tanh": Activation(lambda Z: np.tanh(Z, out=Z), _tanh_slope, 0.0, 0.5),
-    "relu": Activation(lambda Z: np.maximum(Z, 0, out=Z), _relu_slope, 0.0, 0.5),
+    "relu": Activation(lambda Z: np.maximum(Z, 0, out=Z), _relu_slope, 0.0, 0.0),
 }
 
 
 # ------------------------------------------------------------------- outputs
-# Each loss takes the outputs before activation, shape (K, n), and the targets: an
-# indicator matrix of that shape, or the positions of its ones in flat order, shape
-# (n,).  It returns the loss of each sample, shape (n,), and its derivative by the
-# outputs, shape (K, n), and overwrites the outputs.
+# All functions here take the outputs before activation, shape (K, n).  A loss also
+# takes the targets: an indicator matrix of that shape, or the positions of its ones in
+# flat order, shape (n,).  It returns the loss of each sample, shape (n,), and its
+# derivative by the outputs, shape (K, n), and overwrites the outputs.
 
 
 def _at_target(F: Any, target: Any) -> Any:
@@ -177,7 +177,8 @@ def _subtract_target(D: Any, target: Any) -> None:
         D -= target
 
 
-# Above this, softplus(o) = o and g(o) = 1 in any dtype, and exp(o) still is finite.
+# Beyond this, softplus(o) = o, g(o) = 1 and g(-o) = exp(-o) in any dtype, and exp(o)
+# still is finite.
 _SATURATED = 80
 
 
@@ -209,16 +210,36 @@ def _softmax_loss(O: Any, target: Any) -> tuple[Any, Any]:
     return loss, O
 
 
+def _softmax(O: Any) -> Any:
+    P = O - O.max(axis=0)
+    np.exp(P, out=P)
+    P /= P.sum(axis=0)
+    return P
+
+
+def _sigmoids_made_to_sum_to_1(O: Any) -> Any:
+    # All sigmoids of a sample may be too small for a sum; but where g(o) = exp(o),
+    # outputs may be shifted as in a softmax.
+    P = expit(O - np.minimum(O.max(axis=0) + _SATURATED, 0))
+    P /= P.sum(axis=0)
+    return P
+
+
 class Output(NamedTuple):
-    """An output activation and the loss that belongs to it."""
+    """An output activation, the loss that belongs to it, and what it says of classes.
+
+    `class_probabilities` are activations made to sum to 1, if there are more than two
+    classes.
+    """
 
     activate: Callable[[Any], Any]
     loss: Callable[[Any, Any], tuple[Any, Any]]
+    class_probabilities: Callable[[Any], Any]
 
 
 OUTPUTS = {
-    "logistic": Output(sigmoid, _logistic_loss),
-    "softmax": Output(lambda O: softmax(O, axis=1), _softmax_loss),
+    "logistic": Output(sigmoid, _logistic_loss, _sigmoids_made_to_sum_to_1),
+    "softmax": Output(_softmax, _softmax_loss, _softmax),
 }
 
 
@@ -365,27 +386,29 @@ def unpack(
 # ------------------------------------------------------ forward and backpropagation
 
 
-def layers(
-    X: Any, theta1: np.ndarray, theta2: np.ndarray, activation: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Compute activations A (h + 1, n), the bias unit first, and raw outputs O (K, n).
+# Units are rows and samples columns here, so that biases, sums over units and sums
+# over samples all run along memory.
 
-    Units are rows and samples columns here, so that biases, sums over units and
-    sums over samples all run along memory.
-    """
+
+def hidden_inputs(X: Any, theta1: np.ndarray) -> np.ndarray:
+    """Compute what hidden units see, (h + 1, n), with the bias unit's 1 in row 0."""
     W1 = theta1[:, 1:]
     A = np.empty((len(theta1) + 1, X.shape[0]), np.result_type(X.dtype, theta1.dtype))
     A[0] = 1
-    hidden = A[1:]
     if issparse(X) or X.dtype == np.float32:
         # In float32 OpenBLAS takes a third longer for W1 @ X.T where the processor has
         # AVX-512; in float64 it is the other way round; elsewhere they are equal.
-        hidden[...] = (X @ W1.T).T
+        A[1:] = (X @ W1.T).T
     else:
-        np.matmul(W1, X.T, out=hidden)
-    hidden += theta1[:, :1]
-    ACTIVATIONS[activation].apply(hidden)
-    return A, theta2 @ A
+        np.matmul(W1, X.T, out=A[1:])
+    A[1:] += theta1[:, :1]
+    return A
+
+
+def outputs(A: np.ndarray, theta2: np.ndarray, activation: str) -> np.ndarray:
+    """Activate the hidden units, in place, and compute raw outputs, (K, n)."""
+    ACTIVATIONS[activation].apply(A[1:])
+    return theta2 @ A
 
 
 def forward(
@@ -445,8 +468,9 @@ def forward(
             f"theta1 {theta1.shape} and theta2 {theta2.shape} do not fit X "
             f"{X.shape}: expected {expected[0]} and {expected[1]}."
         )
-    A, O = layers(X, theta1, theta2, activation)
-    return A[1:].T, OUTPUTS[output_activation].activate(O.T)
+    A = hidden_inputs(X, theta1)
+    O = outputs(A, theta2, activation)
+    return A[1:].T, OUTPUTS[output_activation].activate(O).T
 
 
 def block_cost_gradient(
@@ -466,7 +490,8 @@ def block_cost_gradient(
     # Weights on the way to nowhere may overflow; whoever minimises looks at the
     # cost for that, and must not be bothered by a warning for each product.
     with np.errstate(over="ignore", invalid="ignore"):
-        A, O = layers(X, theta1, theta2, activation)
+        A = hidden_inputs(X, theta1)
+        O = outputs(A, theta2, activation)
         loss, D2 = OUTPUTS[output_activation].loss(O, target)
         if sample_weight is not None:
             loss *= sample_weight

@@ -29,7 +29,8 @@ INTERNAL = {
         "Activation",
         "Output",
         "block_cost_gradient",
-        "layers",
+        "hidden_inputs",
+        "outputs",
         "penalised_mean",
     }
 }

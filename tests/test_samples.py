@@ -214,12 +214,13 @@ def test_accuracy_of_labels_wants_all_of_them():
 
 
 def test_decisions():
-    several = np.array([[0.1, 0.3, 0.2], [-1, -2, -3]])
+    several = np.array([[0.1, -1], [0.3, -2], [0.2, -3]])
     assert decide(several, n_classes=3, multilabel=False).tolist() == [1, 0]
     assert decide(several, n_classes=3, multilabel=True).tolist() == [
-        [1, 1, 1],
-        [0, 0, 0],
+        [1, 0],
+        [1, 0],
+        [1, 0],
     ]
-    one = np.array([[-0.1], [0.1]])
+    one = np.array([[-0.1, 0.1]])
     assert decide(one, n_classes=2, multilabel=False).tolist() == [0, 1]
     assert decide(one, n_classes=1, multilabel=False).tolist() == [0, 0]
