@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from sknn3._blocks import BLOCK_ROWS, BlockMap, row_blocks, take_rows
+from sknn3._blocks import ROUND_ROWS, BlockMap, row_blocks, take_rows
 from sknn3.network import (
     block_cost_gradient,
     hidden_inputs,
@@ -16,9 +16,6 @@ from sknn3.network import (
     penalised_mean,
     unpack,
 )
-
-# Predictions leave the threads to BLAS, which takes some rows to get going.
-_ROWS_AT_ONCE = 4 * BLOCK_ROWS
 
 
 class Objective:
@@ -115,8 +112,9 @@ def outputs_of(
     """
     n_samples = X.shape[0]
     result = np.empty(0)
-    for start in range(0, n_samples, _ROWS_AT_ONCE):
-        rows = slice(start, min(start + _ROWS_AT_ONCE, n_samples))
+    # The threads are BLAS's here, which takes some rows to get going.
+    for start in range(0, n_samples, ROUND_ROWS):
+        rows = slice(start, min(start + ROUND_ROWS, n_samples))
         block = take_rows(X, rows)
         with np.errstate(over="ignore", invalid="ignore"):
             A = hidden_inputs(block, theta1)

@@ -3,22 +3,35 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sknn3._blocks import BLOCK_ROWS, RELATIVE_SIZES, row_blocks, take_rows
+from sknn3._blocks import (
+    RELATIVE_SIZES,
+    ROUND_ROWS,
+    SINGLE_BLOCK_ROWS,
+    row_blocks,
+    take_rows,
+)
 
 
-@pytest.mark.parametrize("n", [1, 7, BLOCK_ROWS, BLOCK_ROWS + 1, 5000, 60000])
-def test_blocks_cover_all_rows_and_are_of_two_sizes(n):
+@pytest.mark.parametrize(
+    "n", [1, 7, SINGLE_BLOCK_ROWS, SINGLE_BLOCK_ROWS + 1, 5000, 60000]
+)
+def test_blocks_cover_all_rows_in_the_sizes_told(n):
     blocks = row_blocks(n)
     assert_array_equal(
         np.concatenate([np.arange(n)[rows] for rows in blocks]), range(n)
     )
     sizes = np.array([rows.stop - rows.start for rows in blocks])
-    if n <= BLOCK_ROWS:
+    if n <= SINGLE_BLOCK_ROWS:
         assert sizes == [n]
     else:
-        assert sizes.max() <= 1.2 * BLOCK_ROWS + 1
-        expected = np.resize(RELATIVE_SIZES, len(sizes)) * n / len(sizes)
-        assert_allclose(sizes, expected, atol=1)
+        relative = np.resize(RELATIVE_SIZES, len(sizes))
+        assert_allclose(sizes, relative * n / relative.sum(), atol=1)
+        assert n / relative.sum() <= ROUND_ROWS / sum(RELATIVE_SIZES)
+
+
+def test_two_threads_have_as_much_to_do():
+    first, second, third = RELATIVE_SIZES
+    assert first + third == pytest.approx(second)
 
 
 @pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sp.csr_matrix])

@@ -27,7 +27,7 @@ def test_sum_of_blocks_equals_the_cost_of_all_rows(
     X, y = large
     weights = rng.uniform(0, 2, len(X)) if weighted else None
     objective = Objective(container(X), y, weights, **OPTIONS)
-    assert len(objective.blocks) == 4
+    assert len(objective.blocks) == 3
     cost, gradient = objective(params)
     expected = cost_gradient(params, X, y, sample_weight=weights, **OPTIONS)
     assert_allclose(cost, expected[0], rtol=1e-14)

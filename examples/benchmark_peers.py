@@ -1,0 +1,605 @@
+"""Measure sknn3 beside scikit-learn's MLPClassifier and, if installed, PyTorch.
+
+All peers run in this process, by turns, and a figure is the median of its turns: only
+ratios of one run mean something.  Prints a table for each section, draws the races and
+keeps all figures with the machine and the versions as JSON::
+
+    python examples/benchmark_peers.py --quick
+    python examples/benchmark_peers.py --mnist mnist.npz --json benchmarks.json
+
+The MNIST file holds `X_train`, `y_train`, `X_test` and `y_test`; without one, the data
+comes from OpenML.  `--quick` takes a minute, and MNIST only if it is given.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import tempfile
+import tracemalloc
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from joblib.externals.loky import get_reusable_executor
+from sklearn.datasets import fetch_openml, load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
+
+from sknn3 import ThreeLayerNNClassifier
+from sknn3._blocks import row_blocks
+from sknn3._minimize import Run
+from sknn3._objective import Objective
+from sknn3._parallel import block_map
+from sknn3.datasets import load_digits20
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+Row = dict[str, Any]
+SOLVERS = ("tnc", "lbfgs")
+DTYPES = (np.float32, np.float64)
+N_CLASSES = 10
+
+
+def main() -> None:
+    """Run the sections that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller runs")
+    parser.add_argument("--mnist", type=Path, help="npz file with MNIST")
+    parser.add_argument("--json", type=Path, help="where to keep the figures")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=[*SECTIONS])
+    arguments = parser.parse_args()
+    # Budgets of passes end most of these fits, as they are meant to.
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    os.environ["PYTHONWARNINGS"] = "ignore"  # for the workers of a grid search
+
+    report: dict[str, Any] = {"about": about(), "quick": arguments.quick}
+    print(", ".join(f"{name}: {value}" for name, value in report["about"].items()))
+    for name in arguments.sections:
+        rows = []
+        print(f"\n{name}: {SECTIONS[name].__doc__.splitlines()[0]}")
+        for row in SECTIONS[name](arguments):
+            rows.append(row)
+            shown = {k: v for k, v in row.items() if k != "curve"}
+            print("  " + "  ".join(f"{k} {tidy(v)}" for k, v in shown.items()))
+        report[name] = rows
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=1))
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    draw(report, arguments.output / "benchmark_peers.png")
+
+
+def about() -> dict[str, str]:
+    """Tell the machine and the versions."""
+    facts = {
+        "machine": platform.machine(),
+        "cpus": str(os.cpu_count()),
+        "python": platform.python_version(),
+    }
+    for package in ("sknn3", "numpy", "scipy", "scikit-learn", "torch"):
+        try:
+            facts[package] = version(package)
+        except PackageNotFoundError:
+            facts[package] = "not installed"
+    return facts
+
+
+def tidy(value: Any) -> str:
+    """Print numbers with three digits or so."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+# ------------------------------------------------------------------ how to measure
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    """Time one call."""
+    start = perf_counter()
+    function()
+    return perf_counter() - start
+
+
+def by_turns(n_turns: int, **functions: Callable[[], Any]) -> dict[str, float]:
+    """Median seconds of each function, after one turn to warm up."""
+    turns = [[seconds(f) for f in functions.values()] for _ in range(n_turns + 1)]
+    medians = np.median(turns[1:], axis=0)
+    return dict(zip(functions, medians.tolist(), strict=True))
+
+
+def net(**params: Any) -> ThreeLayerNNClassifier:
+    """Our estimator with the objective of MLPClassifier."""
+    return ThreeLayerNNClassifier(output_activation="softmax", random_state=0, **params)
+
+
+def mnist(arguments: argparse.Namespace) -> tuple[np.ndarray, ...]:
+    """Load MNIST in float32, scaled to [0, 1]."""
+    if arguments.mnist:
+        with np.load(arguments.mnist) as file:
+            X = np.concatenate([file["X_train"], file["X_test"]])
+            y = np.concatenate([file["y_train"], file["y_test"]])
+    else:
+        X, y = fetch_openml("mnist_784", return_X_y=True, as_frame=False)
+    X = X.reshape(len(X), -1).astype(np.float32) / np.float32(255)
+    y = y.astype(int)
+    n_train = 10000 if arguments.quick else 60000
+    return X[:n_train], X[60000:], y[:n_train], y[60000:]
+
+
+# ------------------------------------------------------------------------ sections
+
+
+def measure_pass(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Cost and gradient over their two bare products, X W1' and D1' X.
+
+    The products are NumPy's, with as many threads; and then cut into our blocks.
+    """
+    X, y = load_digits20(return_X_y=True)
+    problems = [(X, y, 25)]
+    if not arguments.quick or arguments.mnist:
+        X, _, y, _ = mnist(arguments)
+        problems.append((X, y, 100))
+    for X64, y, n_hidden in problems:
+        for dtype in DTYPES:
+            X = np.ascontiguousarray(X64, dtype=dtype)
+            for output_activation in ("logistic", "softmax"):
+                yield time_of_pass(X, y, n_hidden, output_activation, arguments.quick)
+    yield small_data()
+
+
+def time_of_pass(
+    X: np.ndarray, y: np.ndarray, n_hidden: int, output_activation: str, quick: bool
+) -> Row:
+    """Time one evaluation, and its products, by turns."""
+    rng = np.random.default_rng(0)
+    n_features = X.shape[1]
+    W = rng.standard_normal((n_hidden, n_features)).astype(X.dtype)
+    D = rng.standard_normal((len(X), n_hidden)).astype(X.dtype)
+    params = rng.standard_normal(n_hidden * (n_features + 1) + 10 * (n_hidden + 1)) / 10
+    blocks = row_blocks(len(X))
+
+    def products(rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        return X[rows] @ W.T, D[rows].T @ X[rows]
+
+    with block_map(len(blocks)) as map_blocks:
+        objective = Objective(
+            X,
+            y,
+            None,
+            hidden_layer_size=n_hidden,
+            alpha=1.0,
+            activation="logistic",
+            output_activation=output_activation,
+            map_blocks=map_blocks,
+        )
+        n_turns = 300 if len(X) < 10000 else 9
+        n_turns = n_turns // 5 if quick else n_turns
+        ours = by_turns(
+            n_turns,
+            evaluation=lambda: objective(params),
+            products=lambda: list(map_blocks(products, blocks)),
+        )
+    bare = by_turns(n_turns, products=lambda: products(slice(None)))
+    return {
+        "problem": f"{len(X)} x {n_features} x {n_hidden}",
+        "dtype": X.dtype.name,
+        "output": output_activation,
+        "ms": 1e3 * ours["evaluation"],
+        "over products": ours["evaluation"] / bare["products"],
+        "over products in blocks": ours["evaluation"] / ours["products"],
+    }
+
+
+def small_data() -> Row:
+    """Microseconds of our own a pass on Iris, SciPy's not counted."""
+    X, y = load_iris(return_X_y=True)
+    spent: list[float] = []
+    evaluate = Run.evaluate
+
+    def timed(run: Run, variables: np.ndarray) -> Any:
+        start = perf_counter()
+        try:
+            return evaluate(run, variables)
+        finally:
+            spent.append(perf_counter() - start)
+
+    Run.evaluate = timed  # type: ignore[method-assign]
+    try:
+        net(solver="lbfgs", tol=0).fit(X, y)
+    finally:
+        Run.evaluate = evaluate  # type: ignore[method-assign]
+    return {"problem": "150 x 4 x 25", "own microseconds": 1e6 * np.median(spent)}
+
+
+def race_on_digits(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Seconds to the objective that MLPClassifier's L-BFGS has after 100 iterations.
+
+    `speed-up` is over MLPClassifier as it comes; `over its best` over MLPClassifier
+    with the number of BLAS threads that suits it best.
+    """
+    X64, y = load_digits20(return_X_y=True)
+    for dtype in DTYPES:
+        X = X64.astype(dtype)
+        peer = MLPClassifier(
+            (25,),
+            activation="logistic",
+            solver="lbfgs",
+            alpha=1.0,
+            max_iter=10 if arguments.quick else 100,
+            random_state=0,
+        )
+        goal = peer.fit(X, y).loss_
+
+        def alone(peer: Any = peer, X: Any = X) -> None:
+            with threadpool_limits(1, user_api="blas"):
+                peer.fit(X, y)
+
+        racers = {"as it comes": lambda p=peer, X=X: p.fit(X, y), "one thread": alone}
+        n_passes = {}
+        for solver in SOLVERS:
+            curve = net(solver=solver, tol=0, max_iter=400).fit(X, y).loss_curve_
+            n_passes[solver] = next(i for i, J in enumerate(curve, 1) if goal >= J)
+            ours = net(solver=solver, tol=0, max_iter=n_passes[solver])
+            racers[solver] = lambda ours=ours, X=X: ours.fit(X, y)
+        times = by_turns(1 if arguments.quick else 3, **racers)
+        best = min(times["as it comes"], times["one thread"])
+        for name in ("as it comes", "one thread"):
+            yield {
+                "who": f"MLPClassifier lbfgs, {name}",
+                "dtype": X.dtype.name,
+                "objective": goal,
+                "passes": peer.n_iter_,
+                "seconds": times[name],
+            }
+        for solver in SOLVERS:
+            yield {
+                "who": f"sknn3 {solver}",
+                "dtype": X.dtype.name,
+                "passes": n_passes[solver],
+                "seconds": times[solver],
+                "speed-up": times["as it comes"] / times[solver],
+                "over its best": best / times[solver],
+            }
+        limit = 2 if arguments.quick else 60
+        yield adam_of_mlp(X, y, goal, limit)
+        if torch:
+            yield from torch_on_digits(X, y, goal, limit)
+
+
+def adam_of_mlp(X: np.ndarray, y: np.ndarray, goal: float, limit: float) -> Row:
+    """Run MLPClassifier's Adam, its defaults, until its objective is as low."""
+    adam = MLPClassifier((25,), activation="logistic", alpha=1.0, random_state=0)
+    spent, n_epochs, cost = 0.0, 0, np.inf
+    while cost > goal and spent < limit:
+        spent += seconds(lambda: adam.partial_fit(X, y, classes=np.arange(N_CLASSES)))
+        n_epochs += 1
+        cost = objective_of(adam.coefs_, adam.predict_proba(X), y)
+    return race_row("MLPClassifier adam", X, n_epochs, spent, cost, goal)
+
+
+def objective_of(weights: Any, P: np.ndarray, y: np.ndarray) -> float:
+    """Mean cross-entropy, and the penalty with alpha 1."""
+    squares = sum(float((W * W).sum()) for W in weights)
+    return float(-np.log(P[np.arange(len(y)), y]).mean() + squares / 2 / len(y))
+
+
+def race_row(
+    who: str, X: np.ndarray, n_passes: int, spent: float, cost: float, goal: float
+) -> Row:
+    """Tell when a peer reached the goal, or where it stood when time was up."""
+    return {
+        "who": who,
+        "dtype": X.dtype.name,
+        "passes": n_passes,
+        "seconds": spent,
+        "stood at": "goal" if cost <= goal else cost,
+    }
+
+
+def torch_net(n_features: int, n_hidden: int, dtype: Any) -> Any:
+    """Build the same network in PyTorch, with its own start."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Linear(n_features, n_hidden),
+        torch.nn.Sigmoid(),
+        torch.nn.Linear(n_hidden, N_CLASSES),
+    ).to(dtype)
+
+
+def torch_on_digits(
+    X: np.ndarray, y: np.ndarray, goal: float, limit: float
+) -> Iterator[Row]:
+    """Run PyTorch's L-BFGS on all data, and its Adam on batches of 128."""
+    features, labels = torch.from_numpy(X), torch.from_numpy(y.astype(np.int64))
+    loss = torch.nn.CrossEntropyLoss()
+
+    def cost_of(model: Any, features: Any, labels: Any) -> Any:
+        squares = sum((model[i].weight ** 2).sum() for i in (0, 2))
+        return loss(model(features), labels) + squares / 2 / len(X)
+
+    model = torch_net(X.shape[1], 25, features.dtype)
+    spent, n_passes, cost = 0.0, 0, np.inf
+    lbfgs = torch.optim.LBFGS(
+        model.parameters(), max_iter=5, history_size=10, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Any:
+        nonlocal n_passes
+        n_passes += 1
+        lbfgs.zero_grad()
+        cost = cost_of(model, features, labels)
+        cost.backward()
+        return cost
+
+    while cost > goal and spent < limit:
+        spent += seconds(lambda: lbfgs.step(closure))
+        with torch.no_grad():
+            cost = float(cost_of(model, features, labels))
+    yield race_row("PyTorch L-BFGS", X, n_passes, spent, cost, goal)
+
+    model = torch_net(X.shape[1], 25, features.dtype)
+    adam = torch.optim.Adam(model.parameters())
+    spent, n_epochs, cost = 0.0, 0, np.inf
+    while cost > goal and spent < limit:
+        spent += seconds(lambda: torch_epoch(model, adam, features, labels, cost_of))
+        n_epochs += 1
+        with torch.no_grad():
+            cost = float(cost_of(model, features, labels))
+    yield race_row("PyTorch Adam, batches of 128", X, n_epochs, spent, cost, goal)
+
+
+def torch_epoch(
+    model: Any, optimizer: Any, features: Any, labels: Any, cost_of: Any
+) -> None:
+    """Go through the data once, in batches."""
+    for batch in torch.randperm(len(features)).split(128):
+        optimizer.zero_grad()
+        cost_of(model, features[batch], labels[batch]).backward()
+        optimizer.step()
+
+
+def race_on_mnist(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Seconds until MNIST's test digits are told apart with 97.5% accuracy.
+
+    100 logistic units, float32.  Ours are whole fits, of growing budgets (alpha 5);
+    the others are epochs, without the time to look at their accuracy.
+    """
+    if arguments.quick and not arguments.mnist:
+        return
+    X, X_test, y, y_test = mnist(arguments)
+    goal = 0.94 if arguments.quick else 0.975
+    for solver in SOLVERS:
+        curve = []
+        for max_iter in np.geomspace(12, 240, 22).round().astype(int).tolist():
+            ours = net(hidden_layer_size=100, alpha=5, solver=solver, max_iter=max_iter)
+            spent = seconds(lambda ours=ours: ours.fit(X, y))
+            curve.append((spent, ours.score(X_test, y_test)))
+            if curve[-1][1] >= goal:
+                break
+        yield accuracy_row(f"sknn3 {solver}", max_iter, curve)
+
+    limit = 10 if arguments.quick else 240
+    mlp = MLPClassifier((100,), activation="logistic", random_state=0)
+    yield accuracy_race(
+        "MLPClassifier adam",
+        lambda: mlp.partial_fit(X, y, classes=np.arange(N_CLASSES)),
+        lambda: mlp.score(X_test, y_test),
+        goal,
+        limit,
+    )
+    if torch:
+        model = torch_net(X.shape[1], 100, torch.float32)
+        adam = torch.optim.Adam(model.parameters())
+        loss = torch.nn.CrossEntropyLoss()
+        features, labels = torch.from_numpy(X), torch.from_numpy(y)
+
+        def score() -> float:
+            with torch.no_grad():
+                found = model(torch.from_numpy(X_test)).argmax(axis=1).numpy()
+            return float((found == y_test).mean())
+
+        yield accuracy_race(
+            "PyTorch Adam, batches of 128",
+            lambda: torch_epoch(
+                model, adam, features, labels, lambda m, x, y: loss(m(x), y)
+            ),
+            score,
+            goal,
+            limit,
+        )
+
+
+def accuracy_race(
+    who: str,
+    epoch: Callable[[], Any],
+    score: Callable[[], float],
+    goal: float,
+    limit: float,
+) -> Row:
+    """Train by epochs until the goal is reached, or time is up."""
+    curve = [(0.0, 0.0)]
+    while curve[-1][1] < goal and curve[-1][0] < limit:
+        spent = curve[-1][0] + seconds(epoch)
+        curve.append((spent, score()))
+    return accuracy_row(who, len(curve) - 1, curve[1:])
+
+
+def accuracy_row(who: str, n_passes: int, curve: list[tuple[float, float]]) -> Row:
+    """Tell where a run ended, and how it got there."""
+    spent, accuracy = curve[-1]
+    return {
+        "who": who,
+        "passes": n_passes,
+        "seconds": spent,
+        "accuracy": accuracy,
+        "curve": curve,
+    }
+
+
+def measure_predictions(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Microseconds of predict_proba, on many rows and on one."""
+    X64, y = load_digits20(return_X_y=True)
+    for dtype in DTYPES:
+        X = X64.astype(dtype)
+        peer = MLPClassifier((25,), activation="logistic", solver="lbfgs", max_iter=5)
+        peer.fit(X, y)
+        ours = {
+            output: net(max_iter=5).set_params(output_activation=output).fit(X, y)
+            for output in ("logistic", "softmax")
+        }
+        for n_rows, n_turns in ((len(X), 60), (1, 1000)):
+            rows = X[:n_rows]
+            times = by_turns(
+                n_turns // 5 if arguments.quick else n_turns,
+                peer=lambda peer=peer, rows=rows: peer.predict_proba(rows),
+                **{
+                    output: lambda clf=clf, rows=rows: clf.predict_proba(rows)
+                    for output, clf in ours.items()
+                },
+            )
+            yield {
+                "rows": n_rows,
+                "dtype": X.dtype.name,
+                "MLPClassifier": 1e6 * times["peer"],
+                "sknn3 softmax": 1e6 * times["softmax"],
+                "speed-up": times["peer"] / times["softmax"],
+                "sknn3 logistic": 1e6 * times["logistic"],
+                "its speed-up": times["peer"] / times["logistic"],
+            }
+
+
+def measure_growth(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Time a pass, and memory beside the data, for a memory map of float32."""
+    digits, labels = load_digits20(return_X_y=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for n_samples in (5000, 50000) if arguments.quick else (5000, 50000, 500000):
+            path = Path(folder) / "X.bin"
+            shape = n_samples, digits.shape[1]
+            X = np.memmap(path, np.float32, "w+", shape=shape)
+            rng = np.random.default_rng(0)
+            for start in range(0, n_samples, 5000):
+                X[start : start + 5000] = digits + rng.normal(0, 0.1, digits.shape)
+            X.flush()
+            X = np.memmap(path, np.float32, "r", shape=shape)
+            y = np.resize(labels, n_samples)
+
+            def fit(max_iter: int, X: Any = X, y: Any = y) -> None:
+                net(solver="lbfgs", tol=0, max_iter=max_iter).fit(X, y)
+
+            times = by_turns(
+                1, few=lambda fit=fit: fit(2), many=lambda fit=fit: fit(22)
+            )
+            tracemalloc.start()
+            fit(3)
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            per_pass = (times["many"] - times["few"]) / 20
+            yield {
+                "rows": n_samples,
+                "ms a pass": 1e3 * per_pass,
+                "ns a pass and row": 1e9 * per_pass / n_samples,
+                "MiB beside X": peak / 2**20,
+                "MiB of X": X.nbytes / 2**20,
+            }
+
+
+def search_a_grid(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Seconds of GridSearchCV: 4 alphas, 3 budgets, 5 folds on the digits.
+
+    `cores` is the processor time over the wall time.
+    """
+    X, y = load_digits20(return_X_y=True)
+    grid = {"alpha": [0.1, 0.3, 1.0, 3.0], "max_iter": [10, 30, 70]}
+    if arguments.quick:
+        grid = {"alpha": [1.0], "max_iter": [10]}
+    peer = MLPClassifier((25,), activation="logistic", solver="lbfgs", random_state=0)
+    for n_jobs in (1, 2):
+        walls = {}
+        for who, estimator in (
+            ("sknn3 tnc", net()),
+            ("sknn3 lbfgs", net(solver="lbfgs")),
+            ("MLPClassifier lbfgs", peer),
+        ):
+            search = GridSearchCV(estimator, grid, cv=5, n_jobs=n_jobs)
+            before = processor_seconds()
+            walls[who] = seconds(lambda search=search: search.fit(X, y))
+            get_reusable_executor().shutdown(wait=True)  # so that its time is counted
+            yield {
+                "who": who,
+                "n_jobs": n_jobs,
+                "seconds": walls[who],
+                "cores": (processor_seconds() - before) / walls[who],
+                "accuracy": search.best_score_,
+            }
+        for who in ("sknn3 tnc", "sknn3 lbfgs"):
+            speed_up = walls["MLPClassifier lbfgs"] / walls[who]
+            yield {"who": who, "n_jobs": n_jobs, "speed-up": speed_up}
+
+
+def processor_seconds() -> float:
+    """User time of this process and of its children that have ended."""
+    return sum(
+        resource.getrusage(who).ru_utime
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+
+
+SECTIONS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
+    "pass": measure_pass,
+    "digits": race_on_digits,
+    "mnist": race_on_mnist,
+    "predict": measure_predictions,
+    "growth": measure_growth,
+    "grid": search_a_grid,
+}
+
+
+# ------------------------------------------------------------------------- picture
+
+
+def draw(report: dict[str, Any], path: Path) -> None:
+    """Draw the races: bars for the digits, test accuracy over time for MNIST."""
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    racers = [row for row in report.get("digits", []) if row["dtype"] == "float32"]
+    names = [row["who"] for row in racers]
+    axes[0].barh(
+        names,
+        [row["seconds"] for row in racers],
+        color=["C0" if name.startswith("sknn3") else "C7" for name in names],
+    )
+    for i, row in enumerate(racers):
+        text = f" {row['seconds']:.2g} s"
+        if row.get("stood at", "goal") != "goal":
+            text += f", then at {row['stood at']:.3f}"
+        axes[0].text(row["seconds"], i, text, va="center")
+    axes[0].set(
+        xscale="log", xlabel="seconds", title="5000 digits, float32: to one objective"
+    )
+    axes[0].margins(x=0.25)
+    axes[0].invert_yaxis()
+    for row in report.get("mnist", []):
+        spent, accuracy = zip(*row["curve"], strict=True)
+        axes[1].plot(spent, accuracy, ".-", label=row["who"])
+    axes[1].set(
+        xlabel="seconds", ylabel="test accuracy", title="MNIST, 100 units, float32"
+    )
+    axes[1].set_ylim(bottom=0.9)
+    if report.get("mnist"):
+        axes[1].legend()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()
