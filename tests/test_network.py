@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
@@ -330,3 +331,33 @@ def test_forward_names_what_does_not_fit():
         forward(np.zeros((2, 3)), np.zeros((4, 3)), np.zeros((2, 5)))
     with pytest.raises(ValueError, match="activation='step' is unknown"):
         forward(np.zeros((2, 3)), np.zeros((4, 4)), np.zeros((2, 5)), activation="step")
+
+
+# ------------------------------------------------------------------------ far out
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logistic_loss_far_out(dtype):
+    o = np.array([0, 1e-3, 1, 20, 79, 81, 300, 1e4], dtype)
+    O = np.stack([o, -o])
+    target = np.zeros(len(o), int) * len(o) + np.arange(len(o))  # the first output
+    loss, D = OUTPUTS["logistic"].loss(O.copy(), target)
+    exact = np.stack([o, -o]).astype(float)
+    expected = np.logaddexp(0, exact).sum(axis=0) - exact[0]
+    eps = np.finfo(dtype).eps
+    # A loss is a difference of numbers as large as the output.
+    assert (np.abs(loss - expected) <= 2 * eps * np.maximum(expected, o)).all()
+    slopes = expit(exact) - [[1], [0]]
+    assert_allclose(D, slopes, rtol=1e-6, atol=eps)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_class_probabilities_sum_to_1_however_small_the_sigmoids(dtype):
+    O = np.array([[1, -3, 50, -90, -1e4], [0, -4, 90, -91, -1e4 - 1]], dtype)
+    P = OUTPUTS["logistic"].class_probabilities(O)
+    assert P.dtype == dtype
+    assert_allclose(P.sum(axis=0), 1, rtol=1e-6)
+    F = expit(O[:, :3].astype(float))
+    assert_allclose(P[:, :3], F / F.sum(axis=0), rtol=1e-5)
+    # Far out a sigmoid is an exponential, and all of them are a softmax.
+    assert_allclose(P[1, 3:], expit(-1), rtol=1e-5)
