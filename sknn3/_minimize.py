@@ -76,7 +76,7 @@ def _tnc_options(n_variables: int) -> dict[str, Any]:
         "eta": 0.5,
         # Relative step of the differences of gradients that stand for products with
         # the Hessian.  The default, 1.5e-8, amplifies rounding: in float32 all that
-        # is left of the products is noise.  1e-4 to 1e-2 do about equally well.
+        # is left of the products is noise.  1e-3 to 1e-2 do about equally well.
         "accuracy": 3e-3,
     }
 

@@ -102,6 +102,8 @@ def outputs_of(
     theta2: np.ndarray,
     activation: str,
     finish: Callable[[np.ndarray], np.ndarray] = lambda O: O,
+    *,
+    estimator_name: str | None = None,
 ) -> np.ndarray:
     """Compute outputs of all rows, (n, K), in the memory of few blocks.
 
@@ -119,7 +121,7 @@ def outputs_of(
         with np.errstate(over="ignore", invalid="ignore"):
             A = hidden_inputs(block, theta1)
             if not np.isfinite(A.sum()):
-                assert_all_finite(block, input_name="X")
+                assert_all_finite(block, estimator_name=estimator_name, input_name="X")
             O = outputs(A, theta2, activation)
         if not np.isfinite(O).all():
             raise ValueError(

@@ -98,6 +98,7 @@ class _Share:
         self.todo = deque(enumerate(blocks))
         self.done: dict[int, Any] = {}
         self.n_taken = 0
+        self.reports: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def work(self) -> Iterator[None]:
         """Do block after block until none is left; any number of threads may."""
@@ -127,26 +128,30 @@ class _Crew:
     a tenth of a small data set's pass.
     """
 
-    def __init__(self, n_helpers: int) -> None:
+    def __init__(self) -> None:
         self._shares: SimpleQueue[_Share | None] = SimpleQueue()
-        self._reports: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._helpers = [
-            threading.Thread(target=self._help, name="sknn3", daemon=True)
-            for _ in range(n_helpers)
-        ]
-        for helper in self._helpers:
+        self._helpers: list[threading.Thread] = []
+
+    def hire(self, n_helpers: int) -> None:
+        """Start so many threads."""
+        for _ in range(n_helpers):
+            helper = threading.Thread(target=self._help, name="sknn3", daemon=True)
             helper.start()
+            self._helpers.append(helper)
 
     def _help(self) -> None:
-        _limit_blas()  # some BLAS libraries count threads for each calling thread
+        limited = False
         for share in iter(self._shares.get, None):
             try:
+                if not limited:  # some BLAS libraries count threads for each caller
+                    _limit_blas()
+                    limited = True
                 for _ in share.work():
                     pass
             except BaseException as error:  # it belongs to the thread that asked
-                self._reports.put(error)
+                share.reports.put(error)
             else:
-                self._reports.put(None)
+                share.reports.put(None)
 
     def map(
         self, function: Callable[[Any], Any], blocks: Iterable[Any]
@@ -160,7 +165,7 @@ class _Crew:
                 yield from share.take_results()
         finally:  # also where a block failed, or nobody wants the rest
             share.todo.clear()
-            errors = [self._reports.get() for _ in self._helpers]
+            errors = [share.reports.get() for _ in self._helpers]
         for error in filter(None, errors):
             raise error
         yield from share.take_results()
@@ -181,8 +186,9 @@ def block_map(n_blocks: int) -> Iterator[BlockMap]:
         if n_threads == 1:
             yield map
             return
-        crew = _Crew(n_threads - 1)
+        crew = _Crew()
         try:
+            crew.hire(n_threads - 1)
             yield crew.map
         finally:
             crew.dismiss()

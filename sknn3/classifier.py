@@ -586,7 +586,14 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
         self, X: Any, finish: Callable[[np.ndarray], np.ndarray]
     ) -> np.ndarray:
         X = validate_data(self, X, reset=False, ensure_all_finite=False, **_ACCEPTED)
-        return outputs_of(X, self.theta1_, self.theta2_, self._activation, finish)
+        return outputs_of(
+            X,
+            self.theta1_,
+            self.theta2_,
+            self._activation,
+            finish,
+            estimator_name=type(self).__name__,
+        )
 
 
 @contextmanager

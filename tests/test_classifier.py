@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sknn3 import ThreeLayerNNClassifier
 from sknn3 import classifier as classifier_module
-from sknn3.network import cost_gradient, pack
+from sknn3.network import ACTIVATIONS, cost_gradient, pack
 
 SOLVERS = ["tnc", "lbfgs"]
 Net = ThreeLayerNNClassifier
@@ -380,6 +380,23 @@ def test_binary_predictions(binary):
     assert_array_equal(clf.predict(X), o > 0)
     assert_allclose(P, np.column_stack([1 - expit(o), expit(o)]), atol=1e-15)
     assert_array_equal(clf.predict(X), P[:, 1] > 0.5)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sp.csr_array])
+def test_values_that_are_not_finite_are_refused(activation, value, container, iris):
+    clf = quick(activation=activation).fit(*iris)
+    clf.theta1_[:, 2] = 0  # a feature that no unit looks at
+    X = np.ones((6000, 4))
+    X[-1, 1] = value
+    kind = "NaN" if np.isnan(value) else "infinity"
+    for predict in (clf.predict, clf.predict_proba, clf.decision_function):
+        with pytest.raises(ValueError, match=f"Input X contains {kind}"):
+            predict(container(X))
+    if kind == "NaN":
+        with pytest.raises(ValueError, match="ThreeLayerNNClassifier does not accept"):
+            clf.predict(container(X))
 
 
 @pytest.mark.parametrize("output_activation", ["logistic", "softmax"])

@@ -361,3 +361,13 @@ def test_class_probabilities_sum_to_1_however_small_the_sigmoids(dtype):
     assert_allclose(P[:, :3], F / F.sum(axis=0), rtol=1e-5)
     # Far out a sigmoid is an exponential, and all of them are a softmax.
     assert_allclose(P[1, 3:], expit(-1), rtol=1e-5)
+
+
+def test_weights_may_be_whole_numbers():
+    X, Y = np.eye(3), np.array([0, 1, 1])
+    params = np.arange(14) % 3 - 1
+    for given in (params, params.tolist(), params.astype(np.float32)):
+        cost, gradient = cost_gradient(given, X, Y, hidden_layer_size=2, alpha=0.3)
+        expected = cost_gradient(params * 1.0, X, Y, hidden_layer_size=2, alpha=0.3)
+        assert_allclose(cost, expected[0], rtol=1e-12)
+        assert_allclose(gradient, expected[1], rtol=1e-12)

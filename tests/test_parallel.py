@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sknn3 import ThreeLayerNNClassifier
+from sknn3 import ThreeLayerNNClassifier, _parallel
 from sknn3._parallel import block_map, deferred_interrupt
 
 
@@ -57,18 +57,63 @@ def test_uses_as_many_threads_as_blas_was_allowed(allowed):
 
 
 def test_results_come_in_order_and_as_soon_as_it_is_their_turn():
-    produced = []
+    taken = threading.Event()
 
     def produce(i):
-        time.sleep(1e-3)
-        produced.append(i)
+        if i == 299:
+            assert taken.wait(timeout=10)
         return i
 
     with threadpool_limits(3, user_api="blas"), block_map(3) as map_blocks:
         results = map_blocks(produce, range(300))
         first = next(results)
-        assert len(produced) < 300
+        taken.set()
         assert [first, *results] == list(range(300))
+
+
+def test_maps_may_overlap_or_be_given_up():
+    with threadpool_limits(3, user_api="blas"), block_map(3) as map_blocks:
+        first, given_up = map_blocks(abs, range(100)), map_blocks(abs, range(100))
+        next(given_up)
+        assert next(first) == 0
+        assert list(map_blocks(abs, range(50))) == list(range(50))
+        assert [0, *first] == list(range(100))
+        del given_up
+        assert list(map_blocks(abs, range(50))) == list(range(50))
+
+
+def test_threads_that_cannot_start_leave_none_behind(monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def fail_at_the_second(thread):
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    before = blas_threads()
+    with monkeypatch.context() as patch, threadpool_limits(3, user_api="blas"):
+        patch.setattr(threading.Thread, "start", fail_at_the_second)
+        with pytest.raises(RuntimeError), block_map(3):
+            pass
+    assert not started[0].is_alive()
+    assert blas_threads() == before
+
+
+def test_limits_that_a_thread_cannot_set_are_an_error_and_no_hang(monkeypatch):
+    def fail():
+        if threading.current_thread() is not threading.main_thread():
+            raise OSError("no limits")
+        return limit()
+
+    limit = _parallel._limit_blas
+    monkeypatch.setattr(_parallel, "_limit_blas", fail)
+    with (
+        threadpool_limits(2, user_api="blas"),
+        block_map(2) as map_blocks,
+        pytest.raises(OSError, match="no limits"),
+    ):
+        list(map_blocks(abs, range(4)))
 
 
 @pytest.mark.parametrize("bad", [0, 1, 50])
@@ -186,7 +231,7 @@ def test_interrupts_at_random_never_hang_nor_fail():
 import faulthandler, os, random, signal, subprocess, sys, warnings
 from sklearn.datasets import make_classification
 from threadpoolctl import threadpool_limits
-from sknn3 import ThreeLayerNNClassifier
+from sknn3 import ThreeLayerNNClassifier, _parallel
 
 warnings.simplefilter("ignore")
 signal.signal(signal.SIGINT, signal.default_int_handler)
