@@ -69,7 +69,7 @@ def _tnc_options(n_variables: int) -> dict[str, Any]:
         "scale": np.full(n_variables, 5.0),
         "offset": np.zeros(n_variables),
         # Passes spent on the direction of a step; by default up to 50, a whole budget.
-        # 3 is equal in the end, but a fifth behind for the first 30 passes.
+        # 3 is equal in the end, but a tenth behind after 20 passes.
         "maxCGit": 2,
         # A line search may end at a point where the slope is still half of what it
         # was (by default a quarter): the next step does more than a better end.

@@ -1,4 +1,4 @@
-"""The regularised cost over a whole data set, as a function of the packed weights."""
+"""The network over a whole data set, block by block: its cost, and its outputs."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def outputs_of(
     theta1: np.ndarray,
     theta2: np.ndarray,
     activation: str,
-    finish: Callable[[np.ndarray], np.ndarray] = lambda O: O,
     *,
+    finish: Callable[[np.ndarray], np.ndarray],
     estimator_name: str | None = None,
 ) -> np.ndarray:
     """Compute outputs of all rows, (n, K), in the memory of few blocks.

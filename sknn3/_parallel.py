@@ -198,7 +198,7 @@ def block_map(n_blocks: int) -> Iterator[BlockMap]:
 def deferred_interrupt() -> Iterator[Callable[[], None]]:
     """Hold a Ctrl-C back until the function given is called, which raises it.
 
-    Raised anywhere, it may hit the thread pool while it holds a lock, and all threads
+    Raised anywhere, it may hit a queue or a lock between the threads, and all of them
     would wait for ever.  A second Ctrl-C is not held back.
     """
     if (

@@ -508,11 +508,7 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
             The class of the largest output; for multilabel targets an indicator
             matrix of the labels with a probability over 1/2.
         """
-        check_is_fitted(self)
-        to_codes = partial(
-            decide, n_classes=len(self.classes_), multilabel=self._multilabel
-        )
-        codes = self._outputs_of(X, to_codes)
+        codes = self._outputs_of(X, self._codes)
         return codes if self._multilabel else self.classes_[codes]
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -530,7 +526,6 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
             each class, the largest being the predicted one, or for each label,
             positive where the label is predicted.
         """
-        check_is_fitted(self)
         O = self._outputs_of(X, lambda O: O)
         return O if self._multilabel or self.n_outputs_ > 1 else O[:, 0]
 
@@ -549,7 +544,6 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
             sum); for multilabel targets each label has a probability of its own.
             Always positive.
         """
-        check_is_fitted(self)
         return self._outputs_of(X, self._probabilities)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
@@ -566,6 +560,9 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
             The logarithm of what `predict_proba` returns, and so finite.
         """
         return np.log(self.predict_proba(X))
+
+    def _codes(self, O: np.ndarray) -> np.ndarray:
+        return decide(O, n_classes=len(self.classes_), multilabel=self._multilabel)
 
     def _probabilities(self, O: np.ndarray) -> np.ndarray:
         if len(self.classes_) == 1:
@@ -585,13 +582,14 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
     def _outputs_of(
         self, X: Any, finish: Callable[[np.ndarray], np.ndarray]
     ) -> np.ndarray:
+        check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_all_finite=False, **_ACCEPTED)
         return outputs_of(
             X,
             self.theta1_,
             self.theta2_,
             self._activation,
-            finish,
+            finish=finish,
             estimator_name=type(self).__name__,
         )
 

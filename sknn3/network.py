@@ -147,7 +147,7 @@ def _relu_slope(D: Any, A: Any) -> None:
     D *= A > 0
 
 
-# Sigmoid units that start at unlike places of their bend end in slightly better minima;
+# Sigmoid units that start at unlike places of their bend end a little lower on average;
 # the bend of logistic units is twice as wide as that of tanh units.
 ACTIVATIONS = {
     "identity": Activation(lambda _: None, lambda _D, _A: None, 0.0, 0.0),

@@ -56,7 +56,7 @@ def test_float32_data_gives_a_float64_gradient(large, params):
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 def test_outputs_in_blocks_equal_outputs_at_once(large, container):
     theta1, theta2 = random_weights(12, 4, 1.0, 0), random_weights(4, 3, 1.0, 1)
-    O = outputs_of(container(large[0]), theta1, theta2, "tanh")
+    O = outputs_of(container(large[0]), theta1, theta2, "tanh", finish=np.array)
     _, expected = forward(large[0], theta1, theta2, activation="tanh")
     assert_allclose(1 / (1 + np.exp(-O)), expected, rtol=1e-13)
 
@@ -66,4 +66,4 @@ def test_outputs_that_overflow_are_refused():
     theta1, theta2 = np.full((2, 2), 9, np.float32), np.ones((1, 3), np.float32)
     theta2[0, 1] = -1
     with pytest.raises(ValueError, match="too large for float32"):
-        outputs_of(huge, theta1, theta2, "identity")
+        outputs_of(huge, theta1, theta2, "identity", finish=np.array)
