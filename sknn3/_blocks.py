@@ -22,22 +22,29 @@ SINGLE_BLOCK_ROWS = 1280
 ROUND_ROWS = 5120
 RELATIVE_SIZES = (0.8, 2.2, 1.4)
 
+# Devices other than the host have threads and caches of their own: blocks are for
+# bounded memory only.
+DEVICE_BLOCK_ROWS = 65536
+
 BlockMap = Callable[[Callable[..., Any], Iterable[Any]], Iterator[Any]]
 
 
-def row_blocks(n_samples: int) -> list[slice]:
-    """Cut rows into blocks; the cut depends on nothing but their number."""
+def row_blocks(n_samples: int, *, on_host: bool = True) -> list[slice]:
+    """Cut rows into blocks; the cut depends on nothing but their number, and where."""
+    if not on_host:
+        edges = range(0, n_samples, DEVICE_BLOCK_ROWS)
+        return [slice(a, min(a + DEVICE_BLOCK_ROWS, n_samples)) for a in edges]
     if n_samples <= SINGLE_BLOCK_ROWS:
         return [slice(0, n_samples)]
     sizes = np.tile(RELATIVE_SIZES, -(-n_samples // ROUND_ROWS))
-    edges = np.rint(np.cumsum([0, *sizes]) * (n_samples / sizes.sum())).astype(int)
-    return [slice(a, b) for a, b in pairwise(edges.tolist())]
+    cuts = np.rint(np.cumsum([0, *sizes]) * (n_samples / sizes.sum())).astype(int)
+    return [slice(a, b) for a, b in pairwise(cuts.tolist())]
 
 
 def take_rows(X: Any, rows: slice) -> Any:
     """Rows of a dense or CSR matrix, without copying their entries."""
     if not issparse(X):
-        return X[rows]
+        return X[rows, ...]
     indptr = X.indptr[rows.start : rows.stop + 1]
     entries = slice(indptr[0], indptr[-1])
     block = csr_array((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)

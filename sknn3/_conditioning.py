@@ -30,6 +30,7 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.linalg.blas import dtrmm
 from scipy.sparse import diags_array, issparse
 
+from sknn3._arrays import Home, to_host
 from sknn3._blocks import row_blocks, take_rows
 from sknn3.network import ACTIVATIONS, unpack
 
@@ -177,19 +178,23 @@ def _moments(
     weight = np.ones(n_samples) if sample_weight is None else sample_weight
     if n_samples > n_rows:
         sample = slice(None, None, -(-n_samples // n_rows))
-        X, weight = X[sample], weight[sample]
-    weight = weight / weight.sum()
+        X, weight = X[sample, :], weight[sample]
+    home = Home.of(X)
+    xp, dtype = home.xp, home.dtypes[0]
+    weight = home.take_in(weight / weight.sum(), dtype)
 
-    def blocks() -> Iterator[tuple[Any, np.ndarray]]:
-        for rows in row_blocks(X.shape[0]):
-            yield take_rows(X, rows).astype(np.float64), weight[rows]
+    def blocks() -> Iterator[tuple[Any, Any]]:
+        for rows in row_blocks(X.shape[0], on_host=home.is_host):
+            yield xp.astype(take_rows(X, rows), dtype), weight[rows]
 
     mean = np.zeros(n_features)
     for B, w in blocks():
-        mean += w @ B
+        mean += to_host(w @ B)
     spread = np.zeros((n_features, n_features) if full else n_features)
+    centre = home.take_in(mean, dtype)
     for B, w in blocks():
-        spread += _scatter(B if issparse(B) else B - mean, w, full=full)
+        deviations = B if issparse(B) else B - centre
+        spread += to_host(_scatter(deviations, w, xp, full=full))
     if issparse(X):  # centred after the sum, so that zeros stay zeros
         spread -= np.outer(mean, mean) if full else mean**2
     variance = np.einsum("ii->i", spread) if full else spread  # a view of either
@@ -198,13 +203,14 @@ def _moments(
     return mean, spread
 
 
-def _scatter(B: Any, w: np.ndarray, *, full: bool) -> np.ndarray:
+def _scatter(B: Any, w: Any, xp: Any, *, full: bool) -> Any:
     """Weighted sum of the rows' outer products, or of their squares."""
     if issparse(B):
         return (B.T @ diags_array(w) @ B).toarray() if full else w @ B.power(2)
     if not full:
-        return np.einsum("i,ij,ij->j", w, B, B)
-    B *= np.sqrt(w)[:, np.newaxis]
+        B *= B
+        return w @ B
+    B *= xp.sqrt(w)[:, None]
     return B.T @ B
 
 

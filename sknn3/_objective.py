@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from sknn3._blocks import ROUND_ROWS, BlockMap, row_blocks, take_rows
+from sknn3._arrays import Home
+from sknn3._blocks import (
+    DEVICE_BLOCK_ROWS,
+    ROUND_ROWS,
+    BlockMap,
+    row_blocks,
+    take_rows,
+)
 from sknn3.network import (
     block_cost_gradient,
     hidden_inputs,
@@ -38,7 +46,7 @@ class Objective:
         map_blocks: BlockMap = map,
     ) -> None:
         n_samples, self.n_features = X.shape
-        self.dtype = X.dtype
+        self.home, self.dtype = Home.of(X), X.dtype
         self.alpha, self.total_weight = alpha, float(n_samples)
         if sample_weight is not None:
             # In a unit near their mean, lest losses leave the range of float32; a
@@ -47,13 +55,15 @@ class Objective:
             sample_weight = sample_weight / unit
             self.alpha = alpha / unit
             self.total_weight = float(sample_weight.sum())
+            sample_weight = self.home.take_in(sample_weight, X.dtype)
+        Y = self.home.take_in(Y, X.dtype if Y.ndim == 2 else None)
         self.blocks = [
             (
                 take_rows(X, rows),
-                Y[rows],
+                Y[rows, ...],
                 None if sample_weight is None else sample_weight[rows],
             )
-            for rows in row_blocks(n_samples)
+            for rows in row_blocks(n_samples, on_host=self.home.is_host)
         ]
         self.hidden_layer_size = hidden_layer_size
         self.activation = activation
@@ -67,9 +77,8 @@ class Objective:
 
     def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """Compute cost and gradient, in float64 whatever the dtype of X."""
-        theta1, theta2 = unpack(
-            params.astype(self.dtype), self.n_features, self.hidden_layer_size
-        )
+        thetas = unpack(params, self.n_features, self.hidden_layer_size)
+        theta1, theta2 = (self.home.take_in(theta, self.dtype) for theta in thetas)
 
         def evaluate(block: tuple[Any, ...]) -> tuple[float, np.ndarray]:
             return block_cost_gradient(
@@ -78,6 +87,7 @@ class Objective:
                 theta2=theta2,
                 activation=self.activation,
                 output_activation=self.output_activation,
+                home=self.home,
             )
 
         sums = self.map_blocks(evaluate, self.blocks)
@@ -98,38 +108,42 @@ class Objective:
 
 def outputs_of(
     X: Any,
-    theta1: np.ndarray,
-    theta2: np.ndarray,
+    theta1: Any,
+    theta2: Any,
     activation: str,
     *,
-    finish: Callable[[np.ndarray], np.ndarray],
+    finish: Callable[[Any, Any], Any],
     estimator_name: str | None = None,
-) -> np.ndarray:
+) -> Any:
     """Compute outputs of all rows, (n, K), in the memory of few blocks.
 
-    `finish` takes the outputs of a block before their activation, (K, n), and makes
-    of them what is wanted: (n,) or (any, n).  Values that are not finite are refused
-    here, where they show in the inputs of the hidden units: looking for them in X is
-    a sweep over all of it.
+    `finish` takes the outputs of a block before their activation, (K, n), and their
+    namespace, and makes of them what is wanted: (n,) or (any, n).  Values that are not
+    finite are refused here, where they show in the inputs of the hidden units: looking
+    for them in X is a sweep over all of it.
     """
-    n_samples = X.shape[0]
-    result = np.empty(0)
+    n_samples, (xp, device) = X.shape[0], Home.of(X)
+    on_host = Home(xp, device).is_host
     # The threads are BLAS's here, which takes some rows to get going.
-    for start in range(0, n_samples, ROUND_ROWS):
-        rows = slice(start, min(start + ROUND_ROWS, n_samples))
+    n_rows = ROUND_ROWS if on_host else DEVICE_BLOCK_ROWS
+    result = None
+    for start in range(0, n_samples, n_rows):
+        rows = slice(start, min(start + n_rows, n_samples))
         block = take_rows(X, rows)
         with np.errstate(over="ignore", invalid="ignore"):
-            A = hidden_inputs(block, theta1)
-            if not np.isfinite(A.sum()):
+            A = hidden_inputs(block, theta1, xp)
+            if not math.isfinite(float(xp.sum(A))):
                 assert_all_finite(block, estimator_name=estimator_name, input_name="X")
-            O = outputs(A, theta2, activation)
-        if not np.isfinite(O).all():
-            raise ValueError(
-                "The outputs are not finite: the values in X are too large for "
-                f"{X.dtype}."
-            )
-        wanted = finish(O)
-        if start == 0:
-            result = np.empty((n_samples, *wanted.shape[:-1]), wanted.dtype)
-        result[rows] = wanted.T
+            O = outputs(A, theta2, activation, xp)
+            if not xp.all(xp.isfinite(O)):
+                raise ValueError(
+                    "The outputs are not finite: the values in X are too large for "
+                    f"{X.dtype}."
+                )
+            wanted = finish(O, xp)
+        wanted = wanted.T if wanted.ndim == 2 else wanted
+        if result is None:
+            shape = n_samples, *wanted.shape[1:]
+            result = xp.empty(shape, dtype=wanted.dtype, device=device)
+        result[rows, ...] = wanted
     return result

@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils import _safe_indexing, column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 
-def decide(O: np.ndarray, *, n_classes: int, multilabel: bool) -> np.ndarray:
+def decide(O: Any, xp: Any, *, n_classes: int, multilabel: bool) -> Any:
     """Turn raw outputs, shape (K, n), into codes: (n,), or (K, n) if multilabel."""
+    index = xp.asarray(0).dtype
     if multilabel:
-        return (O > 0).astype(np.intp)
-    if len(O) > 1:
-        return O.argmax(axis=0)
-    return ((O[0] > 0) & (n_classes == 2)).astype(np.intp)
+        return xp.astype(O > 0, index)
+    if O.shape[0] > 1:
+        return xp.argmax(O, axis=0)
+    return xp.astype(O[0, :] > 0, index) * int(n_classes == 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,19 +61,16 @@ class Labels:
         n_classes = len(self.classes)
         return n_classes if self.multilabel or n_classes > 2 else 1
 
-    def targets(self, dtype: np.dtype) -> np.ndarray:
+    def targets(self) -> np.ndarray:
         """Y of `sknn3.network`."""
-        if self.multilabel:
-            return self.codes.astype(dtype)
-        if self.n_outputs > 1:
+        if self.multilabel or self.n_outputs > 1:
             return self.codes
         # A single class is what its one unit says yes to.
-        positive = self.codes == len(self.classes) - 1
-        return positive[:, np.newaxis].astype(dtype)
+        return (self.codes == len(self.classes) - 1)[:, np.newaxis]
 
     def priors(self, sample_weight: np.ndarray | None) -> np.ndarray:
         """Weighted share of the samples that each output is to say yes to."""
-        indicator = self.targets(np.dtype(float))
+        indicator = self.targets()
         if indicator.ndim == 2:
             return np.average(indicator, axis=0, weights=sample_weight)
         counts = np.bincount(indicator, sample_weight, minlength=self.n_outputs)
@@ -147,7 +145,10 @@ class Labels:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Validated rows with their labels and positive weights (None: all weigh 1)."""
+    """Validated rows with their labels and positive weights (None: all weigh 1).
+
+    Labels and weights are the host's, wherever the rows live.
+    """
 
     X: Any
     labels: Labels
@@ -160,7 +161,7 @@ class Samples:
         """Encode the labels of all samples that have a weight at all."""
         if sample_weight is not None and not sample_weight.all():
             rows = np.flatnonzero(sample_weight)
-            X, y, sample_weight = X[rows], y[rows], sample_weight[rows]
+            X, y, sample_weight = _safe_indexing(X, rows), y[rows], sample_weight[rows]
         labels = Labels.encode(y)
         if class_weight is None:
             return cls(X, labels, sample_weight)
@@ -181,7 +182,7 @@ class Samples:
 
     def __getitem__(self, rows: np.ndarray) -> Samples:
         return Samples(
-            self.X[rows],
+            _safe_indexing(self.X, rows),
             self.labels[rows],
             None if self.weight is None else self.weight[rows],
         )

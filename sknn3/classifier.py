@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import logit
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -22,6 +23,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sknn3._arrays import Home, constant, overwrite, to_host
 from sknn3._blocks import row_blocks
 from sknn3._callbacks import print_end, print_progress
 from sknn3._conditioning import Conditioning, conditioning_for
@@ -34,12 +36,8 @@ from sknn3.network import (
     OUTPUTS,
     pack,
     random_weights,
-    sigmoid,
     unpack,
 )
-
-# What `fit` and the predictions take as X.
-_ACCEPTED = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 # A class that (nearly) all or none of the samples have would start at infinity.
 _SMALLEST_PRIOR = 1e-6
@@ -147,6 +145,10 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
     stop_reason_ : str
         Why training ended: 'converged', 'max_iter', 'early_stopping', 'stalled'
         (no lower cost can be found in this precision) or 'interrupted'.
+    hidden_activation_ : str
+        Activation of the hidden units.
+    multilabel_ : bool
+        Whether a sample may have several labels, or none.
     n_layers_ : int
         3: input, hidden and output layer.
     n_outputs_ : int
@@ -254,6 +256,7 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.array_api_support = True
         tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = self.output_activation != "softmax"
         return tags
@@ -307,14 +310,15 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> Samples:
         continues = self._continues()
+        y, sample_weight = to_host(y), to_host(sample_weight)
         # Large values may overflow in the sum by which scikit-learn looks for NaN.
         with np.errstate(over="ignore", invalid="ignore"):
             X, y = validate_data(
-                self, X, y, multi_output=True, reset=not continues, **_ACCEPTED
+                self, X, y, multi_output=True, reset=not continues, **_accepted(X)
             )
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+                sample_weight, y, dtype=np.float64, ensure_non_negative=True
             )
         samples = Samples.present(X, y, sample_weight, self.class_weight)
         if samples.labels.multilabel and self.output_activation == "softmax":
@@ -331,10 +335,10 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_same_problem(self, labels: Labels) -> None:
         for name, before, now in [
-            ("kind of y", self._multilabel, labels.multilabel),
+            ("kind of y", self.multilabel_, labels.multilabel),
             ("classes in y", self.classes_.tolist(), labels.classes.tolist()),
-            ("hidden_layer_size", len(self.theta1_), self.hidden_layer_size),
-            ("activation", self._activation, self.activation),
+            ("hidden_layer_size", self.theta1_.shape[0], self.hidden_layer_size),
+            ("activation", self.hidden_activation_, self.activation),
             (
                 "output_activation",
                 self.out_activation_,
@@ -348,15 +352,16 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
                 )
 
     def _validation(self, held_out: Samples) -> Validation:
-        X, labels = held_out.X, held_out.labels
+        X, labels, home = held_out.X, held_out.labels, Home.of(held_out.X)
         to_codes = partial(
             decide, n_classes=len(labels.classes), multilabel=labels.multilabel
         )
 
         def score(params: np.ndarray) -> float:
-            thetas = unpack(params.astype(X.dtype), X.shape[1], self.hidden_layer_size)
-            codes = outputs_of(X, *thetas, self.activation, finish=to_codes)
-            return held_out.accuracy(codes)
+            thetas = unpack(params, X.shape[1], self.hidden_layer_size)
+            theta1, theta2 = (home.take_in(theta, X.dtype) for theta in thetas)
+            codes = outputs_of(X, theta1, theta2, self.activation, finish=to_codes)
+            return held_out.accuracy(to_host(codes))
 
         return Validation(score, self.n_iter_no_change)
 
@@ -367,11 +372,12 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
         rng: np.random.RandomState,
     ) -> Run:
         X, labels, weight = samples.X, samples.labels, samples.weight
-        n_blocks = len(row_blocks(X.shape[0]))
+        # Blocks of other devices are one after the other; the minimiser is here.
+        n_blocks = len(row_blocks(X.shape[0])) if Home.of(X).is_host else 1
         with deferred_interrupt() as deliver, block_map(n_blocks) as map_blocks:
             objective = Objective(
                 X,
-                labels.targets(X.dtype),
+                labels.targets(),
                 weight,
                 hidden_layer_size=self.hidden_layer_size,
                 alpha=self.alpha,
@@ -418,7 +424,8 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
     ) -> np.ndarray:
         """Packed weights before training."""
         if self._continues():
-            return pack(self.theta1_, self.theta2_).astype(np.float64)
+            before = pack(to_host(self.theta1_), to_host(self.theta2_))
+            return before.astype(np.float64)
         labels = samples.labels
         sizes = samples.X.shape[1], self.hidden_layer_size, labels.n_outputs
         theta1, theta2 = (
@@ -443,17 +450,16 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
 
     def _keep(self, run: Run, samples: Samples) -> None:
         """Take the fitted attributes from the run."""
-        labels, dtype = samples.labels, samples.X.dtype
-        theta1, theta2 = unpack(
-            run.kept.params.astype(dtype), samples.X.shape[1], self.hidden_layer_size
-        )
+        X, labels, home = samples.X, samples.labels, Home.of(samples.X)
+        thetas = unpack(run.kept.params, X.shape[1], self.hidden_layer_size)
+        theta1, theta2 = (home.take_in(theta, X.dtype) for theta in thetas)
         validation = run.validation
         self.__dict__.update(  # at one stroke: an interrupt finds all or nothing
             theta1_=theta1,
             theta2_=theta2,
             classes_=labels.classes,
-            _multilabel=labels.multilabel,
-            _activation=self.activation,
+            multilabel_=labels.multilabel,
+            hidden_activation_=self.activation,
             n_layers_=3,
             n_outputs_=labels.n_outputs,
             out_activation_=self._output_activation(labels),
@@ -482,6 +488,18 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
 
     # ------------------------------------------------------------- fitted weights
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "theta1_")
+
+    def __sklearn_array_api_convert__(self, converter: Callable[[Any], Any]) -> Any:
+        # For scikit-learn's `move_estimator_to`: the weights move, the classes stay.
+        moved = clone(self)
+        vars(moved).update(
+            vars(self)
+            | {name: converter(getattr(self, name)) for name in ("theta1_", "theta2_")}
+        )
+        return moved
+
     @property
     def coefs_(self) -> list[np.ndarray]:
         """Weights without biases, in the shapes of MLPClassifier, as views."""
@@ -508,8 +526,13 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
             The class of the largest output; for multilabel targets an indicator
             matrix of the labels with a probability over 1/2.
         """
-        codes = self._outputs_of(X, self._codes)
-        return codes if self._multilabel else self.classes_[codes]
+        codes = self._outputs_of(X, self._codes, "predict")
+        if self.multilabel_:
+            return codes
+        home = Home.of(codes)
+        if home.is_host or self.classes_.dtype.kind in "OSU":  # strings: NumPy's alone
+            return self.classes_[to_host(codes)]
+        return home.xp.take(home.take_in(self.classes_), codes)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Compute the outputs before their activation.
@@ -526,8 +549,8 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
             each class, the largest being the predicted one, or for each label,
             positive where the label is predicted.
         """
-        O = self._outputs_of(X, lambda O: O)
-        return O if self._multilabel or self.n_outputs_ > 1 else O[:, 0]
+        O = self._outputs_of(X, lambda O, _xp: O, "decision_function")
+        return O if self.multilabel_ or self.n_outputs_ > 1 else O[:, 0]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Estimate the probability of each class, or of each label.
@@ -544,7 +567,7 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
             sum); for multilabel targets each label has a probability of its own.
             Always positive.
         """
-        return self._outputs_of(X, self._probabilities)
+        return self._outputs_of(X, self._probabilities, "predict_proba")
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Estimate the logarithm of the probability of each class, or label.
@@ -559,39 +582,49 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             The logarithm of what `predict_proba` returns, and so finite.
         """
-        return np.log(self.predict_proba(X))
+        return self._outputs_of(
+            X, lambda O, xp: xp.log(self._probabilities(O, xp)), "predict_log_proba"
+        )
 
-    def _codes(self, O: np.ndarray) -> np.ndarray:
-        return decide(O, n_classes=len(self.classes_), multilabel=self._multilabel)
+    def _codes(self, O: Any, xp: Any) -> Any:
+        return decide(O, xp, n_classes=len(self.classes_), multilabel=self.multilabel_)
 
-    def _probabilities(self, O: np.ndarray) -> np.ndarray:
+    def _probabilities(self, O: Any, xp: Any) -> Any:
         if len(self.classes_) == 1:
-            return np.ones_like(O)
-        if self._multilabel:
-            P = sigmoid(O)
+            return xp.ones_like(O)
+        output = OUTPUTS[self.out_activation_]
+        if self.multilabel_:
+            P = output.activate(O, xp)
         elif self.n_outputs_ == 1:
-            P = sigmoid(np.vstack([-O, O]))
+            P = output.activate(xp.concat([-O, O]), xp)
         else:
-            P = OUTPUTS[self.out_activation_].class_probabilities(O)
+            P = output.class_probabilities(O, xp)
         # Never quite 0, nor a label's quite 1: nothing is that certain.
-        limits = np.finfo(P.dtype)
-        if self._multilabel:
-            np.minimum(P, 1 - limits.epsneg, out=P)
-        return np.maximum(P, limits.tiny, out=P)
+        limits = xp.finfo(P.dtype)
+        if self.multilabel_:
+            overwrite(P, xp.minimum, P, constant(1 - limits.eps / 2, P, xp))
+        overwrite(P, xp.maximum, P, constant(limits.smallest_normal, P, xp))
+        return P
 
     def _outputs_of(
-        self, X: Any, finish: Callable[[np.ndarray], np.ndarray]
-    ) -> np.ndarray:
+        self, X: Any, finish: Callable[[Any, Any], Any], method: str
+    ) -> Any:
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, ensure_all_finite=False, **_ACCEPTED)
+        check_same_namespace(X, self, attribute="theta1_", method=method)
+        X = validate_data(self, X, reset=False, ensure_all_finite=False, **_accepted(X))
         return outputs_of(
             X,
             self.theta1_,
             self.theta2_,
-            self._activation,
+            self.hidden_activation_,
             finish=finish,
             estimator_name=type(self).__name__,
         )
+
+
+def _accepted(X: Any) -> dict[str, Any]:
+    """Tell `validate_data` what may come as X."""
+    return {"accept_sparse": "csr", "dtype": Home.of(X).dtypes}
 
 
 @contextmanager

@@ -42,6 +42,9 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.special import expit
 from sklearn.utils import check_random_state
+from sklearn.utils._array_api import _expit
+
+from sknn3._arrays import HOST, Home, constant, overwrite, to_host
 
 __all__ = [
     "cost_gradient",
@@ -110,50 +113,66 @@ def sigmoid_gradient(z: Any) -> Any:
     return expit(z) * expit(-z)  # 1 - g(z) = g(-z), without cancellation
 
 
+# From here on arrays may be of any namespace, which is handed down as xp.
+
+
 class Activation(NamedTuple):
     """A hidden activation: applied in place, and its slope in terms of its value.
 
     `multiply_by_slope` takes derivatives and activations, and overwrites both.
     """
 
-    apply: Callable[[Any], None]
-    multiply_by_slope: Callable[[Any, Any], None]
+    apply: Callable[[Any, Any], None]
+    multiply_by_slope: Callable[[Any, Any, Any], None]
     at_zero: float
     initial_bias: float  # half the width of the interval that biases are drawn from
 
 
-def _logistic(Z: Any) -> None:
+def _nothing(*_arrays: Any) -> None:
+    pass
+
+
+def _logistic(Z: Any, xp: Any) -> None:
     # 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2: a third of the time of `expit`, to
     # full absolute (not relative) precision, which is what the next layer sees.
     Z *= 0.5
-    np.tanh(Z, out=Z)
+    _tanh(Z, xp)
     Z *= 0.5
     Z += 0.5
 
 
-def _logistic_slope(D: Any, A: Any) -> None:
+def _logistic_slope(D: Any, A: Any, xp: Any) -> None:
     D *= A
-    np.subtract(1, A, out=A)
+    overwrite(A, xp.subtract, 1, A)
     D *= A
 
 
-def _tanh_slope(D: Any, A: Any) -> None:
+def _tanh(Z: Any, xp: Any) -> None:
+    overwrite(Z, xp.tanh, Z)
+
+
+def _tanh_slope(D: Any, A: Any, xp: Any) -> None:
     A *= A
-    np.subtract(1, A, out=A)
+    overwrite(A, xp.subtract, 1, A)
     D *= A
 
 
-def _relu_slope(D: Any, A: Any) -> None:
-    D *= A > 0
+def _relu(Z: Any, xp: Any) -> None:
+    overwrite(Z, xp.maximum, Z, constant(0, Z, xp))
+
+
+def _relu_slope(D: Any, A: Any, xp: Any) -> None:
+    overwrite(A, xp.sign, A)  # 0 or 1: no activation is negative
+    D *= A
 
 
 # Sigmoid units that start at unlike places of their bend end a little lower on average;
 # the bend of logistic units is twice as wide as that of tanh units.
 ACTIVATIONS = {
-    "identity": Activation(lambda _: None, lambda _D, _A: None, 0.0, 0.0),
+    "identity": Activation(_nothing, _nothing, 0.0, 0.0),
     "logistic": Activation(_logistic, _logistic_slope, 0.5, 1.0),
-    "tanh": Activation(lambda Z: np.tanh(Z, out=Z), _tanh_slope, 0.0, 0.5),
-    "relu": Activation(lambda Z: np.maximum(Z, 0, out=Z), _relu_slope, 0.0, 0.0),
+    "tanh": Activation(_tanh, _tanh_slope, 0.0, 0.5),
+    "relu": Activation(_relu, _relu_slope, 0.0, 0.0),
 }
 
 
@@ -164,10 +183,10 @@ ACTIVATIONS = {
 # derivative by the outputs, shape (K, n), and overwrites the outputs.
 
 
-def _at_target(F: Any, target: Any) -> Any:
+def _at_target(F: Any, target: Any, xp: Any) -> Any:
     if target.ndim == 1:
         return F.reshape(-1)[target]
-    return np.einsum("ki,ki->i", F, target)
+    return xp.sum(F * target, axis=0)
 
 
 def _subtract_target(D: Any, target: Any) -> None:
@@ -182,46 +201,51 @@ def _subtract_target(D: Any, target: Any) -> None:
 _SATURATED = 80
 
 
-def _logistic_loss(O: Any, target: Any) -> tuple[Any, Any]:
+def _logistic_loss(O: Any, target: Any, xp: Any) -> tuple[Any, Any]:
     # softplus(o) = log(1 + t) and g(o) = t / (1 + t) share t = exp(o).
-    at_target = _at_target(O, target)
-    D = np.minimum(O, _SATURATED)
+    at_target = _at_target(O, target, xp)
+    D = xp.minimum(O, constant(_SATURATED, O, xp))
     O -= D
-    np.exp(D, out=D)
-    T = np.log1p(D)
+    overwrite(D, xp.exp, D)
+    T = xp.log1p(D)
     O += T
-    loss = O.sum(axis=0)
+    loss = xp.sum(O, axis=0)
     loss -= at_target
-    np.add(D, 1, out=T)
+    overwrite(T, xp.add, D, 1)
     D /= T
     _subtract_target(D, target)
     return loss, D
 
 
-def _softmax_loss(O: Any, target: Any) -> tuple[Any, Any]:
-    O -= O.max(axis=0)
-    at_target = _at_target(O, target)
-    np.exp(O, out=O)
-    total = O.sum(axis=0)
+def _softmax_loss(O: Any, target: Any, xp: Any) -> tuple[Any, Any]:
+    O -= xp.max(O, axis=0)
+    at_target = _at_target(O, target, xp)
+    overwrite(O, xp.exp, O)
+    total = xp.sum(O, axis=0)
     O /= total
     _subtract_target(O, target)
-    loss = np.log(total, out=total)
-    loss -= at_target
-    return loss, O
+    overwrite(total, xp.log, total)
+    total -= at_target
+    return total, O
 
 
-def _softmax(O: Any) -> Any:
-    P = O - O.max(axis=0)
-    np.exp(P, out=P)
-    P /= P.sum(axis=0)
+def _sigmoids(O: Any, xp: Any) -> Any:
+    return _expit(O, xp=xp)
+
+
+def _softmax(O: Any, xp: Any) -> Any:
+    P = O - xp.max(O, axis=0)
+    overwrite(P, xp.exp, P)
+    P /= xp.sum(P, axis=0)
     return P
 
 
-def _sigmoids_made_to_sum_to_1(O: Any) -> Any:
+def _sigmoids_made_to_sum_to_1(O: Any, xp: Any) -> Any:
     # All sigmoids of a sample may be too small for a sum; but where g(o) = exp(o),
     # outputs may be shifted as in a softmax.
-    P = expit(O - np.minimum(O.max(axis=0) + _SATURATED, 0))
-    P /= P.sum(axis=0)
+    zero = constant(0, O, xp)
+    P = _expit(O - xp.minimum(xp.max(O, axis=0) + _SATURATED, zero), xp=xp)
+    P /= xp.sum(P, axis=0)
     return P
 
 
@@ -232,13 +256,13 @@ class Output(NamedTuple):
     classes.
     """
 
-    activate: Callable[[Any], Any]
-    loss: Callable[[Any, Any], tuple[Any, Any]]
-    class_probabilities: Callable[[Any], Any]
+    activate: Callable[[Any, Any], Any]
+    loss: Callable[[Any, Any, Any], tuple[Any, Any]]
+    class_probabilities: Callable[[Any, Any], Any]
 
 
 OUTPUTS = {
-    "logistic": Output(sigmoid, _logistic_loss, _sigmoids_made_to_sum_to_1),
+    "logistic": Output(_sigmoids, _logistic_loss, _sigmoids_made_to_sum_to_1),
     "softmax": Output(_softmax, _softmax_loss, _softmax),
 }
 
@@ -390,24 +414,27 @@ def unpack(
 # over samples all run along memory.
 
 
-def hidden_inputs(X: Any, theta1: np.ndarray) -> np.ndarray:
+def hidden_inputs(X: Any, theta1: Any, xp: Any = HOST) -> Any:
     """Compute what hidden units see, (h + 1, n), with the bias unit's 1 in row 0."""
     W1 = theta1[:, 1:]
-    A = np.empty((len(theta1) + 1, X.shape[0]), np.result_type(X.dtype, theta1.dtype))
-    A[0] = 1
-    if issparse(X) or X.dtype == np.float32:
+    dtype = X.dtype
+    if dtype != theta1.dtype:
+        dtype = xp.result_type(dtype, theta1.dtype)
+    A = xp.empty((W1.shape[0] + 1, X.shape[0]), dtype=dtype, device=theta1.device)
+    A[0, :] = 1
+    if isinstance(X, np.ndarray) and X.dtype == np.float64:
         # In float32 OpenBLAS takes a third longer for W1 @ X.T where the processor has
         # AVX-512; in float64 it is the other way round; elsewhere they are equal.
-        A[1:] = (X @ W1.T).T
-    else:
         np.matmul(W1, X.T, out=A[1:])
-    A[1:] += theta1[:, :1]
+    else:
+        A[1:, :] = (X @ W1.T).T
+    A[1:, :] += theta1[:, :1]
     return A
 
 
-def outputs(A: np.ndarray, theta2: np.ndarray, activation: str) -> np.ndarray:
+def outputs(A: Any, theta2: Any, activation: str, xp: Any = HOST) -> Any:
     """Activate the hidden units, in place, and compute raw outputs, (K, n)."""
-    ACTIVATIONS[activation].apply(A[1:])
+    ACTIVATIONS[activation].apply(A[1:, :], xp)
     return theta2 @ A
 
 
@@ -458,53 +485,69 @@ def forward(
     >>> output
     array([[0.5, 0.5]])
     """
-    X = _as_float_rows(X)
-    theta1, theta2 = np.asarray(theta1), np.asarray(theta2)
+    X, home = _as_float_rows(X)
+    theta1, theta2 = home.take_in(theta1), home.take_in(theta2)
     _check_option("activation", activation, ACTIVATIONS)
     _check_option("output_activation", output_activation, OUTPUTS)
-    expected = (len(theta1), X.shape[1] + 1), (len(theta2), len(theta1) + 1)
-    if (theta1.shape, theta2.shape) != expected:
+    h, K = theta1.shape[0], theta2.shape[0]
+    expected = (h, X.shape[1] + 1), (K, h + 1)
+    if (tuple(theta1.shape), tuple(theta2.shape)) != expected:
         raise ValueError(
-            f"theta1 {theta1.shape} and theta2 {theta2.shape} do not fit X "
-            f"{X.shape}: expected {expected[0]} and {expected[1]}."
+            f"theta1 {tuple(theta1.shape)} and theta2 {tuple(theta2.shape)} do not fit "
+            f"X {tuple(X.shape)}: expected {expected[0]} and {expected[1]}."
         )
-    A = hidden_inputs(X, theta1)
-    O = outputs(A, theta2, activation)
-    return A[1:].T, OUTPUTS[output_activation].activate(O).T
+    A = hidden_inputs(X, theta1, home.xp)
+    O = outputs(A, theta2, activation, home.xp)
+    return A[1:, :].T, OUTPUTS[output_activation].activate(O, home.xp).T
 
 
 def block_cost_gradient(
     X: Any,
-    Y: np.ndarray,
-    sample_weight: np.ndarray | None,
+    Y: Any,
+    sample_weight: Any,
     *,
-    theta1: np.ndarray,
-    theta2: np.ndarray,
+    theta1: Any,
+    theta2: Any,
     activation: str,
     output_activation: str,
+    home: Home,
 ) -> tuple[float, np.ndarray]:
-    """Sum loss and packed gradient over a block of rows: no mean, no penalty."""
-    n_samples, n_hidden_weights = X.shape[0], theta1.size
-    # Class indices need no one-hot matrix: they tell where its ones would be.
-    target = Y * n_samples + np.arange(n_samples) if Y.ndim == 1 else Y.T
+    """Sum loss and packed gradient over a block of rows: no mean, no penalty.
+
+    All arrays are at home with X; the sums are the host's.
+    """
+    xp = home.xp
+    (h, n_inputs), n_outputs = theta1.shape, theta2.shape[0]
     # Weights on the way to nowhere may overflow; whoever minimises looks at the
     # cost for that, and must not be bothered by a warning for each product.
     with np.errstate(over="ignore", invalid="ignore"):
-        A = hidden_inputs(X, theta1)
-        O = outputs(A, theta2, activation)
-        loss, D2 = OUTPUTS[output_activation].loss(O, target)
+        A = hidden_inputs(X, theta1, xp)
+        O = outputs(A, theta2, activation, xp)
+        target = _target(Y, n_outputs, home, X.dtype)
+        loss, D2 = OUTPUTS[output_activation].loss(O, target, xp)
         if sample_weight is not None:
             loss *= sample_weight
             D2 *= sample_weight
         D1 = theta2[:, 1:].T @ D2
 
-        gradient = np.empty(n_hidden_weights + theta2.size)
-        gradient1 = gradient[:n_hidden_weights].reshape(theta1.shape)
-        gradient[n_hidden_weights:] = (D2 @ A.T).ravel()
-        ACTIVATIONS[activation].multiply_by_slope(D1, A[1:])
-        gradient1[:, 0] = D1 @ A[0]
-        gradient1[:, 1:] = D1 @ X
-        return float(loss.astype(np.float64).sum()), gradient
+        gradient = np.empty(h * n_inputs + n_outputs * (h + 1))
+        gradient1, gradient2 = unpack(gradient, n_inputs - 1, h)
+        gradient2[...] = to_host(D2 @ A.T)
+        ACTIVATIONS[activation].multiply_by_slope(D1, A[1:, :], xp)
+        gradient1[:, 0] = to_host(D1 @ A[0, :])
+        gradient1[:, 1:] = to_host(D1 @ X)
+        return float(xp.sum(xp.astype(loss, home.dtypes[0]))), gradient
+
+
+def _target(Y: Any, n_outputs: int, home: Home, dtype: Any) -> Any:
+    """Targets as the losses take them."""
+    if Y.ndim == 2:
+        return Y.T
+    xp = home.xp
+    if home.is_host:  # class indices need no matrix: they tell where its ones would be
+        return Y * Y.shape[0] + np.arange(Y.shape[0])
+    classes = xp.arange(n_outputs, dtype=Y.dtype, device=home.device)
+    return xp.astype(Y[None, :] == classes[:, None], dtype)
 
 
 def penalised_mean(
@@ -586,12 +629,14 @@ def cost_gradient(
     >>> print(round(cost / np.log(2), 12), gradient.shape)
     2.0 (14,)
     """
-    X = _as_float_rows(X)
+    X, home = _as_float_rows(X)
+    params = to_host(params)
     params = np.asarray(params)
     _check_option("activation", activation, ACTIVATIONS)
     _check_option("output_activation", output_activation, OUTPUTS)
-    theta1, theta2 = unpack(params.astype(X.dtype), X.shape[1], hidden_layer_size)
-    Y = _as_targets(Y, len(theta2), X)
+    thetas = unpack(params, X.shape[1], hidden_layer_size)
+    theta1, theta2 = (home.take_in(theta, X.dtype) for theta in thetas)
+    Y = _as_targets(to_host(Y), theta2.shape[0], X.shape[0])
     if output_activation == "softmax" and Y.ndim == 2:
         sums = Y.sum(axis=1)
         if not np.allclose(sums, 1):
@@ -600,7 +645,7 @@ def cost_gradient(
                 f"sum to 1; sums are {sums.min():g} to {sums.max():g}."
             )
     if sample_weight is not None:
-        sample_weight = np.asarray(sample_weight, dtype=np.float64)
+        sample_weight = np.asarray(to_host(sample_weight), dtype=np.float64)
         if sample_weight.shape != (X.shape[0],):
             raise ValueError(
                 f"sample_weight has shape {sample_weight.shape}, "
@@ -614,12 +659,13 @@ def cost_gradient(
         raise ValueError(f"alpha={alpha!r} must be finite and not negative.")
     cost, gradient = block_cost_gradient(
         X,
-        Y,
-        sample_weight,
+        home.take_in(Y, X.dtype if Y.ndim == 2 else None),
+        None if sample_weight is None else home.take_in(sample_weight, X.dtype),
         theta1=theta1,
         theta2=theta2,
         activation=activation,
         output_activation=output_activation,
+        home=home,
     )
     return penalised_mean(
         cost,
@@ -635,20 +681,20 @@ def cost_gradient(
 # --------------------------------------------- what people hand in, made plain
 
 
-def _as_float_rows(X: Any) -> Any:
-    X = X if issparse(X) else np.asarray(X)
+def _as_float_rows(X: Any) -> tuple[Any, Home]:
+    home = Home.of(X)
+    X = np.asarray(X) if home.is_host and not issparse(X) else X
     if X.ndim != 2:
         raise ValueError(f"X has {X.ndim} dimension(s), expected (n, d).")
-    return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
+    return X if X.dtype in home.dtypes else home.xp.astype(X, home.dtypes[0]), home
 
 
-def _as_targets(Y: Any, n_outputs: int, X: Any) -> np.ndarray:
+def _as_targets(Y: Any, n_outputs: int, n_samples: int) -> np.ndarray:
     Y = np.asarray(Y)
-    n_samples = X.shape[0]
     if Y.shape == (n_samples, n_outputs):
         if Y.dtype.kind not in "buif" or not ((Y >= 0) & (Y <= 1)).all():
             raise ValueError("An indicator matrix Y must hold numbers from 0 to 1.")
-        return Y.astype(X.dtype)
+        return Y
     if Y.shape != (n_samples,):
         raise ValueError(
             f"Y has shape {Y.shape}, expected ({n_samples},) class indices or a "
@@ -658,7 +704,7 @@ def _as_targets(Y: Any, n_outputs: int, X: Any) -> np.ndarray:
     if Y.dtype.kind not in "bui" or Y.min() < 0 or Y.max() >= n_classes:
         raise ValueError(f"Y must hold integer class indices 0..{n_classes - 1}.")
     if n_outputs == 1:
-        return Y[:, np.newaxis].astype(X.dtype)
+        return Y[:, np.newaxis]
     return Y.astype(np.intp)
 
 

@@ -1,9 +1,5 @@
 """scikit-learn's own checks, on the default instance and on its variants."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from sklearn.datasets import make_classification
@@ -43,8 +39,12 @@ VARIANTS = {
     "lbfgs-early-stopping": {"solver": "lbfgs", "early_stopping": True},
 }
 
-# Needs SCIPY_ARRAY_API before SciPy is imported: has a test of its own below.
-ELSEWHERE = {"check_array_api_input"}
+# Need SCIPY_ARRAY_API before SciPy is imported: see `array_api.py`.
+ELSEWHERE = {
+    "check_array_api_input",
+    "check_array_api_mixed_inputs",
+    "check_array_api_same_namespace",
+}
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -64,25 +64,6 @@ def test_check_estimator(params):
     assert {r["check_name"] for r in by_status.get("xfail", [])} == set(expected)
     assert {r["check_name"] for r in by_status["skipped"]} == ELSEWHERE
     assert len(by_status["passed"]) >= 60
-
-
-def test_the_check_that_needs_scipys_array_api():
-    code = f"""
-import warnings
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.estimator_checks import check_array_api_input
-from sknn3 import ThreeLayerNNClassifier
-warnings.simplefilter("ignore", ConvergenceWarning)
-for params in {list(VARIANTS.values())!r}:
-    check_array_api_input(
-        "ThreeLayerNNClassifier",
-        ThreeLayerNNClassifier(**params),
-        array_namespace="numpy",
-        expect_only_array_outputs=False,
-    )
-"""
-    environment = os.environ | {"SCIPY_ARRAY_API": "1"}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 # What check_estimator leaves out, and can be called by name.

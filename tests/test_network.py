@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
+from sknn3._arrays import HOST
 from sknn3.gradient_check import check_gradient
 from sknn3.network import (
     ACTIVATIONS,
@@ -341,7 +342,7 @@ def test_logistic_loss_far_out(dtype):
     o = np.array([0, 1e-3, 1, 20, 79, 81, 300, 1e4], dtype)
     O = np.stack([o, -o])
     target = np.zeros(len(o), int) * len(o) + np.arange(len(o))  # the first output
-    loss, D = OUTPUTS["logistic"].loss(O.copy(), target)
+    loss, D = OUTPUTS["logistic"].loss(O.copy(), target, HOST)
     exact = np.stack([o, -o]).astype(float)
     expected = np.logaddexp(0, exact).sum(axis=0) - exact[0]
     eps = np.finfo(dtype).eps
@@ -354,7 +355,7 @@ def test_logistic_loss_far_out(dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_class_probabilities_sum_to_1_however_small_the_sigmoids(dtype):
     O = np.array([[1, -3, 50, -90, -1e4], [0, -4, 90, -91, -1e4 - 1]], dtype)
-    P = OUTPUTS["logistic"].class_probabilities(O)
+    P = OUTPUTS["logistic"].class_probabilities(O, HOST)
     assert P.dtype == dtype
     assert_allclose(P.sum(axis=0), 1, rtol=1e-6)
     F = expit(O[:, :3].astype(float))

@@ -14,6 +14,10 @@ OPTIONS = {
 }
 
 
+def as_they_are(O, xp):
+    return O
+
+
 @pytest.fixture
 def params(rng):
     return rng.standard_normal(4 * 13 + 3 * 5) / 3
@@ -56,7 +60,7 @@ def test_float32_data_gives_a_float64_gradient(large, params):
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 def test_outputs_in_blocks_equal_outputs_at_once(large, container):
     theta1, theta2 = random_weights(12, 4, 1.0, 0), random_weights(4, 3, 1.0, 1)
-    O = outputs_of(container(large[0]), theta1, theta2, "tanh", finish=np.array)
+    O = outputs_of(container(large[0]), theta1, theta2, "tanh", finish=as_they_are)
     _, expected = forward(large[0], theta1, theta2, activation="tanh")
     assert_allclose(1 / (1 + np.exp(-O)), expected, rtol=1e-13)
 
@@ -66,4 +70,4 @@ def test_outputs_that_overflow_are_refused():
     theta1, theta2 = np.full((2, 2), 9, np.float32), np.ones((1, 3), np.float32)
     theta2[0, 1] = -1
     with pytest.raises(ValueError, match="too large for float32"):
-        outputs_of(huge, theta1, theta2, "identity", finish=np.array)
+        outputs_of(huge, theta1, theta2, "identity", finish=as_they_are)

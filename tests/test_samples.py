@@ -5,9 +5,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.class_weight import compute_sample_weight
 
+from sknn3._arrays import HOST
 from sknn3._samples import Labels, Samples, decide
-
-FLOAT = np.dtype(float)
 
 
 @pytest.mark.parametrize(
@@ -29,21 +28,19 @@ def test_classes_are_sorted_and_codes_point_at_them(y, classes):
 def test_targets_of_three_classes_are_indices():
     labels = Labels.encode(np.array(["x", "z", "y"]))
     assert labels.n_outputs == 3
-    assert labels.targets(FLOAT).tolist() == [0, 2, 1]
+    assert labels.targets().tolist() == [0, 2, 1]
 
 
 def test_targets_of_two_classes_are_one_column():
     labels = Labels.encode(np.array([7, 3, 7]))
     assert labels.n_outputs == 1
-    targets = labels.targets(np.dtype(np.float32))
-    assert targets.tolist() == [[1], [0], [1]]
-    assert targets.dtype == np.float32
+    assert labels.targets().tolist() == [[1], [0], [1]]
 
 
 def test_the_only_class_is_what_its_unit_says_yes_to():
     labels = Labels.encode(np.array([4, 4]))
     assert labels.n_outputs == 1
-    assert labels.targets(FLOAT).tolist() == [[1], [1]]
+    assert labels.targets().tolist() == [[1], [1]]
 
 
 @pytest.mark.parametrize("container", [np.array, sp.csr_array, sp.csr_matrix])
@@ -52,7 +49,7 @@ def test_an_indicator_matrix_is_multilabel(container):
     assert labels.multilabel
     assert labels.n_outputs == 2
     assert labels.classes.tolist() == [0, 1]
-    assert labels.targets(FLOAT).tolist() == [[0, 1], [1, 1], [0, 0]]
+    assert labels.targets().tolist() == [[0, 1], [1, 1], [0, 0]]
 
 
 def test_a_column_is_taken_with_a_warning():
@@ -215,12 +212,12 @@ def test_accuracy_of_labels_wants_all_of_them():
 
 def test_decisions():
     several = np.array([[0.1, -1], [0.3, -2], [0.2, -3]])
-    assert decide(several, n_classes=3, multilabel=False).tolist() == [1, 0]
-    assert decide(several, n_classes=3, multilabel=True).tolist() == [
+    assert decide(several, HOST, n_classes=3, multilabel=False).tolist() == [1, 0]
+    assert decide(several, HOST, n_classes=3, multilabel=True).tolist() == [
         [1, 0],
         [1, 0],
         [1, 0],
     ]
     one = np.array([[-0.1, 0.1]])
-    assert decide(one, n_classes=2, multilabel=False).tolist() == [0, 1]
-    assert decide(one, n_classes=1, multilabel=False).tolist() == [0, 0]
+    assert decide(one, HOST, n_classes=2, multilabel=False).tolist() == [0, 1]
+    assert decide(one, HOST, n_classes=1, multilabel=False).tolist() == [0, 0]

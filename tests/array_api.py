@@ -1,0 +1,326 @@
+"""Arrays of other namespaces than NumPy's.
+
+scikit-learn wants SCIPY_ARRAY_API=1 before SciPy is imported, so `test_array_api.py`
+runs this module in a process of its own.  array-api-strict has a device beside the
+default one, which is as far from NumPy as a GPU is; torch is tried where it is
+installed, and its CUDA devices where there are any.
+"""
+
+import importlib
+import pickle
+from importlib.util import find_spec
+from unittest import SkipTest
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils import estimator_checks
+from sklearn.utils._array_api import get_namespace_and_device, move_estimator_to
+from sklearn.utils._testing import _array_api_for_tests
+
+import sknn3._blocks
+import sknn3._conditioning
+import sknn3._objective
+from sknn3 import ThreeLayerNNClassifier
+from sknn3.network import cost_gradient, forward, random_weights
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"  # budgets are small here
+)
+
+PLACES = [("array_api_strict", None), ("array_api_strict", "device1")]
+if find_spec("torch"):
+    import torch
+
+    PLACES += [("torch", "cpu")]
+    PLACES += [("torch", "cuda")] if torch.cuda.is_available() else []
+
+VARIANTS = {
+    "default": {},
+    "lbfgs-softmax-relu": {
+        "solver": "lbfgs",
+        "output_activation": "softmax",
+        "activation": "relu",
+    },
+    "tanh-diagonal": {"activation": "tanh", "conditioning": "diagonal"},
+    "identity-balanced": {"activation": "identity", "class_weight": "balanced"},
+    "early-stopping": {"early_stopping": True, "n_iter_no_change": 3},
+    "unconditioned": {"conditioning": None},
+}
+
+
+@pytest.fixture(autouse=True)
+def dispatch():
+    with config_context(array_api_dispatch=True):
+        yield
+
+
+@pytest.fixture(params=PLACES, ids=lambda place: "-".join(filter(None, place)))
+def send(request):
+    """Send arrays to the place."""
+    name, device = request.param
+    xp = importlib.import_module(name)
+    if device == "device1":
+        device = xp.Device(device)
+
+    def send(array):
+        return xp.asarray(array, device=device)
+
+    return send
+
+
+def fetch(array):
+    if type(array).__module__.startswith("torch"):
+        return array.cpu().numpy()
+    xp, _, _ = get_namespace_and_device(array)
+    if xp.__name__ == "array_api_strict":
+        return np.asarray(xp.asarray(array, device=xp.Device("CPU_DEVICE")))
+    return np.asarray(array)
+
+
+def same_place(a, b):
+    return get_namespace_and_device(a)[::2] == get_namespace_and_device(b)[::2]
+
+
+# ------------------------------------------------------------ scikit-learn's checks
+
+
+def can_be_had(check):
+    """Whether the libraries and devices of a check are here: it would skip itself."""
+    options = check.keywords
+    places = [options[key] for key in options if key.endswith("ns_and_device")]
+    if not places:
+        places = [(options["array_namespace"], options.get("device_name"))]
+    try:
+        for name, device in places:
+            _array_api_for_tests(name, device)
+    except SkipTest:
+        return False
+    return True
+
+
+def checks_to_run():
+    every = estimator_checks._yield_array_api_checks(ThreeLayerNNClassifier())
+    return [check for check in every if can_be_had(check)]
+
+
+@pytest.mark.parametrize("params", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize(
+    "check", checks_to_run(), ids=lambda check: str(check.keywords)
+)
+def test_scikit_learns_check(check, params):
+    check("ThreeLayerNNClassifier", ThreeLayerNNClassifier(max_iter=30, **params))
+
+
+# --------------------------------------------------------------- the same as NumPy's
+
+
+@pytest.mark.parametrize("params", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_fit_is_that_of_numpy(send, params, kind, dtype, rng):
+    X, y = load_iris(return_X_y=True)
+    X = StandardScaler().fit_transform(X).astype(dtype)
+    if kind == "binary":
+        X, y = X[50:], y[50:]
+    elif kind == "multilabel":
+        y = np.stack([y > 0, y > 1, y == 1], axis=1).astype(int)
+        params = {k: v for k, v in params.items() if k != "output_activation"}
+    weights = rng.uniform(0.5, 2, len(X))
+    weights[::7] = 0
+    # In float32 paths part after some passes, as rounding makes them.
+    max_iter, tolerance = (5, 1e-3) if dtype == np.float32 else (25, 1e-9)
+    clf = ThreeLayerNNClassifier(3, max_iter=max_iter, random_state=0, **params)
+    here = clf.fit(X, y, weights)
+    P, classes, outputs = here.predict_proba(X), here.predict(X), here.loss_curve_
+    raw, logs = here.decision_function(X), here.predict_log_proba(X)
+    there = ThreeLayerNNClassifier(**clf.get_params())
+    X_there = send(X)
+    there.fit(X_there, send(y), send(weights))
+    assert_allclose(there.loss_curve_, outputs, rtol=tolerance)
+    assert there.stop_reason_ == here.stop_reason_
+    for theirs, ours in [
+        (there.theta1_, here.theta1_),
+        (there.theta2_, here.theta2_),
+        (there.predict_proba(X_there), P),
+        (there.predict_log_proba(X_there), logs),
+        (there.decision_function(X_there), raw),
+    ]:
+        assert same_place(theirs, X_there)
+        assert theirs.dtype == X_there.dtype
+        assert_allclose(fetch(theirs), ours, rtol=10 * tolerance, atol=10 * tolerance)
+    predicted = there.predict(X_there)
+    assert same_place(predicted, X_there)
+    assert_array_equal(fetch(predicted), classes)
+
+
+def test_blocks_of_a_device_add_up(send, large, monkeypatch):
+    X, y = large
+    clf = ThreeLayerNNClassifier(5, max_iter=10, random_state=0)
+    whole = fetch(clf.fit(send(X), y).predict_proba(send(X)))
+    for module in (sknn3._blocks, sknn3._objective):
+        monkeypatch.setattr(module, "DEVICE_BLOCK_ROWS", 999)
+    assert len(sknn3._blocks.row_blocks(5000, on_host=False)) == 6
+    blocks = fetch(clf.fit(send(X), y).predict_proba(send(X)))
+    assert_allclose(blocks, whole, atol=1e-7)
+
+
+def test_the_moments_of_a_device_may_come_from_some_rows(send, large, monkeypatch):
+    X, y = large
+    monkeypatch.setattr(sknn3._conditioning, "MAX_PRODUCTS", 1)
+    clf = ThreeLayerNNClassifier(5, max_iter=5, random_state=0)
+    here = clf.fit(X, y).loss_curve_
+    assert_allclose(clf.fit(send(X), y).loss_curve_, here, rtol=1e-9)
+
+
+@pytest.mark.parametrize("Y", ["indices", "indicator"])
+@pytest.mark.parametrize("output", ["logistic", "softmax"])
+def test_cost_and_gradient_as_functions(send, iris, Y, output):
+    X, y = iris
+    y = np.eye(3)[y] if Y == "indicator" else y
+    theta1, theta2 = random_weights(4, 5, 1.0, 0), random_weights(5, 3, 1.0, 1)
+    params = np.concatenate([theta1.ravel(), theta2.ravel()])
+    options = {"hidden_layer_size": 5, "alpha": 0.5, "output_activation": output}
+    weights = np.linspace(0.5, 2, 150)
+    cost, gradient = cost_gradient(params, X, y, sample_weight=weights, **options)
+    there = cost_gradient(
+        params, send(X), send(y), sample_weight=send(weights), **options
+    )
+    assert_allclose(there[0], cost, rtol=1e-12)
+    assert isinstance(there[1], np.ndarray)
+    assert_allclose(there[1], gradient, atol=1e-12)
+    for theirs, ours in zip(
+        forward(send(X), send(theta1), theta2, output_activation=output),
+        forward(X, theta1, theta2, output_activation=output),
+        strict=True,
+    ):
+        assert_allclose(fetch(theirs), ours, atol=1e-12)
+        assert same_place(theirs, send(X))
+
+
+def test_integers_are_computed_in_floats(send):
+    X = send(np.arange(40).reshape(20, 2))
+    clf = ThreeLayerNNClassifier(2, max_iter=5, random_state=0)
+    assert "float64" in str(clf.fit(X, np.arange(20) % 2).theta1_.dtype)
+
+
+# ------------------------------------------------------------- everything follows X
+
+
+def test_strings_are_numpys(send, iris):
+    X, y = iris
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    X = send(X)
+    clf = ThreeLayerNNClassifier(4, max_iter=30, random_state=0).fit(X, names)
+    assert clf.predict(X).dtype == names.dtype
+    assert np.mean(clf.predict(X) == names) > 0.95
+
+
+def test_y_may_be_a_list(send, iris):
+    X, y = iris
+    clf = ThreeLayerNNClassifier(4, max_iter=5, random_state=0)
+    of_list = clf.fit(send(X), y.tolist()).loss_curve_
+    assert clf.fit(send(X), send(y)).loss_curve_ == of_list
+
+
+def test_another_place_than_that_of_fit_is_refused(send, iris):
+    X, y = iris
+    clf = ThreeLayerNNClassifier(4, max_iter=5).fit(send(X), y)
+    for method in ("predict", "predict_proba", "predict_log_proba"):
+        with pytest.raises(ValueError, match=rf"{method}\(\) must use the same name"):
+            getattr(clf, method)(X)
+    clf.fit(X, y)
+    with pytest.raises(ValueError, match="must use the same namespace"):
+        clf.decision_function(send(X))
+
+
+def test_nan_is_refused(send, iris):
+    X, y = iris
+    bad = X.copy()
+    bad[3, 1] = np.nan
+    clf = ThreeLayerNNClassifier(4, max_iter=5)
+    with pytest.raises(ValueError, match="NaN"):
+        clf.fit(send(bad), y)
+    assert not hasattr(clf, "theta1_")
+    with pytest.raises(ValueError, match="NaN"):
+        clf.fit(send(X), y).predict(send(bad))
+
+
+def test_warm_start_continues_there(send, iris):
+    X, y = iris
+    X = send(X)
+    clf = ThreeLayerNNClassifier(4, max_iter=10, warm_start=True, random_state=0)
+    first = clf.fit(X, y).loss_
+    assert clf.fit(X, y).loss_curve_[0] == pytest.approx(first, rel=1e-12)
+    assert clf.loss_ < first
+
+
+@pytest.mark.parametrize("labels", ["numbers", "strings"])
+def test_a_model_can_be_taken_to_numpy_and_back(send, iris, labels):
+    X, y = iris
+    y = y.astype(str) if labels == "strings" else y
+    X_there = send(X)
+    there = make_pipeline(
+        MinMaxScaler(), ThreeLayerNNClassifier(4, max_iter=10, random_state=0)
+    ).fit(X_there, y)
+    here = move_estimator_to(there, np, "cpu")
+    assert isinstance(here[-1].theta1_, np.ndarray)
+    assert isinstance(here[-1].coefs_[0], np.ndarray)
+    expected = fetch(there.predict_proba(X_there))
+    assert_allclose(here.predict_proba(X), expected, atol=1e-12)
+    assert_array_equal(here.predict(X), fetch(there.predict(X_there)))
+    assert here[-1].stop_reason_ == there[-1].stop_reason_
+    xp, _, device = get_namespace_and_device(X_there)
+    back = move_estimator_to(here, xp, device)
+    assert same_place(back[-1].theta2_, X_there)
+    assert_allclose(fetch(back.predict_proba(X_there)), expected, atol=1e-12)
+
+
+def test_a_pickle_keeps_the_place(send, iris):
+    X, y = iris
+    X = send(X)
+    clf = ThreeLayerNNClassifier(4, max_iter=5).fit(X, y)
+    try:
+        loaded = pickle.loads(pickle.dumps(clf))
+    except TypeError:  # array-api-strict's own arrays, devices among them, may not
+        pickle.dumps(move_estimator_to(clf, np, "cpu"))
+        return
+    assert same_place(loaded.theta1_, X)
+    assert_array_equal(fetch(loaded.predict(X)), fetch(clf.predict(X)))
+
+
+def test_a_search_over_alpha(send, iris):
+    X, y = iris
+    if send(X).__class__.__module__.startswith("array_api_strict"):
+        X_there, y_there = X, y  # cannot be indexed with the splitters' NumPy rows
+    else:
+        X_there, y_there = send(X), send(y)
+    grid = {"alpha": [0.1, 100]}
+    clf = ThreeLayerNNClassifier(4, max_iter=10, random_state=0)
+    here = GridSearchCV(clf, grid, cv=3).fit(X, y).cv_results_["mean_test_score"]
+    there = GridSearchCV(clf, grid, cv=3).fit(X_there, y_there)
+    assert_allclose(there.cv_results_["mean_test_score"], here, atol=1e-6)
+
+
+def test_without_dispatch_all_is_numpys(send, iris):
+    X, y = iris
+    with config_context(array_api_dispatch=False):
+        try:
+            X_there = np.asarray(send(X))
+        except RuntimeError:  # a device that NumPy cannot read
+            return
+        clf = ThreeLayerNNClassifier(4, max_iter=5, random_state=0)
+        expected = clf.fit(X, y).theta1_
+        assert_array_equal(clf.fit(X_there, y).theta1_, expected)
+
+
+def test_a_budget_that_ends_is_told(send, iris):
+    X, y = iris
+    with pytest.warns(ConvergenceWarning, match="max_iter=2 passes"):
+        ThreeLayerNNClassifier(4, max_iter=2).fit(send(X), y)
