@@ -43,6 +43,17 @@ from sknn3.network import (
 _SMALLEST_PRIOR = 1e-6
 
 
+class _Count(Interval):
+    """1, 2, 3, ..., as ints: `Interval` itself takes True for 1."""
+
+    def __init__(self) -> None:
+        super().__init__(Integral, 1, None, closed="left")
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Tell a number from an answer of yes."""
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
+
+
 class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
     r"""Neural network with one hidden layer, trained on the whole data set.
 
@@ -199,19 +210,19 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_size": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_size": [_Count()],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "output_activation": [StrOptions(set(OUTPUTS))],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "solver": [StrOptions(set(SOLVERS))],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [_Count()],
         "tol": [Interval(Real, 0, None, closed="left")],
         "conditioning": [StrOptions({"auto", "full", "diagonal"}), None],
         "init_epsilon": [Interval(Real, 0, None, closed="neither"), None],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [_Count()],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],

@@ -707,6 +707,7 @@ def test_the_data_is_left_alone(iris, rng):
     [
         ({"hidden_layer_size": 0}, "hidden_layer_size"),
         ({"hidden_layer_size": 2.5}, "hidden_layer_size"),
+        ({"hidden_layer_size": True}, "hidden_layer_size"),
         ({"activation": "swish"}, "activation"),
         ({"output_activation": "tanh"}, "output_activation"),
         ({"alpha": -1}, "alpha"),
@@ -714,12 +715,14 @@ def test_the_data_is_left_alone(iris, rng):
         ({"alpha": np.nan}, "alpha"),
         ({"solver": "adam"}, "solver"),
         ({"max_iter": 0}, "max_iter"),
+        ({"max_iter": True}, "max_iter"),
         ({"tol": -1e-4}, "tol"),
         ({"conditioning": "none"}, "conditioning"),
         ({"init_epsilon": 0}, "init_epsilon"),
         ({"class_weight": "auto"}, "class_weight"),
         ({"validation_fraction": 1.0}, "validation_fraction"),
         ({"n_iter_no_change": 0}, "n_iter_no_change"),
+        ({"n_iter_no_change": True}, "n_iter_no_change"),
         ({"early_stopping": "yes"}, "early_stopping"),
     ],
 )
