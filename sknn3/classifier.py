@@ -27,6 +27,7 @@ from sknn3._arrays import Home, constant, overwrite, to_host
 from sknn3._blocks import row_blocks
 from sknn3._callbacks import print_end, print_progress
 from sknn3._conditioning import Conditioning, conditioning_for
+from sknn3._diagram import DescribedMixin
 from sknn3._minimize import ADVICE, SOLVERS, Run, Validation, minimize
 from sknn3._objective import Objective, outputs_of
 from sknn3._parallel import block_map, deferred_interrupt
@@ -38,6 +39,10 @@ from sknn3.network import (
     random_weights,
     unpack,
 )
+
+# Address of the documentation in diagrams, with the fields {estimator_module} and
+# {estimator_name}.  None is public yet: no link.
+DOC_LINK_TEMPLATE = ""
 
 # A class that (nearly) all or none of the samples have would start at infinity.
 _SMALLEST_PRIOR = 1e-6
@@ -54,7 +59,7 @@ class _Count(Interval):
         return not isinstance(val, bool) and super().is_satisfied_by(val)
 
 
-class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
+class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
     r"""Neural network with one hidden layer, trained on the whole data set.
 
     Cost and gradient come from vectorised backpropagation over all samples, and
@@ -227,6 +232,9 @@ class ThreeLayerNNClassifier(ClassifierMixin, BaseEstimator):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    _doc_link_module = "sknn3"
+    _doc_link_template = DOC_LINK_TEMPLATE
 
     def __init__(
         self,

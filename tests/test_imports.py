@@ -23,6 +23,7 @@ IMPORTS = {
     "_parallel": {"_blocks"},
     "_samples": set(),
     "_callbacks": {"_minimize"},
+    "_diagram": set(),
     "classifier": {
         "network",
         "_arrays",
@@ -33,6 +34,7 @@ IMPORTS = {
         "_parallel",
         "_samples",
         "_callbacks",
+        "_diagram",
     },
 }
 
