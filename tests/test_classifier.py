@@ -574,6 +574,49 @@ def test_early_stopping_weighs_its_samples(iris):
     assert (clf.predict(X) == 2).all()
 
 
+def by_class(y, weights, class_weight):
+    """Weights of the samples times those of their classes, by the definition."""
+    if class_weight == "balanced":
+        share = {c: weights[y == c].sum() / weights.sum() for c in np.unique(y)}
+        class_weight = {c: 1 / (len(share) * share[c]) for c in share}
+    return weights * np.array([class_weight.get(c, 1.0) for c in y])
+
+
+@pytest.mark.parametrize("class_weight", [{0: 3.0, 2: 0.2}, "balanced", "labels"])
+def test_validation_score_is_weighted_by_samples_and_classes(class_weight, rng):
+    X = rng.standard_normal((200, 5))
+    y = np.digitize(X[:, 0] + rng.standard_normal(200), [0.3, 1])
+    weights = rng.uniform(0.1, 3, 200)
+    if class_weight == "labels":
+        y = np.column_stack([y > 0, X[:, 1] + rng.standard_normal(200) > 0.8])
+        y = y.astype(int)
+        class_weight = [{0: 1.0, 1: 4.0}, {1: 0.3}]
+        total = by_class(y[:, 0], weights, class_weight[0])
+        total = by_class(y[:, 1], total, class_weight[1])
+    else:
+        total = by_class(y, weights, class_weight)
+    params = {"early_stopping": True, "validation_fraction": 0.3, "alpha": 0.1}
+    clf = quick(class_weight=class_weight, **params).fit(X, y, weights)
+
+    from sknn3._samples import Labels
+
+    train, held_out = Labels.encode(y).split(0.3, np.random.RandomState(0))
+    hits = (clf.predict(X[held_out]) == y[held_out]).reshape(60, -1).all(axis=1)
+    score = np.average(hits, weights=total[held_out])
+    assert_allclose(clf.best_validation_score_, score, rtol=1e-12)
+    for others in (None, weights[held_out], (total / weights)[held_out]):
+        assert abs(np.average(hits, weights=others) - score) > 1e-3
+    cost, _ = cost_gradient(
+        weights_of(clf),
+        X[train],
+        y[train],
+        hidden_layer_size=6,
+        alpha=0.1,
+        sample_weight=total[train],
+    )
+    assert_allclose(clf.loss_, cost, rtol=1e-12)
+
+
 def test_early_stopping_on_labels(multilabel):
     clf = quick(early_stopping=True, alpha=0.1).fit(*multilabel)
     assert 0 <= clf.best_validation_score_ <= 1
