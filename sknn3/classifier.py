@@ -185,6 +185,8 @@ class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
     Notes
     -----
     Samples of weight zero count as absent, and are dropped before training.
+    `alpha` is measured against the sum of the weights: where that is 1, as in
+    `AdaBoostClassifier`, an `alpha` divided by the number of samples penalises as much.
     With both `warm_start` and `early_stopping`, let `random_state` be an int, lest
     another part of the samples be held out each time.
     float32 data is multiplied in float32 and gives float32 weights; the minimiser
