@@ -16,6 +16,7 @@ IMPORTS = {
     "gradient_check": {"network"},
     "datasets": set(),
     "display": set(),
+    "onnx": {"classifier"},
     "_blocks": set(),
     "_objective": {"network", "_arrays", "_blocks"},
     "_conditioning": {"network", "_arrays", "_blocks"},
@@ -39,7 +40,11 @@ IMPORTS = {
 }
 
 ALLOWED_OUTSIDE = {"numpy", "scipy", "sklearn", "threadpoolctl"}
-WHEN_USED = {"datasets": {"pandas"}, "display": {"matplotlib"}}
+WHEN_USED = {
+    "datasets": {"pandas"},
+    "display": {"matplotlib"},
+    "onnx": {"onnx", "skl2onnx"},
+}
 
 
 def imports_of(module):
@@ -73,8 +78,9 @@ def test_the_outside_is_numpy_scipy_and_scikit_learn():
 def test_import_brings_no_optional_package():
     # (scikit-learn itself imports pandas where there is one.)
     code = """
-import sys, sknn3, sknn3.datasets, sknn3.display
-loaded = {"matplotlib", "polars", "dask", "onnx", "torch"} & set(sys.modules)
+import sys, sknn3, sknn3.datasets, sknn3.display, sknn3.onnx
+optional = {"matplotlib", "polars", "dask", "onnx", "onnxruntime", "skl2onnx", "torch"}
+loaded = optional & set(sys.modules)
 assert not loaded, loaded
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,238 @@
+"""Export to ONNX: a converter that skl2onnx may call.
+
+skl2onnx is imported when the converter is registered, not before: ``pip install
+sknn3[onnx]`` brings it, and onnxruntime to run what it writes.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sknn3.classifier import ThreeLayerNNClassifier
+
+__all__ = ["register"]
+
+_ALIAS = "Sknn3ThreeLayerNNClassifier"
+
+# Those of LogisticRegression; skl2onnx itself sees to all but `nocl` and `raw_scores`.
+_OPTIONS = {
+    "zipmap": [True, False, "columns"],
+    "nocl": [True, False],
+    "output_class_labels": [False, True],
+    "raw_scores": [True, False],
+}
+
+_HIDDEN = {"logistic": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
+
+
+def register() -> None:
+    """Let skl2onnx convert `ThreeLayerNNClassifier`, alone and in pipelines.
+
+    Once called, ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` take fitted
+    classifiers, with the options of scikit-learn's own: `zipmap`, `nocl`,
+    `output_class_labels` and `raw_scores`.  Calling it again changes nothing.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is not installed.
+
+    See Also
+    --------
+    sknn3.ThreeLayerNNClassifier : The classifier.
+
+    Notes
+    -----
+    The graph computes in the type of its input, float64 for float64 and else float32,
+    whatever the classifier was trained in.  ONNX has no `zipmap` of float64: ask for
+    False or 'columns'.  Values that are not finite are not refused, as they are by
+    `predict`.
+
+    For multilabel targets the label is an indicator matrix.  With `raw_scores` two
+    classes have a column each: `decision_function`, and before it its negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from onnxruntime import InferenceSession
+    >>> from skl2onnx import to_onnx
+    >>> import sknn3.onnx
+    >>> from sknn3 import ThreeLayerNNClassifier
+    >>> from sknn3.datasets import load_digits20
+    >>> X, y = load_digits20(return_X_y=True)
+    >>> clf = ThreeLayerNNClassifier(tol=0.1, random_state=0).fit(X, y)
+    >>> sknn3.onnx.register()
+    >>> model = to_onnx(clf, X[:1], options={"zipmap": False})
+    >>> session = InferenceSession(model.SerializeToString())
+    >>> label, probabilities = session.run(None, {"X": X[::1000]})
+    >>> label.tolist()
+    [7, 3, 0, 6, 3]
+    >>> bool(np.allclose(probabilities, clf.predict_proba(X[::1000])))
+    True
+    """
+    try:
+        from skl2onnx import update_registered_converter
+    except ImportError as error:
+        raise ImportError(
+            "Export to ONNX needs skl2onnx: python -m pip install 'sknn3[onnx]'"
+        ) from error
+    update_registered_converter(
+        ThreeLayerNNClassifier,
+        _ALIAS,
+        _declare_outputs,
+        _convert,
+        parser=_parse,
+        options=_OPTIONS,
+    )
+
+
+# ------------------------------------------- what skl2onnx calls, in this order
+# It wants the parameters under these names.
+
+
+def _parse(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Declare outputs as for any classifier, once sure of the fit."""
+    from skl2onnx._parse import _parse_sklearn_classifier
+
+    check_is_fitted(model)  # it would complain of classes that it cannot find
+    return _parse_sklearn_classifier(scope, model, inputs, custom_parsers)
+
+
+def _declare_outputs(operator: Any) -> None:
+    """Set types and shapes of the outputs."""
+    from skl2onnx.common.data_types import Int64TensorType
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+    )
+
+    calculate_linear_classifier_output_shapes(operator)
+    if operator.raw_operator.multilabel_:
+        labels, scores = operator.outputs
+        labels.set_type(Int64TensorType(list(scores.type.shape)))
+
+
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    """Add the nodes of the network."""
+    from skl2onnx.common.utils_classifier import get_label_classes
+
+    clf = operator.raw_operator
+    labels, scores = (output.full_name for output in operator.outputs)
+    graph = _Graph(scope, container, operator.inputs[0].type)
+
+    raw = container.get_options(clf, {"raw_scores": False})["raw_scores"]
+    X = operator.inputs[0].full_name
+    O = _add_network(graph, clf, X, into=scores if raw else None)
+    if clf.multilabel_:
+        _add_indicator(graph, O, into=labels)
+    else:
+        _add_class(graph, O, get_label_classes(scope, clf), into=labels)
+    if not raw:
+        _add_probabilities(graph, O, clf, into=scores)
+
+
+# ------------------------------------------------------------------- the nodes
+
+
+class _Graph:
+    """A graph to which nodes are added one by one, and the type it computes in."""
+
+    def __init__(self, scope: Any, container: Any, input_type: Any) -> None:
+        from onnx import TensorProto
+        from skl2onnx.common.data_types import guess_proto_type
+
+        self.scope, self.container, self.types = scope, container, TensorProto
+        self.input_type = guess_proto_type(input_type)
+        double = self.input_type == TensorProto.DOUBLE
+        self.dtype = TensorProto.DOUBLE if double else TensorProto.FLOAT
+        self.limits: Any = np.finfo(np.float64 if double else np.float32)
+
+    def add(
+        self, operator: str, *inputs: str, into: str | None = None, **attributes: Any
+    ) -> str:
+        """Add a node, and return the name of its output."""
+        into = into or self.scope.get_unique_variable_name(operator.lower())
+        name = self.scope.get_unique_operator_name(operator)
+        self.container.add_node(operator, list(inputs), into, name=name, **attributes)
+        return into
+
+    @cached_property
+    def zero(self) -> str:
+        """The constant 0, once: its doubles would need the latest opset in skl2onnx."""
+        return self.constant(0)
+
+    def cast(self, value: str, dtype: int, into: str | None = None) -> str:
+        """Add a cast."""
+        # Later versions know more types, and would ask for newer runtimes.
+        return self.add("Cast", value, into=into, to=dtype, op_version=9)
+
+    def constant(self, values: Any, dtype: int | None = None) -> str:
+        """Add a constant, by default of the type that the graph computes in."""
+        name = self.scope.get_unique_variable_name("constant")
+        shape, flat = np.shape(values), np.ravel(values).tolist()
+        self.container.add_initializer(name, dtype or self.dtype, shape, flat)
+        return name
+
+
+def _add_network(
+    graph: _Graph, clf: ThreeLayerNNClassifier, X: str, *, into: str | None
+) -> str:
+    """Add all up to the outputs before activation, a column for each class."""
+    theta2 = clf.theta2_
+    if len(theta2) < len(clf.classes_):  # one output tells two classes apart
+        theta2 = np.vstack([-theta2, theta2])
+    if graph.input_type != graph.dtype:
+        X = graph.cast(X, graph.dtype)
+    A = _add_layer(graph, X, clf.theta1_)
+    if clf.hidden_activation_ != "identity":
+        A = graph.add(_HIDDEN[clf.hidden_activation_], A)
+    return _add_layer(graph, A, theta2, into)
+
+
+def _add_layer(
+    graph: _Graph, A: str, theta: np.ndarray, into: str | None = None
+) -> str:
+    W, b = graph.constant(theta[:, 1:]), graph.constant(theta[:, 0])
+    return graph.add("Gemm", A, W, b, into=into, transB=1)
+
+
+def _add_indicator(graph: _Graph, O: str, *, into: str) -> None:
+    positive = graph.add("Greater", O, graph.zero)
+    graph.cast(positive, graph.types.INT64, into)
+
+
+def _add_class(graph: _Graph, O: str, classes: np.ndarray, *, into: str) -> None:
+    # From the outputs: probabilities may be equal where these are not.
+    if isinstance(classes[0], str):
+        names = graph.constant([c.encode() for c in classes], graph.types.STRING)
+    else:
+        names = graph.constant([int(c) for c in classes], graph.types.INT64)
+    code = graph.add("ArgMax", O, axis=1, keepdims=0)
+    graph.add("Gather", names, code, into=into)
+
+
+def _add_probabilities(
+    graph: _Graph, O: str, clf: ThreeLayerNNClassifier, *, into: str
+) -> None:
+    # Sigmoids are made to sum to 1 by a softmax of their logarithms, which do not
+    # underflow.  Those of two classes sum to 1 as they are, and a class alone has 1.
+    if clf.out_activation_ == "logistic":
+        O = _add_log_sigmoid(graph, O)
+    if clf.multilabel_:
+        P = graph.add(
+            "Min", graph.add("Exp", O), graph.constant(1 - graph.limits.epsneg)
+        )
+    else:
+        P = graph.add("Softmax", O, axis=1)
+    graph.add("Max", P, graph.constant(graph.limits.tiny), into=into)
+
+
+def _add_log_sigmoid(graph: _Graph, O: str) -> str:
+    # log g(o) = min(o, 0) - log(1 + exp(-|o|)).  onnxruntime's Sigmoid is 0 below -18
+    # in float32, and its Softplus has no float64.
+    decay = graph.add("Exp", graph.add("Neg", graph.add("Abs", O)))
+    excess = graph.add("Log", graph.add("Add", decay, graph.constant(1)))
+    return graph.add("Sub", graph.add("Min", O, graph.zero), excess)
