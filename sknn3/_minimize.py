@@ -8,7 +8,10 @@ curve, the validation scores, and the reason for the end.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -37,10 +40,17 @@ class Variables(Protocol):
 ADVICE: dict[str, str | None] = {
     "converged": None,
     "early_stopping": None,
+    "callback": None,
     "max_iter": (
         "max_iter={max_iter} passes ended before the largest gradient component, now "
         "{max_gradient:.1e}, fell to tol={tol:.1e}. Increase max_iter, scale the "
         "features, or increase tol if the fit is good enough as it is."
+    ),
+    "max_time": (
+        "max_time={max_time} seconds ended after {n_iter} passes, before the largest "
+        "gradient component, now {max_gradient:.1e}, fell to tol={tol:.1e}. Increase "
+        "max_time, scale the features, or increase tol if the fit is good enough as it "
+        "is."
     ),
     "stalled": (
         "The solver found no lower cost after {n_iter} passes, with the largest "
@@ -142,7 +152,20 @@ class Pass(NamedTuple):
     score: float | None  # the last on the held-out rows, with early stopping
 
 
-class _Stop(Exception):  # noqa: N818 (it is no error)
+class Outcome(NamedTuple):
+    """What a run comes to.
+
+    `kept` is the point to keep: of the best score with early stopping, else of the
+    lowest cost.
+    """
+
+    kept: Point
+    passes: list[Pass]
+    stop_reason: str  # a key of `ADVICE`
+    best_score: float | None
+
+
+class Stop(Exception):  # noqa: N818 (it is no error)
     """Ends the solver from inside the objective; its argument is the reason."""
 
 
@@ -155,8 +178,6 @@ class Run:
         The point of the lowest cost so far.
     passes : list of Pass
         One entry an evaluation of cost and gradient.
-    stop_reason : str
-        A key of `ADVICE`; empty while the run goes on.
     """
 
     def __init__(
@@ -167,29 +188,50 @@ class Run:
         variables: Variables,
         max_iter: int,
         tol: float,
+        deadline: float = math.inf,
         validation: Validation | None = None,
-        on_pass: Callable[[Run], None] | None = None,
+        around_pass: Callable[[Run], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         self.objective = objective
         self.variables = variables
         self.max_iter = max_iter
         self.tol = tol
+        self.deadline = deadline  # of time.perf_counter
         self.validation = validation
-        self.on_pass = on_pass
+        self.around_pass = around_pass
         self.resolution = variables.resolution(start)
         self.best = Point(start)
         self.passes: list[Pass] = []
-        self.stop_reason = ""
 
-    @property
-    def kept(self) -> Point:
-        """The point to keep: of the best score with early stopping, else `best`."""
-        validated = self.validation and self.validation.best
-        return validated or self.best
+    def outcome(self, stop_reason: str) -> Outcome:
+        """Tell what the run comes to if it ends here; it may as well go on."""
+        passes = self.passes.copy()
+        if not self.validation:
+            return Outcome(self.best, passes, stop_reason, None)
+        kept, best_score = self.validation.best, self.validation.best_score
+        if stop_reason != "interrupted":  # the last step may not be accepted
+            score = self.validation.score(self.best.params)
+            passes[-1] = passes[-1]._replace(score=score)
+            if score > best_score:
+                kept, best_score = self.best, score
+        return Outcome(kept or self.best, passes, stop_reason, best_score)
 
     def evaluate(self, variables: np.ndarray) -> tuple[float, np.ndarray]:
         """Do one pass: cost and gradient for the solver."""
-        params = self.variables.to_weights(variables)
+        with self.around_pass(self):
+            cost, gradient = self._do_pass(self.variables.to_weights(variables))
+        if self.best.max_gradient <= self.tol:
+            raise Stop("converged")
+        if len(self.passes) >= self.max_iter:
+            raise Stop("max_iter")
+        if time.perf_counter() >= self.deadline:
+            raise Stop("max_time")
+        if not np.isfinite(cost):  # a step too far: a wall, from which searches turn
+            return _WALL * (1 + abs(self.best.cost)), np.zeros_like(variables)
+        return self._for_solver(cost, gradient)
+
+    def _do_pass(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """Evaluate and keep the books; the cost is infinite where anything is."""
         with np.errstate(over="ignore", invalid="ignore"):
             cost, gradient = self.objective(params)
         max_gradient = float(np.abs(gradient / self.resolution).max())
@@ -203,15 +245,7 @@ class Run:
         if finite and cost < self.best.cost:
             self.best = Point(params, cost, max_gradient)
         self.passes.append(Pass(self.best.cost, self._last_score()))
-        if self.on_pass:
-            self.on_pass(self)
-        if self.best.max_gradient <= self.tol:
-            raise _Stop("converged")
-        if len(self.passes) >= self.max_iter:
-            raise _Stop("max_iter")
-        if not finite:  # a step too far: a wall, from which line searches turn back
-            return _WALL * (1 + abs(self.best.cost)), np.zeros_like(variables)
-        return self._for_solver(cost, gradient)
+        return cost if finite else math.inf, gradient
 
     def end_iteration(self, _variables: np.ndarray) -> None:
         """Validate the best point; the solver has accepted a step."""
@@ -219,7 +253,7 @@ class Run:
             score = self.validation.look_at(self.best)
             self.passes[-1] = self.passes[-1]._replace(score=score)
             if self.validation.n_unimproved >= self.validation.n_iter_no_change:
-                raise _Stop("early_stopping")
+                raise Stop("early_stopping")
 
     def _for_solver(
         self, cost: float, gradient: np.ndarray
@@ -245,8 +279,8 @@ class Run:
         return self.passes[-1].score
 
 
-def minimize(run: Run, solver: str) -> Run:
-    """Let a solver loose on the run until it ends, and note why it did.
+def minimize(run: Run, solver: str) -> Outcome:
+    """Let a solver loose on the run until it ends, and tell what came of it.
 
     A Ctrl-C after the first pass ends the run like any other reason.
     """
@@ -266,14 +300,10 @@ def minimize(run: Run, solver: str) -> Run:
                 options=options,
                 callback=run.end_iteration,
             )
-        raise _Stop("stalled")
-    except _Stop as stop:
-        (run.stop_reason,) = stop.args
+    except Stop as stop:
+        return run.outcome(*stop.args)
     except KeyboardInterrupt:
         if not run.passes:
             raise
-        run.stop_reason = "interrupted"
-    if run.validation and run.stop_reason != "interrupted":
-        score = run.validation.look_at(run.best)  # the last step may not be accepted
-        run.passes[-1] = run.passes[-1]._replace(score=score)
-    return run
+        return run.outcome("interrupted")
+    return run.outcome("stalled")

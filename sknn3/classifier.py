@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import logit
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._array_api import check_same_namespace
@@ -25,27 +26,27 @@ from sklearn.utils.validation import (
 
 from sknn3._arrays import Home, constant, overwrite, to_host
 from sknn3._blocks import row_blocks
-from sknn3._callbacks import print_end, print_progress
-from sknn3._conditioning import Conditioning, conditioning_for
+from sknn3._callbacks import FitTasks, print_end, print_progress
+from sknn3._conditioning import conditioning_for
 from sknn3._diagram import DescribedMixin
-from sknn3._minimize import ADVICE, SOLVERS, Run, Validation, minimize
+from sknn3._initial_weights import drawn_weights, given_weights
+from sknn3._minimize import ADVICE, SOLVERS, Outcome, Run, Validation, minimize
 from sknn3._objective import Objective, outputs_of
 from sknn3._parallel import block_map, deferred_interrupt
 from sknn3._samples import Labels, Samples, decide
-from sknn3.network import (
-    ACTIVATIONS,
-    OUTPUTS,
-    pack,
-    random_weights,
-    unpack,
-)
+from sknn3.network import ACTIVATIONS, OUTPUTS, pack, unpack
 
 # Address of the documentation in diagrams, with the fields {estimator_module} and
 # {estimator_name}.  None is public yet: no link.
 DOC_LINK_TEMPLATE = ""
 
-# A class that (nearly) all or none of the samples have would start at infinity.
-_SMALLEST_PRIOR = 1e-6
+# What scikit-learn's callbacks leave in an estimator, and a saved model does without.
+_OF_CALLBACKS = (
+    "_skl_callbacks",
+    "_skl_callbacks_to_teardown",
+    "_callback_fit_ctx",
+    "_parent_callback_ctx",
+)
 
 
 class _Count(Interval):
@@ -59,7 +60,9 @@ class _Count(Interval):
         return not isinstance(val, bool) and super().is_satisfied_by(val)
 
 
-class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
+class ThreeLayerNNClassifier(
+    DescribedMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator
+):
     r"""Neural network with one hidden layer, trained on the whole data set.
 
     Cost and gradient come from vectorised backpropagation over all samples, and
@@ -93,6 +96,9 @@ class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
     max_iter : int, default=200
         Number of passes: evaluations of cost and gradient over the training data,
         for either solver.
+    max_time : float, default=None
+        If given, seconds after which training ends too, with the pass in which they do.
+        Fits that it ended are not reproducible.
     tol : float, default=1e-4
         Training has converged when no component of the gradient by the weights is
         larger than this.  With conditioning, components by the weights of features
@@ -159,8 +165,9 @@ class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
     n_iter_ : int
         Number of passes.
     stop_reason_ : str
-        Why training ended: 'converged', 'max_iter', 'early_stopping', 'stalled'
-        (no lower cost can be found in this precision) or 'interrupted'.
+        Why training ended: 'converged', 'max_iter', 'max_time', 'early_stopping',
+        'callback', 'stalled' (no lower cost can be found in this precision) or
+        'interrupted'.
     hidden_activation_ : str
         Activation of the hidden units.
     multilabel_ : bool
@@ -223,6 +230,7 @@ class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
         "alpha": [Interval(Real, 0, None, closed="left")],
         "solver": [StrOptions(set(SOLVERS))],
         "max_iter": [_Count()],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "tol": [Interval(Real, 0, None, closed="left")],
         "conditioning": [StrOptions({"auto", "full", "diagonal"}), None],
         "init_epsilon": [Interval(Real, 0, None, closed="neither"), None],
@@ -247,6 +255,7 @@ class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
         alpha: float = 1.0,
         solver: str = "tnc",
         max_iter: int = 200,
+        max_time: float | None = None,
         tol: float = 1e-4,
         conditioning: str | None = "auto",
         init_epsilon: float | None = None,
@@ -264,6 +273,7 @@ class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
         self.alpha = alpha
         self.solver = solver
         self.max_iter = max_iter
+        self.max_time = max_time
         self.tol = tol
         self.conditioning = conditioning
         self.init_epsilon = init_epsilon
@@ -285,7 +295,14 @@ class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
     # ------------------------------------------------------------------ training
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ThreeLayerNNClassifier:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        coefs_init: Sequence[Any] | None = None,
+        intercepts_init: Sequence[Any] | None = None,
+    ) -> ThreeLayerNNClassifier:
         """Train the network.
 
         Parameters
@@ -298,6 +315,12 @@ class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
             Classes, or an indicator matrix of 0 and 1 for multilabel targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative; None weighs all equally.
+        coefs_init : list of 2 array-likes, default=None
+            Initial weights in the shapes of `coefs_`, those of another network or of
+            an `MLPClassifier` for example; they go before `warm_start` and
+            `init_epsilon`.
+        intercepts_init : list of 2 array-likes, default=None
+            Initial biases in the shapes of `intercepts_`; given with `coefs_init`.
 
         Returns
         -------
@@ -315,19 +338,55 @@ class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
         ConvergenceWarning
             If training ended before it converged; the text says what to do.
         """
+        run, outcome = self._fit(X, y, sample_weight, coefs_init, intercepts_init)
+        advice = ADVICE[outcome.stop_reason]
+        if advice is not None:
+            interrupted = outcome.stop_reason == "interrupted"
+            warnings.warn(
+                advice.format(
+                    max_iter=self.max_iter,
+                    max_time=self.max_time,
+                    n_iter=len(outcome.passes),
+                    max_gradient=run.best.max_gradient,
+                    tol=self.tol,
+                ),
+                UserWarning if interrupted else ConvergenceWarning,
+                stacklevel=3,  # past this method and its wrapper
+            )
+        return self
+
+    @with_callbacks
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        coefs_init: Sequence[Any] | None = None,
+        intercepts_init: Sequence[Any] | None = None,
+    ) -> tuple[Run, Outcome]:
+        """Train without a word on how it ended."""
+        deadline = time.perf_counter() + (self.max_time or math.inf)
         with _undone_on_failure(self):
             samples = self._validate(X, y, sample_weight)
-            rng = check_random_state(self.random_state)
-            validation = None
-            if self.early_stopping:
-                samples, held_out = samples.split(self.validation_fraction, rng)
-                validation = self._validation(held_out)
-            run = self._minimize(samples, validation, rng)
-            if self.verbose:
-                print_end(run)
-            self._keep(run, samples)
-        self._warn_about(run)
-        return self
+            sizes = samples.X.shape[1], self.hidden_layer_size, samples.labels.n_outputs
+            start = given_weights(sizes, coefs_init, intercepts_init)
+            if start is None and self._continues():
+                start = pack(to_host(self.theta1_), to_host(self.theta2_))
+            self._keep_shape(samples)
+            tasks = FitTasks(
+                self,
+                partial(self._weights_and_books, X=samples.X),
+                X=X,
+                y=y,
+                sample_weight=sample_weight,
+            )
+            with tasks.whole_fit():
+                run, outcome = self._minimize(samples, start, tasks, deadline)
+                if self.verbose:
+                    print_end(run, outcome)
+                # At one stroke: an interrupt finds all or nothing.
+                self.__dict__.update(self._weights_and_books(outcome, samples.X))
+        return run, outcome
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> Samples:
         continues = self._continues()
@@ -389,9 +448,15 @@ class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
     def _minimize(
         self,
         samples: Samples,
-        validation: Validation | None,
-        rng: np.random.RandomState,
-    ) -> Run:
+        start: np.ndarray | None,
+        tasks: FitTasks,
+        deadline: float,
+    ) -> tuple[Run, Outcome]:
+        rng = check_random_state(self.random_state)
+        validation = None
+        if self.early_stopping:
+            samples, held_out = samples.split(self.validation_fraction, rng)
+            validation = self._validation(held_out)
         X, labels, weight = samples.X, samples.labels, samples.weight
         # Blocks of other devices are one after the other; the minimiser is here.
         n_blocks = len(row_blocks(X.shape[0])) if Home.of(X).is_host else 1
@@ -414,100 +479,85 @@ class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
                 activation=self.activation,
                 hidden_layer_size=self.hidden_layer_size,
             )
+            if start is None:
+                start = drawn_weights(
+                    (X.shape[1], self.hidden_layer_size, labels.n_outputs),
+                    rng,
+                    init_epsilon=self.init_epsilon,
+                    activation=self.activation,
+                    output_activation=self._output_activation(labels),
+                    priors=labels.priors(weight),
+                    variables=variables,
+                )
 
-            def end_pass(run: Run) -> None:
+            @contextmanager
+            def around_pass(run: Run) -> Iterator[None]:
+                with tasks.one_pass(run):
+                    yield
                 if self.verbose:
                     print_progress(run)
                 deliver()
 
             run = Run(
                 objective,
-                self._start(samples, variables, rng),
+                start.astype(np.float64),
                 variables=variables,
                 max_iter=self.max_iter,
                 tol=self.tol,
+                deadline=deadline,
                 validation=validation,
-                on_pass=end_pass,
+                around_pass=around_pass,
             )
-            minimize(run, self.solver)
+            outcome = minimize(run, self.solver)
             try:
                 deliver()
             except KeyboardInterrupt:  # too late for a pass, but heard
-                run.stop_reason = "interrupted"
-            return run
+                outcome = outcome._replace(stop_reason="interrupted")
+            return run, outcome
 
     def _output_activation(self, labels: Labels) -> str:
         # Two classes are one decision: their softmax is the sigmoid of the difference.
         return self.output_activation if labels.n_outputs > 1 else "logistic"
 
-    def _start(
-        self, samples: Samples, variables: Conditioning, rng: np.random.RandomState
-    ) -> np.ndarray:
-        """Packed weights before training."""
-        if self._continues():
-            before = pack(to_host(self.theta1_), to_host(self.theta2_))
-            return before.astype(np.float64)
+    def _keep_shape(self, samples: Samples) -> None:
+        """Take the fitted attributes that are known before training."""
         labels = samples.labels
-        sizes = samples.X.shape[1], self.hidden_layer_size, labels.n_outputs
-        theta1, theta2 = (
-            random_weights(
-                n_in,
-                n_out,
-                self.init_epsilon or np.sqrt(6 / (n_in + n_out)),
-                random_state=rng,
-            )
-            for n_in, n_out in pairwise(sizes)
-        )
-        if self.init_epsilon is not None:
-            return pack(theta1, theta2)
-        # Rounded, so that the order of the rows leaves no trace in their sums.
-        priors = labels.priors(samples.weight).round(12)
-        priors = priors.clip(_SMALLEST_PRIOR, 1 - _SMALLEST_PRIOR)
-        softmax = self._output_activation(labels) == "softmax"
-        initial_bias = ACTIVATIONS[self.activation].initial_bias
-        theta1[:, 0] = rng.uniform(-initial_bias, initial_bias, len(theta1))
-        theta2[:, 0] = np.log(priors) if softmax else logit(priors)
-        return variables.place(pack(theta1, theta2))
-
-    def _keep(self, run: Run, samples: Samples) -> None:
-        """Take the fitted attributes from the run."""
-        X, labels, home = samples.X, samples.labels, Home.of(samples.X)
-        thetas = unpack(run.kept.params, X.shape[1], self.hidden_layer_size)
-        theta1, theta2 = (home.take_in(theta, X.dtype) for theta in thetas)
-        validation = run.validation
-        self.__dict__.update(  # at one stroke: an interrupt finds all or nothing
-            theta1_=theta1,
-            theta2_=theta2,
+        self.__dict__.update(
             classes_=labels.classes,
             multilabel_=labels.multilabel,
             hidden_activation_=self.activation,
+            out_activation_=self._output_activation(labels),
             n_layers_=3,
             n_outputs_=labels.n_outputs,
-            out_activation_=self._output_activation(labels),
-            loss_=run.kept.cost,
-            loss_curve_=[p.cost for p in run.passes],
-            n_iter_=len(run.passes),
-            stop_reason_=run.stop_reason,
-            validation_scores_=[p.score for p in run.passes] if validation else None,
-            best_validation_score_=validation.best_score if validation else None,
         )
 
-    def _warn_about(self, run: Run) -> None:
-        advice = ADVICE[run.stop_reason]
-        if advice is not None:
-            interrupted = run.stop_reason == "interrupted"
-            warnings.warn(
-                advice.format(
-                    max_iter=run.max_iter,
-                    n_iter=len(run.passes),
-                    max_gradient=run.best.max_gradient,
-                    tol=run.tol,
-                ),
-                UserWarning if interrupted else ConvergenceWarning,
-                stacklevel=4,  # past this method, `fit` and its wrapper
-            )
+    def _weights_and_books(self, outcome: Outcome, X: Any) -> dict[str, Any]:
+        """Make the other fitted attributes, weights living where X lives."""
+        home, validated = Home.of(X), outcome.best_score is not None
+        params = outcome.kept.params.copy()
+        thetas = unpack(params, X.shape[1], self.hidden_layer_size)
+        theta1, theta2 = (home.take_in(theta, X.dtype) for theta in thetas)
+        scores = [p.score for p in outcome.passes]
+        return {
+            "theta1_": theta1,
+            "theta2_": theta2,
+            "loss_": outcome.kept.cost,
+            "loss_curve_": [p.cost for p in outcome.passes],
+            "n_iter_": len(outcome.passes),
+            "stop_reason_": outcome.stop_reason,
+            "validation_scores_": scores if validated else None,
+            "best_validation_score_": outcome.best_score,
+        }
 
     # ------------------------------------------------------------- fitted weights
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Callbacks watch a fit: with a fitted model they have nothing to do, and
+        # may hold what cannot be sent or should not be kept.
+        state: dict[str, Any] = super().__getstate__()
+        if "theta1_" in state:
+            return {k: v for k, v in state.items() if k not in _OF_CALLBACKS}
+        return state
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "theta1_")
@@ -515,7 +565,7 @@ class ThreeLayerNNClassifier(DescribedMixin, ClassifierMixin, BaseEstimator):
     def __sklearn_array_api_convert__(self, converter: Callable[[Any], Any]) -> Any:
         # For scikit-learn's `move_estimator_to`: the weights move, the classes stay.
         moved = clone(self)
-        vars(moved).update(
+        moved.__dict__.update(
             vars(self)
             | {name: converter(getattr(self, name)) for name in ("theta1_", "theta2_")}
         )

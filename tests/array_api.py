@@ -261,6 +261,14 @@ def test_warm_start_continues_there(send, iris):
     assert clf.loss_ < first
 
 
+def test_initial_weights_may_come_from_there(send, iris):
+    X, y = iris
+    clf = ThreeLayerNNClassifier(4, max_iter=10, random_state=0).fit(send(X), y)
+    weights = {"coefs_init": clf.coefs_, "intercepts_init": clf.intercepts_}
+    again = ThreeLayerNNClassifier(4, max_iter=1).fit(send(X), y, **weights)
+    assert again.loss_ == pytest.approx(clf.loss_, rel=1e-9)
+
+
 @pytest.mark.parametrize("labels", ["numbers", "strings"])
 def test_a_model_can_be_taken_to_numpy_and_back(send, iris, labels):
     X, y = iris

@@ -2,6 +2,7 @@
 
 import pickle
 import signal
+import time
 import tracemalloc
 import warnings
 
@@ -16,6 +17,7 @@ from scipy.special import expit, logit
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -848,3 +850,100 @@ def test_verbose_prints_a_line_now_and_then(iris, capsys):
     assert lines[-1].startswith("max_iter after 40 passes   cost ")
     quick().fit(*iris)
     assert capsys.readouterr().out == ""
+
+
+# ---------------------------------------------------------------- initial weights
+
+
+@pytest.fixture
+def mlp(iris):
+    mlp = MLPClassifier((7,), activation="tanh", alpha=0.3, max_iter=30, random_state=1)
+    with pytest.warns(ConvergenceWarning):
+        return mlp.fit(*iris)
+
+
+def likewise(**options):
+    return ThreeLayerNNClassifier(
+        7, activation="tanh", output_activation="softmax", alpha=0.3, **options
+    )
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("conditioning", ["full", "diagonal", None])
+def test_training_goes_on_from_the_weights_of_an_mlp(iris, mlp, solver, conditioning):
+    X, y = iris
+    clf = likewise(solver=solver, conditioning=conditioning, max_iter=1)
+    weights = {"coefs_init": mlp.coefs_, "intercepts_init": mlp.intercepts_}
+    with pytest.warns(ConvergenceWarning):
+        clf.fit(X, y, **weights)
+    expected = mlp.predict_proba(X)
+    assert_allclose(clf.predict_proba(X), expected, rtol=1e-9)
+    penalty = sum((W**2).sum() for W in mlp.coefs_) * 0.3 / 2 / len(X)
+    assert clf.loss_ == pytest.approx(log_loss(y, expected) + penalty, rel=1e-12)
+    clf.set_params(max_iter=500).fit(X, y, **weights)
+    assert clf.loss_ < clf.loss_curve_[0]
+
+
+def test_initial_weights_go_before_warm_start_and_are_left_alone(iris, mlp):
+    copies = [W.copy() for W in mlp.coefs_]
+    clf = likewise(warm_start=True).fit(*iris)
+    clf.fit(*iris, coefs_init=mlp.coefs_, intercepts_init=mlp.intercepts_)
+    penalty = sum((W**2).sum() for W in mlp.coefs_) * 0.3 / 2 / len(iris[0])
+    first = log_loss(iris[1], mlp.predict_proba(iris[0])) + penalty
+    assert clf.loss_curve_[0] == pytest.approx(first, rel=1e-12)
+    for before, after in zip(copies, mlp.coefs_, strict=True):
+        assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (
+            {"coefs_init": [np.ones((4, 7)), np.ones((7, 3))]},
+            "intercepts_init is missing",
+        ),
+        ({"intercepts_init": [np.ones(7), np.ones(3)]}, "coefs_init is missing"),
+        ({"coefs_init": [np.ones((4, 7))] * 2}, r"coefs_init has shapes .*\(7, 3\)"),
+        ({"coefs_init": 3}, "coefs_init must be a list of 2 arrays"),
+        ({"coefs_init": ["a", "b"]}, "coefs_init must be a list of 2 arrays"),
+        ({"coefs_init": [np.full((4, 7), np.nan), np.ones((7, 3))]}, "must be finite"),
+    ],
+)
+def test_initial_weights_that_do_not_fit_are_refused(iris, weights, message):
+    if "miss" not in message:
+        weights = weights | {"intercepts_init": [np.ones(7), np.ones(3)]}
+    clf = likewise()
+    with pytest.raises(ValueError, match=message):
+        clf.fit(*iris, **weights)
+    assert not hasattr(clf, "classes_")
+
+
+# --------------------------------------------------------------------- time limit
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_time_limit_ends_with_a_pass(iris, solver):
+    clf = ThreeLayerNNClassifier(4, solver=solver, max_time=1e-9, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="max_time=1e-09 seconds"):
+        clf.fit(*iris)
+    assert (clf.stop_reason_, clf.n_iter_) == ("max_time", 1)
+    clf.set_params(max_time=1e6).fit(*iris)
+    assert clf.stop_reason_ == "converged"
+
+
+def test_the_time_limit_counts_from_the_call(iris):
+    class Sleeper(ThreeLayerNNClassifier):
+        def _validate(self, *args):
+            time.sleep(0.05)
+            return super()._validate(*args)
+
+    clf = Sleeper(4, max_time=0.05)
+    with pytest.warns(ConvergenceWarning, match=r"max_time=0.05 seconds"):
+        clf.fit(*iris)
+    assert clf.n_iter_ == 1
+
+
+@pytest.mark.parametrize("max_time", [0, -1, "1"])
+def test_a_time_limit_that_is_none_is_refused(iris, max_time):
+    with pytest.raises(ValueError, match="max_time"):
+        ThreeLayerNNClassifier(max_time=max_time).fit(*iris)

@@ -24,6 +24,7 @@ IMPORTS = {
     "_parallel": {"_blocks"},
     "_samples": set(),
     "_callbacks": {"_minimize"},
+    "_initial_weights": {"_arrays", "_conditioning", "network"},
     "_diagram": set(),
     "classifier": {
         "network",
@@ -35,6 +36,7 @@ IMPORTS = {
         "_parallel",
         "_samples",
         "_callbacks",
+        "_initial_weights",
         "_diagram",
     },
 }

@@ -1,9 +1,13 @@
+import math
+import time
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der
 
-from sknn3._minimize import ADVICE, SOLVERS, Run, Validation, minimize
+from sknn3._minimize import ADVICE, SOLVERS, Run, Stop, Validation, minimize
 
 
 class Identity:
@@ -202,9 +206,17 @@ def test_errors_of_the_objective_go_through(solver):
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_each_pass_is_announced(solver):
     seen = []
-    run(max_iter=9, solver=solver, on_pass=lambda r: seen.append(r.passes[-1].cost))
-    assert len(seen) == 9
-    assert seen == sorted(seen, reverse=True)
+
+    @contextmanager
+    def around_pass(run):
+        seen.append(("begin", len(run.passes)))
+        yield
+        seen.append(("end", len(run.passes)))
+
+    run(max_iter=9, solver=solver, around_pass=around_pass)
+    assert seen == [
+        (what, n) for i in range(9) for what, n in (("begin", i), ("end", i + 1))
+    ]
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -217,14 +229,15 @@ def test_early_stopping_keeps_the_best_score(solver):
         scores.append(-float(np.abs(params - peak).sum()))
         return scores[-1]
 
-    result = run(solver=solver, validation=Validation(score, n_iter_no_change=4))
+    validation = Validation(score, n_iter_no_change=4)
+    result = run(solver=solver, validation=validation)
     assert result.stop_reason == "early_stopping"
-    assert result.validation.best_score == max(scores)
+    assert result.best_score == max(scores)
     assert -np.abs(result.kept.params - peak).sum() == max(scores)
     assert result.kept.cost == rosen(result.kept.params)
-    assert result.kept.cost > result.best.cost
+    assert result.kept.cost > result.passes[-1].cost
     assert all(s <= max(scores) for s in scores[-4:])
-    assert result.validation.n_unimproved >= 4
+    assert validation.n_unimproved >= 4
     recorded = [p.score for p in result.passes]
     assert len(recorded) == len(result.passes)
     assert max(recorded) == max(scores)
@@ -238,8 +251,8 @@ def test_the_last_point_of_a_budget_is_scored_too():
     result = run(bowl, max_iter=2, validation=validation)
     assert result.stop_reason == "max_iter"
     assert result.passes[1].cost < result.passes[0].cost
-    assert result.passes[1].score == result.validation.best_score == -result.best.cost
-    assert result.kept is result.best
+    assert result.passes[1].score == result.best_score == -result.passes[1].cost
+    assert result.kept.cost == result.passes[1].cost
 
 
 def test_of_equal_scores_the_first_counts():
@@ -267,5 +280,61 @@ def test_unlike_scales_are_left_to_the_variables(solver):
 
 def test_advice_fills_in():
     values = {"max_iter": 3, "n_iter": 3, "max_gradient": 0.5, "tol": 0.1}
+    values |= {"max_time": 2.5}
     for advice in filter(None, ADVICE.values()):
         assert "{" not in advice.format(**values)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_pass_may_be_the_last_by_order(solver):
+    function = Rosenbrock()
+
+    @contextmanager
+    def around_pass(run):
+        yield
+        if len(run.passes) == 7:
+            raise Stop("callback")
+
+    result = run(function, solver=solver, around_pass=around_pass)
+    assert result.stop_reason == "callback"
+    assert len(function.points) == len(result.passes) == 7
+    assert result.kept.cost == min(rosen(p) for p in function.points)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_deadline_ends_with_the_pass_in_which_it_comes(solver):
+    function = Rosenbrock()
+    late = time.perf_counter()
+    result = run(function, solver=solver, deadline=late)
+    assert (result.stop_reason, len(result.passes)) == ("max_time", 1)
+    assert_array_equal(result.kept.params, START)
+    assert run(solver=solver, deadline=math.inf).stop_reason == "converged"
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("validated", [False, True])
+def test_an_outcome_on_the_way_is_that_of_a_smaller_budget(solver, validated):
+    def score(params):
+        return -float(np.abs(params - 0.1).sum())
+
+    def validation():
+        return Validation(score, n_iter_no_change=50) if validated else None
+
+    on_the_way = []
+
+    @contextmanager
+    def around_pass(run):
+        yield
+        on_the_way.append(run.outcome("max_iter"))
+
+    options = {"solver": solver, "max_iter": 20}
+    whole = run(around_pass=around_pass, validation=validation(), **options)
+    unseen = run(validation=validation(), **options)
+    assert_array_equal(whole.kept.params, unseen.kept.params)
+    assert len(on_the_way) == 20
+    for n, outcome in enumerate(on_the_way, 1):
+        expected = run(solver=solver, max_iter=n, validation=validation())
+        assert_array_equal(outcome.kept.params, expected.kept.params)
+        assert outcome.passes == expected.passes
+        assert outcome.best_score == expected.best_score
+        assert outcome.stop_reason == expected.stop_reason
