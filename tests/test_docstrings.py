@@ -12,6 +12,11 @@ PUBLIC = ["sknn3", "sknn3.network", "sknn3.gradient_check", "sknn3.datasets"]
 PUBLIC += ["sknn3.display", "sknn3.onnx"]
 
 
+def public_module(value):
+    """Where people import something from that a private module of a package holds."""
+    return re.sub(r"\._\w+$", "", value.__module__)
+
+
 def documented():
     """Public callables with their names: functions, classes and their methods."""
     found = {}
@@ -20,12 +25,12 @@ def documented():
             value = getattr(importlib.import_module(module), name)
             if not callable(value):
                 continue
-            found[f"{value.__module__}.{name}"] = value
+            found[f"{public_module(value)}.{name}"] = value
             if inspect.isclass(value):
                 for method, function in vars(value).items():
                     function = getattr(function, "__func__", function)
                     if not method.startswith("_") and inspect.isfunction(function):
-                        found[f"{value.__module__}.{name}.{method}"] = function
+                        found[f"{public_module(value)}.{name}.{method}"] = function
     return found
 
 

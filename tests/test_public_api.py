@@ -13,13 +13,16 @@ API_PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 
 
 def public_names(module):
-    """Functions and classes that a module defines under a name without underscore."""
+    """Functions and classes, named without underscore, that a module defines.
+
+    Those of a package stand in its modules.
+    """
     return {
         name
         for name, value in vars(module).items()
         if not name.startswith("_")
         and (inspect.isfunction(value) or inspect.isclass(value))
-        and value.__module__ == module.__name__
+        and f"{value.__module__}.".startswith(f"{module.__name__}.")
     }
 
 
