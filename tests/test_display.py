@@ -148,6 +148,110 @@ def test_validation_scores_beside_the_loss(iris):
     _, scores = display.validation_line_.get_data()
     assert_array_equal(scores, clf.validation_scores_)
     assert display.validation_ax_.get_xlim() == display.ax_.get_xlim()
+    (best,) = display.validation_line_.get_markevery()
+    assert scores[best] == clf.best_validation_score_
+    assert (scores[:best] < scores[best]).all()
+
+
+def test_curves_on_the_same_axes_share_the_axis_of_scores():
+    first = LossCurveDisplay.from_data(
+        [3.0, 2.0, 1.0], validation_scores=[0.1, 0.5, 0.4], name="tnc"
+    )
+    first.figure_.canvas.draw()  # which moves axes to where they fit
+    second = LossCurveDisplay.from_data(
+        [2.0, 0.5], validation_scores=[0.7, 0.9], name="lbfgs", ax=first.ax_
+    )
+    without = LossCurveDisplay.from_data([2.0, 0.4], name="none", ax=first.ax_)
+    assert without.validation_ax_ is None
+    assert second.validation_ax_ is first.validation_ax_
+    assert first.figure_.axes == [first.ax_, first.validation_ax_]
+    low, high = first.validation_ax_.get_ylim()
+    assert low < 0.1 < 0.9 < high
+    colors = [d.line_.get_color() for d in (first, second)]
+    assert colors[0] != colors[1]
+    assert [d.validation_line_.get_color() for d in (first, second)] == colors
+    assert first.validation_line_.get_linestyle() != first.line_.get_linestyle()
+    legend = first.ax_.get_legend()
+    assert [t.get_text() for t in legend.get_texts()] == ["tnc", "lbfgs", "none"]
+
+
+def test_scores_do_not_cross_the_legend_nor_lose_the_background():
+    _, ax = plt.subplots()
+    ax.set_facecolor("gray")
+    display = LossCurveDisplay.from_data(
+        [2.0, 1.0], validation_scores=[0.1, 0.2], name="net", ax=ax
+    )
+    below = display.validation_ax_
+    assert below.get_zorder() < ax.get_zorder()
+    assert not ax.patch.get_visible()
+    assert below.patch.get_visible()
+    assert below.get_facecolor() == ax.get_facecolor()
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_subplots_have_scores_of_their_own(share):
+    _, axes = plt.subplots(1, 2, sharex=share, sharey=share)
+    left, right = (
+        LossCurveDisplay.from_data([2.0, 1.0], validation_scores=[0.1, 0.2], ax=ax)
+        for ax in axes
+    )
+    assert left.validation_ax_ is not right.validation_ax_
+
+
+def tick_labels(axis):
+    """What is written at an axis, within its limits."""
+    axis.figure.canvas.draw()
+    low, high = axis.get_view_interval()
+    return [
+        t.label1.get_text()
+        for t in axis.get_major_ticks()
+        if low <= t.get_loc() <= high
+    ]
+
+
+@pytest.mark.parametrize(
+    ("curve", "expected"),
+    [
+        ([3.0, 1.0, 0.4], ["0.5", "1", "2"]),
+        ([0.29, 0.26, 0.21], [f"0.{n}" for n in range(21, 30)]),
+        ([1.0, 1e-4], ["0.0001", "0.001", "0.01", "0.1", "1"]),
+    ],
+)
+def test_costs_are_written_as_plain_numbers(curve, expected):
+    display = LossCurveDisplay.from_data(curve)
+    assert tick_labels(display.ax_.yaxis) == expected
+
+
+def test_cost_has_ticks_over_many_decades():
+    display = LossCurveDisplay.from_data(10.0 ** -np.arange(14))
+    assert len(tick_labels(display.ax_.yaxis)) >= 5
+
+
+@pytest.mark.parametrize("n_passes", [1, 2, 3, 7, 40])
+def test_passes_are_whole(n_passes):
+    display = LossCurveDisplay.from_data(np.linspace(3, 2, n_passes))
+    labels = tick_labels(display.ax_.xaxis)
+    assert labels
+    assert all(float(label).is_integer() for label in labels)
+
+
+def test_one_pass_is_a_dot():
+    assert LossCurveDisplay.from_data([1.0]).line_.get_marker() == "o"
+    assert LossCurveDisplay.from_data([1.0, 0.5]).line_.get_marker() == "None"
+
+
+@pytest.mark.parametrize(
+    ("curve", "scores", "message"),
+    [
+        ([], None, "loss_curve has shape .0,."),
+        (2.0, None, "loss_curve has shape"),
+        ([1.0], [[0.5]], "validation_scores has shape .1, 1."),
+        ([1.0, 0.5], [0.5], "validation_scores has 1 entries, but loss_curve has 2"),
+    ],
+)
+def test_a_curve_has_one_value_a_pass(curve, scores, message):
+    with pytest.raises(ValueError, match=message):
+        LossCurveDisplay.from_data(curve, validation_scores=scores)
 
 
 def test_a_curve_without_a_name_has_no_legend():

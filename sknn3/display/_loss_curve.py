@@ -7,13 +7,18 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sknn3.display._axes import axes_for
+from sknn3.display._axes import axes_for, count_in_integers, label_plainly
+
+# By this label the axes of the scores are found again.
+_VALIDATION = "validation score"
 
 
 class LossCurveDisplay:
     """Lowest cost so far after each pass over the data.
 
-    Use :meth:`from_estimator` or :meth:`from_data` to make one.
+    Use :meth:`from_estimator` or :meth:`from_data` to make one, and draw others on its
+    `ax_` to compare them.  Validation scores are dashed, in the colour of their curve
+    and on a scale of their own, with a dot where the best was first reached.
 
     Parameters
     ----------
@@ -33,7 +38,7 @@ class LossCurveDisplay:
     line_ : matplotlib Line2D
         The loss curve.
     validation_ax_ : matplotlib Axes or None
-        Axes of the validation scores, on the right.
+        Axes of the validation scores, on the right; all curves on `ax_` share them.
     validation_line_ : matplotlib Line2D or None
         The validation scores.
 
@@ -92,6 +97,14 @@ class LossCurveDisplay:
         LossCurveDisplay
             The display, drawn.
         """
+        _check_curve("loss_curve", loss_curve)
+        if validation_scores is not None:
+            _check_curve("validation_scores", validation_scores)
+            if len(validation_scores) != len(loss_curve):
+                raise ValueError(
+                    f"validation_scores has {len(validation_scores)} entries, but "
+                    f"loss_curve has {len(loss_curve)}."
+                )
         display = cls(loss_curve, validation_scores=validation_scores, name=name)
         return display.plot(ax, **line_kwargs)
 
@@ -149,23 +162,56 @@ class LossCurveDisplay:
         passes = np.arange(1, len(self.loss_curve) + 1)
         self.ax_ = axes_for(ax)
         self.figure_ = self.ax_.figure
-        options = {"label": self.name} | line_kwargs
+        # One point makes no line.
+        marker = {"marker": "o"} if len(passes) == 1 else {}
+        options = {"label": self.name} | marker | line_kwargs
         (self.line_,) = self.ax_.plot(passes, self.loss_curve, **options)
         self.ax_.set(xlabel="Passes over the data", ylabel="Cost", yscale="log")
+        count_in_integers(self.ax_.xaxis)
+        label_plainly(self.ax_.yaxis)
         self.validation_ax_ = self.validation_line_ = None
         if self.validation_scores is not None:
-            self.validation_ax_ = self.ax_.twinx()
+            self.validation_ax_ = _validation_axes(self.ax_) or _add_axes(self.ax_)
             (self.validation_line_,) = self.validation_ax_.plot(
                 passes,
                 self.validation_scores,
                 color=self.line_.get_color(),
                 linestyle="--",
-                label="validation score",
+                marker="o",
+                markevery=[int(np.argmax(self.validation_scores))],
+                label=_VALIDATION,
             )
-            self.validation_ax_.set_ylabel("Validation score (dashed)")
         if self.line_.get_label() and not self.line_.get_label().startswith("_"):
             # With scores: between them, which rise, and the cost, which falls.
-            self.ax_.legend(
-                loc="best" if self.validation_ax_ is None else "center right"
-            )
+            has_scores = _validation_axes(self.ax_) is not None
+            self.ax_.legend(loc="center right" if has_scores else "best")
         return self
+
+
+def _check_curve(name: str, values: Any) -> None:
+    if np.ndim(values) != 1 or len(values) == 0:
+        raise ValueError(
+            f"{name} has shape {np.shape(values)}, expected one value a pass."
+        )
+
+
+def _validation_axes(ax: Any) -> Any:
+    """Find the axes of scores that lie on these, if there are any."""
+    place = ax.get_position(original=True).bounds
+    for other in ax.figure.axes:
+        if (
+            other.get_label() == _VALIDATION
+            and other.get_position(original=True).bounds == place
+        ):
+            return other
+    return None
+
+
+def _add_axes(ax: Any) -> Any:
+    """Lay axes of scores under these: scores then do not cross the legend."""
+    scores = ax.twinx()
+    scores.set(label=_VALIDATION, ylabel="Validation score (dashed; dot: best)")
+    scores.set(zorder=ax.get_zorder() - 1, facecolor=ax.get_facecolor())
+    scores.patch.set_visible(True)
+    ax.patch.set_visible(False)
+    return scores
