@@ -91,6 +91,33 @@ def test_predictions_that_are_wrong_stand_out(digits, fitted):
     assert all(t.get_weight() == "normal" for t in plain.text_)
 
 
+def boxes(texts):
+    """Where texts stand in the picture, in pixels."""
+    texts[0].figure.canvas.draw()
+    return [text.get_window_extent() for text in texts]
+
+
+def overlap(texts):
+    drawn = boxes(texts)
+    return any(a.overlaps(b) for i, a in enumerate(drawn) for b in drawn[i + 1 :])
+
+
+@pytest.mark.parametrize("n_images", [1, 20, 100])
+def test_long_titles_leave_each_other_room(digits, n_images):
+    words = np.array(["no-one", "digit two"] * 5)[digits.target]
+    display = ImageGridDisplay.from_data(
+        digits.images, titles=words, n_images=n_images, random_state=0
+    )
+    assert not overlap(display.text_)
+
+
+def test_titles_are_no_mathematics(digits):
+    display = ImageGridDisplay.from_data(digits.images[:1], titles=["$1 (^$2)"])
+    display.figure_.canvas.draw()
+    assert display.text_[0].get_text() == "$1 (^$2)"
+    assert not display.text_[0].get_parse_math()
+
+
 @pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame, sp.csr_array])
 def test_frames_and_sparse_rows_are_images_too(container, digits):
     rows = digits.data[::50]

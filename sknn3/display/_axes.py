@@ -4,24 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
+# Height of a line and width of a character, in bold, as shares of the size of text.
+_LINE, _CHARACTER = 1.2, 0.65
+
+# What can still be read, in points, and the height of its line.
+_SMALLEST_TEXT = 5
+LOWEST_LINE = _LINE * _SMALLEST_TEXT
 
 
-def axes_for(ax: Any, shape: tuple[int, ...] | None = None) -> Any:
-    """Take the axes given, or make a figure that fits a grid of the shape."""
-    if ax is not None:
-        return ax
+def axes_for(ax: Any, size: tuple[float, float] | None = None) -> Any:
+    """Take the axes given, or make a figure of the size, in inches."""
+    return new_axes(figsize=size) if ax is None else ax
+
+
+def new_axes(**options: Any) -> Any:
+    """Make a figure with axes."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
             "Drawing needs matplotlib: python -m pip install 'sknn3[plot]'"
         ) from error
-    size = None
-    if shape is not None:
-        height, width = shape
-        size = 6 * np.array([width, height]) / max(height, width)
-    return plt.subplots(figsize=size, layout="constrained")[1]
+    return plt.subplots(layout="constrained", **options)[1]
+
+
+def points(ax: Any) -> tuple[float, float]:
+    """Tell how wide and how high axes are, in the unit of text, short of layout."""
+    box, dpi = ax.get_window_extent(), ax.figure.dpi
+    return box.width * 72 / dpi, box.height * 72 / dpi
+
+
+def text_size(
+    height: float, width: float = float("inf"), n_characters: int = 1
+) -> float:
+    """Choose a size at which so many characters fit, at most the usual one."""
+    import matplotlib as mpl
+
+    fitting = min(height / _LINE, width / (_CHARACTER * max(n_characters, 1)))
+    return max(_SMALLEST_TEXT, min(mpl.rcParams["font.size"], fitting))
 
 
 def count_in_integers(axis: Any) -> None:

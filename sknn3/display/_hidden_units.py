@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sknn3.display._axes import axes_for
-from sknn3.display._images import as_images, mosaic
+from sknn3.display._images import as_images, mosaic, mosaic_size
 
 
 class HiddenUnitsDisplay:
@@ -141,7 +141,7 @@ class HiddenUnitsDisplay:
         largest = np.abs(self.weights).max(axis=(1, 2), keepdims=True)
         scaled = self.weights / np.where(largest > 0, largest, 1)
         grid, _ = mosaic(scaled)
-        self.ax_ = axes_for(ax, grid.shape)
+        self.ax_ = axes_for(ax, mosaic_size(grid))
         self.figure_ = self.ax_.figure
         options = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1} | imshow_kwargs
         self.im_ = self.ax_.imshow(grid, **options)

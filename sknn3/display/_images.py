@@ -10,7 +10,7 @@ from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from sknn3.display._axes import axes_for
+from sknn3.display._axes import axes_for, points, text_size
 
 
 class ImageGridDisplay:
@@ -198,12 +198,20 @@ class ImageGridDisplay:
         """
         n_title_rows = 0 if self.titles is None else self.images.shape[1] // 2
         grid, corners = mosaic(self.images, n_title_rows)
-        self.ax_ = axes_for(ax, grid.shape)
+        self.ax_ = axes_for(ax, mosaic_size(grid))
         self.figure_ = self.ax_.figure
         self.im_ = self.ax_.imshow(grid, **({"cmap": "gray"} | imshow_kwargs))
         self.ax_.set_axis_off()
-        titles = () if self.titles is None else self.titles
+        titles = [str(t) for t in (() if self.titles is None else self.titles)]
         highlight = [False] * len(titles) if self.highlight is None else self.highlight
+        # In a figure of our own, the layout will leave nothing but the grid.
+        room = np.multiply(72, mosaic_size(grid)) if ax is None else points(self.ax_)
+        pixel = min(room / np.array(grid.shape[::-1]))
+        size = text_size(
+            pixel * n_title_rows,
+            pixel * self.images.shape[2],
+            max(map(len, titles), default=0),
+        )
         self.text_ = [
             self.ax_.text(
                 left + (self.images.shape[2] - 1) / 2,
@@ -211,6 +219,8 @@ class ImageGridDisplay:
                 title,
                 ha="center",
                 va="center",
+                size=size,
+                parse_math=False,
                 **({"color": "tab:red", "weight": "bold"} if stands_out else {}),
             )
             for (top, left), title, stands_out in zip(
@@ -220,7 +230,9 @@ class ImageGridDisplay:
         return self
 
 
-def as_images(X: Any, image_shape: tuple[int, int] | None, order: str) -> np.ndarray:
+def as_images(
+    X: Any, image_shape: tuple[int, int] | None, order: str, name: str = "X"
+) -> np.ndarray:
     """Roll samples up into images, shape (n, height, width)."""
     if order not in ("C", "F"):
         raise ValueError(f"order={order!r} is unknown, expected 'C' or 'F'.")
@@ -229,7 +241,7 @@ def as_images(X: Any, image_shape: tuple[int, int] | None, order: str) -> np.nda
         return X
     if X.ndim != 2:
         raise ValueError(
-            f"X has shape {X.shape}, expected (n, height, width) or "
+            f"{name} has shape {X.shape}, expected (n, height, width) or "
             "(n, height * width)."
         )
     n_pixels = X.shape[1]
@@ -239,7 +251,7 @@ def as_images(X: Any, image_shape: tuple[int, int] | None, order: str) -> np.nda
     height, width = image_shape
     if height * width != n_pixels:
         raise ValueError(
-            f"X has {n_pixels} features, which are no image of {height} x {width} "
+            f"{name} has {n_pixels} features, which are no image of {height} x {width} "
             "pixels; give its (height, width) as image_shape."
         )
     if order == "C":
@@ -273,3 +285,10 @@ def mosaic(
     for image, (top, left) in zip(images, corners, strict=True):
         grid[top : top + height, left : left + width] = image
     return grid, corners
+
+
+def mosaic_size(grid: np.ndarray) -> tuple[float, float]:
+    """Width and height, in inches, of a figure that fits a grid of images."""
+    height, width = grid.shape
+    inches = 6 / max(height, width)
+    return width * inches, height * inches
