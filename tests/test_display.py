@@ -8,9 +8,12 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal
+from sklearn.datasets import load_wine
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.display import HiddenUnitsDisplay, ImageGridDisplay, LossCurveDisplay
@@ -148,6 +151,187 @@ def test_hidden_units_are_their_weights(fitted):
 def test_a_silent_unit_is_blank():
     display = HiddenUnitsDisplay.from_data(np.zeros((1, 4)))
     assert_array_equal(tiles(display, 2, 2), np.zeros((1, 2, 2)))
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return load_wine(return_X_y=True, as_frame=True)
+
+
+def wine_pipeline(wine, *steps, frame=pd.DataFrame):
+    X, y = wine
+    X = X.to_numpy() if frame is np.array else frame(dict(X))
+    return make_pipeline(*steps, ThreeLayerNNClassifier(3, tol=1e-2)).fit(X, y)
+
+
+def row_names(display):
+    display.figure_.canvas.draw()
+    return [label.get_text() for label in display.ax_.get_yticklabels()]
+
+
+def test_a_table_is_a_heat_map_of_its_weights(wine):
+    pipe = wine_pipeline(wine, StandardScaler())
+    display = HiddenUnitsDisplay.from_estimator(pipe)
+    weights = pipe[-1].theta1_[:, 1:]
+    assert_array_equal(display.weights, weights)
+    assert_array_equal(display.im_.get_array(), weights.T)
+    assert row_names(display) == list(wine[0].columns)
+    assert_array_equal(display.ax_.get_yticks(), range(13))
+    assert display.ax_.get_xlabel() == "Hidden unit"
+    assert tick_labels(display.ax_.xaxis) == ["0", "1", "2"]
+    assert display.colorbar_.mappable is display.im_
+    assert display.colorbar_.ax.get_ylabel() == "Weight"
+
+
+def test_colours_of_a_heat_map_diverge_from_0():
+    display = HiddenUnitsDisplay.from_data([[-1.0, 0.0, 4.0]], feature_names="abc")
+    assert display.im_.get_clim() == (-4, 4)
+    (inhibits,), (nothing,), (excites,) = display.im_.to_rgba(np.c_[[-4.0, 0.0, 4.0]])
+    assert inhibits[2] > 2 * inhibits[0]
+    assert excites[0] > 2 * excites[2]
+    assert min(nothing) > 0.95
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_names_come_from_the_network_itself(wine, frame):
+    pipe = wine_pipeline(wine, frame=frame)
+    for estimator in (pipe, pipe[-1]):
+        display = HiddenUnitsDisplay.from_estimator(estimator)
+        assert display.feature_names == list(wine[0].columns)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([StandardScaler(), PCA(2)], ["pca0", "pca1"]),
+        ([StandardScaler().set_output(transform="pandas")], "as they were"),
+        (["passthrough", StandardScaler()], None),
+        ([FunctionTransformer(np.sqrt)], "as they were"),
+        ([FunctionTransformer(np.asarray)], None),
+    ],
+)
+def test_names_are_those_that_the_pipeline_makes(wine, steps, expected):
+    display = HiddenUnitsDisplay.from_estimator(wine_pipeline(wine, *steps))
+    if expected == "as they were":
+        expected = list(wine[0].columns)
+    assert display.feature_names == expected
+
+
+def test_features_without_names_are_numbered(wine):
+    display = HiddenUnitsDisplay.from_estimator(
+        wine_pipeline(wine, StandardScaler(), frame=np.array)
+    )
+    assert display.feature_names is None
+    assert display.ax_.get_ylabel() == "Feature"
+    assert all(float(label).is_integer() for label in tick_labels(display.ax_.yaxis))
+
+
+def test_names_may_be_given(wine):
+    names = [f"feature {i}" for i in range(13)]
+    for frame in (np.array, pd.DataFrame):
+        pipe = wine_pipeline(wine, StandardScaler(), frame=frame)
+        display = HiddenUnitsDisplay.from_estimator(pipe, feature_names=names)
+        assert row_names(display) == names
+
+
+@pytest.mark.parametrize(
+    ("n_features", "options", "shape"),
+    [
+        (9, {}, (2, 3, 3)),
+        (6, {}, (2, 6)),
+        (9, {"feature_names": list("abcdefghi")}, (2, 9)),
+        (9, {"kind": "heatmap"}, (2, 9)),
+        (6, {"image_shape": (2, 3)}, (2, 2, 3)),
+        (9, {"kind": "images"}, (2, 3, 3)),
+    ],
+)
+def test_draws_images_of_what_may_be_pixels(n_features, options, shape):
+    display = HiddenUnitsDisplay.from_data(np.ones((2, n_features)), **options)
+    assert display.weights.shape == shape
+    assert (display.colorbar_ is None) == (len(shape) == 3)
+
+
+@pytest.mark.parametrize("options", [{"kind": "images"}, {"image_shape": (2, 2)}])
+def test_pixels_with_names_are_images_where_asked_for(options):
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame(rng.standard_normal((20, 4)), columns=list("abcd"))
+    net = ThreeLayerNNClassifier(2, random_state=0).fit(X, X["a"] > 0)
+    assert HiddenUnitsDisplay.from_estimator(net, **options).weights.ndim == 3
+    assert HiddenUnitsDisplay.from_estimator(net).weights.ndim == 2
+
+
+@pytest.mark.parametrize("n_units", [2, 100])
+@pytest.mark.parametrize("n_features", [4, 30, 60])
+def test_every_name_can_be_read(n_features, n_units):
+    names = [f"the name of feature {i}" for i in range(n_features)]
+    display = HiddenUnitsDisplay.from_data(
+        np.ones((n_units, n_features)), feature_names=names
+    )
+    labels = display.ax_.get_yticklabels()
+    assert row_names(display) == names
+    assert not overlap(labels)
+    assert labels[0].get_size() >= 8
+    width, height = display.figure_.get_size_inches() * display.figure_.dpi
+    assert all(
+        0 <= b.x0 < b.x1 < width and 0 <= b.y0 < b.y1 < height for b in boxes(labels)
+    )
+    assert display.ax_.get_window_extent().width > width / 3
+
+
+def test_of_too_many_names_some_stand_beside_their_rows():
+    _, ax = plt.subplots(figsize=(4, 3))
+    names = [f"feature {i}" for i in range(200)]
+    display = HiddenUnitsDisplay.from_data(
+        np.ones((2, 200)), feature_names=names, ax=ax
+    )
+    shown = row_names(display)
+    assert 10 < len(shown) < 100
+    assert shown == [names[int(row)] for row in ax.get_yticks()]
+    assert not overlap(ax.get_yticklabels())
+
+
+def test_names_are_cut_in_the_middle_and_no_mathematics():
+    names = ["a" * 50 + "b" * 50, "$x^$", "c" * 40]
+    display = HiddenUnitsDisplay.from_data(np.eye(3), feature_names=names)
+    shown = row_names(display)
+    assert shown[0].startswith("aaa")
+    assert shown[0].endswith("bbb")
+    assert len(shown[0]) < 41
+    assert shown[1:] == names[1:]
+    assert display.feature_names == names
+
+
+def test_silent_units_make_a_pale_heat_map():
+    display = HiddenUnitsDisplay.from_data(np.zeros((2, 3)))
+    assert display.im_.get_clim() == (-1, 1)
+
+
+@pytest.mark.parametrize(
+    ("weights", "options", "message"),
+    [
+        (np.ones(4), {}, r"weights has shape \(4,\)"),
+        (np.ones((0, 4)), {}, r"weights has shape \(0, 4\)"),
+        (np.full((1, 4), np.nan), {}, "weights has values that are not finite"),
+        (np.eye(4), {"kind": "image"}, "kind='image' is unknown"),
+        (np.ones((2, 6)), {"kind": "images"}, "weights has 6 features, which are no"),
+        (np.ones((2, 6)), {"image_shape": (2, 2)}, "weights has 6 features, which"),
+        (np.eye(4), {"order": "A"}, "order='A'"),
+        (np.eye(3), {"feature_names": ["a"]}, "feature_names has 1 entries, but wei"),
+        (
+            np.eye(4),
+            {"feature_names": "abcd", "kind": "images"},
+            "feature_names go with a heat map",
+        ),
+        (
+            np.eye(4),
+            {"kind": "heatmap", "image_shape": (2, 2)},
+            "image_shape goes with images",
+        ),
+    ],
+)
+def test_names_what_does_not_fit_hidden_units(weights, options, message):
+    with pytest.raises(ValueError, match=message):
+        HiddenUnitsDisplay.from_data(weights, **options)
 
 
 def test_mlpclassifier_has_hidden_units_and_a_curve_too(digits):
