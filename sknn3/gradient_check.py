@@ -26,10 +26,13 @@ class GradientCheck:
         Gradient that the cost function returns.
     numeric : ndarray of shape (n_params,)
         Central differences of its cost.
+    rounding : float, default=None
+        Error of these differences that rounding of the cost to float64 leaves.
 
     See Also
     --------
     check_gradient : Makes one.
+    sknn3.display.GradientCheckDisplay : Draws one.
 
     Examples
     --------
@@ -46,6 +49,7 @@ class GradientCheck:
 
     analytic: np.ndarray
     numeric: np.ndarray
+    rounding: float | None = None
 
     @property
     def difference(self) -> np.ndarray:
@@ -162,14 +166,18 @@ def _compare(
             f"params has shape {params.shape} and its gradient {analytic.shape}: "
             "expected two vectors of one length."
         )
-    numeric = np.empty_like(params)
+    above, below = np.empty_like(params), np.empty_like(params)
     for i, value in enumerate(params):
         shifted = params.copy()
         shifted[i] = value + epsilon
-        cost_above = cost_function(shifted)[0]
+        above[i] = cost_function(shifted)[0]
         shifted[i] = value - epsilon
-        numeric[i] = (cost_above - cost_function(shifted)[0]) / (2 * epsilon)
-    return GradientCheck(analytic, numeric)
+        below[i] = cost_function(shifted)[0]
+    numeric = (above - below) / (2 * epsilon)
+    # Each of two costs is off by half a unit in the last place, or some more.
+    largest = float(np.abs([above, below]).max(initial=0))
+    rounding = np.finfo(np.float64).eps * largest / epsilon
+    return GradientCheck(analytic, numeric, float(rounding))
 
 
 def _debugging_network(

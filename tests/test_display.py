@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -15,8 +16,14 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sknn3 import ThreeLayerNNClassifier
-from sknn3.display import HiddenUnitsDisplay, ImageGridDisplay, LossCurveDisplay
+from sknn3 import ThreeLayerNNClassifier, check_gradient
+from sknn3.display import (
+    GradientCheckDisplay,
+    HiddenUnitsDisplay,
+    ImageGridDisplay,
+    LossCurveDisplay,
+)
+from sknn3.network import cost_gradient, unpack
 
 
 @pytest.fixture(autouse=True)
@@ -467,6 +474,205 @@ def test_a_curve_has_one_value_a_pass(curve, scores, message):
 
 def test_a_curve_without_a_name_has_no_legend():
     assert LossCurveDisplay.from_data([2.0, 1.0]).ax_.get_legend() is None
+
+
+def network_cost(penalise_biases=False):
+    """Cost of a network of 4, 3 and 2 units, right or with a bug in its gradient."""
+    rng = np.random.RandomState(0)
+    X, Y, params = rng.standard_normal((9, 4)), np.arange(9) % 2, rng.uniform(size=23)
+
+    def cost_function(p):
+        cost, gradient = cost_gradient(p, X, Y, hidden_layer_size=3, alpha=1.0)
+        if penalise_biases:
+            gradient = gradient.copy()
+            for part, theta in zip(
+                unpack(gradient, 4, 3), unpack(p, 4, 3), strict=True
+            ):
+                part[:, 0] += theta[:, 0] / len(X)
+        return cost, gradient
+
+    return cost_function, params
+
+
+def data(line):
+    return np.transpose(line.get_data())
+
+
+def test_a_right_gradient_lies_on_the_diagonal_and_far_below_the_tolerance():
+    check = check_gradient(*network_cost())
+    display = GradientCheckDisplay.from_check(check)
+    right, wrong = display.lines_
+    foot = check.rounding / 100
+    heights = np.maximum(np.abs(check.difference), foot)
+    assert_array_equal(data(right), np.c_[np.arange(23), heights])
+    assert len(data(wrong)) == 0
+    right, wrong = display.diagonal_lines_
+    assert_array_equal(data(right), np.c_[check.numeric, check.analytic])
+    assert len(data(wrong)) == 0
+    assert display.ax_.get_title() == "All 23 components are right"
+    assert display.ax_.title.get_color() == plt.rcParams["text.color"]
+    levels = {name: line.get_ydata()[0] for name, line in display.levels_.items()}
+    assert levels["rounding"] == check.rounding
+    assert levels["rounding"] / 100 < heights.max() < levels["tolerance"] / 100
+
+
+def test_a_wrong_gradient_shows_where():
+    check = check_gradient(*network_cost(penalise_biases=True))
+    display = GradientCheckDisplay.from_check(check)
+    biases = [0, 5, 10, 15, 19]
+    right, wrong = display.lines_
+    assert_array_equal(data(wrong)[:, 0], biases)
+    assert_array_equal(data(wrong)[:, 1], np.abs(check.difference[biases]))
+    assert_array_equal(data(right)[:, 0], np.delete(np.arange(23), biases))
+    _, wrong_on_diagonal = display.diagonal_lines_
+    assert_array_equal(
+        data(wrong_on_diagonal), np.c_[check.numeric, check.analytic][biases]
+    )
+    for line in (wrong, wrong_on_diagonal):
+        assert line.get_color() == "tab:red" != right.get_color()
+        assert line.get_marker() != right.get_marker()
+    title = display.ax_.get_title()
+    assert title == "5 of 23 components are wrong:\n0, 5, 10, 15, 19"
+    assert display.ax_.title.get_color() == "tab:red"
+    tolerance = display.levels_["tolerance"].get_ydata()[0]
+    assert data(right)[:, 1].max() < tolerance < data(wrong)[:, 1].min()
+
+
+def test_the_diagonal_is_one():
+    display = GradientCheckDisplay.from_data([1.0, -2.0, 30.0], [1.0, 5.0, 30.0])
+    ax = display.diagonal_ax_
+    assert ax.get_xlim() == ax.get_ylim()
+    assert ax.get_aspect() == 1
+    assert min(ax.get_xlim()) < -2 < 30 < max(ax.get_xlim())
+    (diagonal,) = set(ax.lines) - set(display.diagonal_lines_)
+    assert (diagonal.get_xy1(), diagonal.get_slope()) == ((0, 0), 1)
+    assert ax.get_xlabel() == "Numeric gradient"
+    assert ax.get_ylabel() == "Analytic gradient"
+
+
+@pytest.mark.parametrize(
+    ("analytic", "numeric", "options", "n_wrong", "tolerance"),
+    [
+        ([1.0, 100.0], [1.0009, 100.0], {}, 0, 1e-3),
+        ([1.0, 100.0], [1.0011, 100.0], {}, 1, 1e-3),
+        ([1.0, 100.0], [1.0011, 100.0], {"tolerance": 0.1}, 0, 0.1),
+        ([0.0, 0.0], [1e-9, 1e-9], {}, 2, 1e-14),
+        ([0.0, 0.0], [1e-9, 1e-9], {"rounding": 1e-11}, 0, 1e-8),
+        ([1.0, 100.0], [1.0011, 100.0], {"rounding": 1e-11}, 1, 1e-3),
+    ],
+)
+def test_what_is_wrong_differs_by_more_than_the_tolerance(
+    analytic, numeric, options, n_wrong, tolerance
+):
+    display = GradientCheckDisplay.from_data(analytic, numeric, **options)
+    assert len(data(display.lines_[1])) == n_wrong
+    assert set(display.levels_) == {"tolerance"} | ({"rounding"} & set(options))
+    np.testing.assert_allclose(display.levels_["tolerance"].get_ydata(), tolerance)
+    if "rounding" in options:
+        assert_array_equal(display.levels_["rounding"].get_ydata(), 1e-11)
+    named = [text.get_text() for text in display.ax_.texts]
+    assert named == list(display.levels_)
+
+
+def test_at_a_minimum_a_right_gradient_is_still_right():
+    # Where the gradient is 0, any difference would be all of it.
+    check = check_gradient(lambda p: (1 + np.cosh(p).sum(), np.sinh(p)), np.zeros(3))
+    check.numeric[:] += 20 * check.rounding
+    display = GradientCheckDisplay.from_check(check)
+    assert display.ax_.get_title() == "All 3 components are right"
+
+
+@pytest.mark.parametrize("rounding", [None, 1e-9])
+def test_what_does_not_differ_at_all_stands_at_the_foot(rounding):
+    display = GradientCheckDisplay.from_data(
+        [1.0, 2.0, 3.0], [1.0, 2.0 + 1e-6, 3.0], rounding=rounding
+    )
+    heights = data(display.lines_[0])[:, 1]
+    low, high = display.ax_.get_ylim()
+    assert 0 < low < heights[0] == heights[2] < heights[1] < high
+    assert display.ax_.get_yscale() == "log"
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_equal_gradients_are_right(value):
+    display = GradientCheckDisplay.from_data([value], [value])
+    assert display.ax_.get_title() == "All 1 components are right"
+    display.figure_.canvas.draw()
+    assert (data(display.lines_[0])[:, 1] < 1e-9).all()
+    low, high = display.diagonal_ax_.get_xlim()
+    assert low < value < high
+
+
+def test_the_worst_of_many_are_named():
+    numeric = np.zeros(30)
+    analytic = np.where(np.arange(30) % 3 == 0, np.arange(1, 31), 0.0)
+    display = GradientCheckDisplay.from_data(analytic, numeric)
+    assert display.ax_.get_title() == (
+        "10 of 30 components are wrong, most of all:\n6, 9, 12, 15, 18, 21, 24, 27"
+    )
+
+
+def test_a_gradient_check_draws_on_one_axes_or_two():
+    figure, axes = plt.subplots(1, 2)
+    display = GradientCheckDisplay.from_data([1.0], [2.0], ax=axes, marker="s")
+    assert (display.diagonal_ax_, display.ax_) == tuple(axes)
+    assert display.figure_ is figure
+    assert display.lines_[0].get_marker() == "s"
+    assert display.plot(axes[0]).ax_ is axes[0]
+    assert display.diagonal_ax_ is display.diagonal_lines_ is None
+    assert display.plot().figure_ is not figure
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1.0], [1.0, 2.0]), "analytic has 1 components, but numeric has 2"),
+        (([[1.0]], [1.0]), r"analytic has shape \(1, 1\)"),
+        (([1.0], []), r"numeric has shape \(0,\)"),
+        (([1.0, np.nan], [1.0, 2.0]), "analytic has values that are not finite: 1, "),
+        (([1.0], [np.inf]), "numeric has values that are not finite.* component 0"),
+        (([1.0], [1.0], {"tolerance": -1}), "tolerance=-1 must be positive"),
+        (([1.0], [1.0], {"rounding": np.nan}), "rounding=nan must be positive"),
+        (([1.0], [1.0], {"ax": [None] * 3}), "ax has 3 Axes"),
+    ],
+)
+def test_names_what_does_not_fit_a_gradient_check(arguments, message):
+    analytic, numeric, *options = arguments
+    with pytest.raises(ValueError, match=message):
+        GradientCheckDisplay.from_data(analytic, numeric, **dict(*options))
+
+
+# Everything that is drawn, by what draws it.
+PICTURES = {
+    "images": lambda: ImageGridDisplay.from_data(np.eye(4)[None], titles=["one"]),
+    "hidden units": lambda: HiddenUnitsDisplay.from_data(np.eye(4)),
+    "heat map": lambda: HiddenUnitsDisplay.from_data(np.eye(3), feature_names="abc"),
+    "curve": lambda: LossCurveDisplay.from_data(
+        [2.0, 1.0], validation_scores=[0.1, 0.2], name="net"
+    ),
+    "gradients": lambda: GradientCheckDisplay.from_data(
+        [1.0, 2.0], [1.0, 3.0], rounding=1e-9
+    ),
+}
+
+
+def contrast(color, background):
+    """How far apart two colours are, by the brightness of their channels, up to 1."""
+    a, b = (np.array(mpl.colors.to_rgb(c)) for c in (color, background))
+    return np.abs(a - b).max()
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+@pytest.mark.parametrize("picture", PICTURES)
+def test_text_and_lines_stand_out_in_light_and_dark(style, picture):
+    with plt.style.context(style):
+        figure = PICTURES[picture]().figure_
+        figure.canvas.draw()
+        texts = [t for t in figure.findobj(mpl.text.Text) if t.get_text()]
+        lines = [line for ax in figure.axes for line in ax.lines]
+        assert texts or picture == "hidden units"
+        for artist in texts + lines:
+            assert contrast(artist.get_color(), figure.get_facecolor()) > 0.4
 
 
 def test_displays_draw_on_the_axes_they_are_given(fitted, digits):

@@ -72,6 +72,17 @@ def test_repr_shows_the_largest_differences_only():
     assert len(text.splitlines()) == 15
 
 
+@pytest.mark.parametrize(("cost", "epsilon"), [(1.0, 1e-4), (1e6, 1e-4), (1.0, 1e-2)])
+def test_rounding_is_what_a_constant_cost_would_show(cost, epsilon, rng):
+    # Costs that differ by nothing but the last place, up or down.
+    def cost_function(p):
+        return rng.choice(np.nextafter(cost, [0, np.inf])), np.zeros_like(p)
+
+    check = check_gradient(cost_function, np.zeros(100), epsilon=epsilon)
+    assert_allclose(check.max_difference, check.rounding, rtol=0.6)
+    assert check.max_difference > 0
+
+
 def test_zero_gradients_do_not_differ():
     assert GradientCheck(np.zeros(2), np.zeros(2)).relative_difference == 0
 
