@@ -373,7 +373,7 @@ def test_validation_scores_beside_the_loss(iris):
 
 def test_curves_on_the_same_axes_share_the_axis_of_scores():
     first = LossCurveDisplay.from_data(
-        [3.0, 2.0, 1.0], validation_scores=[0.1, 0.5, 0.4], name="tnc"
+        [3.0, 2.0, 1.0], validation_scores=[0.1, 0.5, 0.4], name="tnc", color="green"
     )
     first.figure_.canvas.draw()  # which moves axes to where they fit
     second = LossCurveDisplay.from_data(
