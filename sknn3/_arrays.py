@@ -79,3 +79,8 @@ def constant(value: float, like: Any, xp: Any) -> Any:
     if isinstance(like, np.ndarray):
         return like.dtype.type(value)
     return xp.asarray(value, dtype=like.dtype, device=like.device)
+
+
+def accepted(X: Any) -> dict[str, Any]:
+    """Tell `validate_data` what may come as X."""
+    return {"accept_sparse": "csr", "dtype": Home.of(X).dtypes}

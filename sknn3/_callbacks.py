@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 from sknn3._minimize import Outcome, Run, Stop
 
 
+@contextmanager
+def task(
+    context: Any, attributes: Callable[[], dict[str, Any]] | None = None, **about: Any
+) -> Iterator[SimpleNamespace]:
+    """Announce begin and end of a task, in a pair whatever happens in between.
+
+    `attributes` makes the fitted attributes of the estimator as it is at the end;
+    only callbacks that ask for them have them made.  What is yielded has a `stop` that
+    is true in the end if a callback said so.
+    """
+    verdict = SimpleNamespace(stop=False)
+    try:
+        context.call_on_fit_task_begin(**about)
+        yield verdict
+    except BaseException:
+        context.call_on_fit_task_end(estimator=about["estimator"])
+        raise
+    verdict.stop = context.call_on_fit_task_end(
+        **about, reconstruction_attributes=attributes
+    )
+
+
+def as_metadata(sample_weight: Any) -> dict[str, Any] | None:
+    """Put weights as callbacks expect them."""
+    return None if sample_weight is None else {"sample_weight": sample_weight}
+
+
 class FitTasks:
     """The tasks of a fit as scikit-learn's callbacks know them: itself, and each pass.
 
-    Begin and end of a task come in pairs, whatever happens in between.  `attributes`
-    makes the fitted attributes of an outcome.
+    `attributes` makes the fitted attributes of an outcome.
     """
 
     def __init__(
@@ -29,8 +56,8 @@ class FitTasks:
         # Tasks of which nobody hears cost nothing.
         self.heard = hasattr(estimator, "_skl_callbacks")
         self.attributes = attributes
-        weights = None if sample_weight is None else {"sample_weight": sample_weight}
-        self.about = {"estimator": estimator, "X": X, "y": y, "metadata": weights}
+        metadata = as_metadata(sample_weight)
+        self.about = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
 
     @contextmanager
     def whole_fit(self) -> Iterator[None]:
@@ -38,9 +65,8 @@ class FitTasks:
         if not self.heard:
             yield
             return
-        with self._paired(self.context):
+        with task(self.context, dict, **self.about):
             yield
-        self._end(self.context, dict)
 
     @contextmanager
     def one_pass(self, run: Run) -> Iterator[None]:
@@ -48,29 +74,39 @@ class FitTasks:
         if not self.heard:
             yield
             return
-        context = self.context.subcontext("pass")
-        with self._paired(context):
+
+        def attributes() -> dict[str, Any]:
+            return self.attributes(run.outcome("callback"))
+
+        with task(self.context.subcontext("pass"), attributes, **self.about) as verdict:
             yield
-        # Made for those callbacks only that ask for a fitted estimator.
-        if self._end(context, lambda: self.attributes(run.outcome("callback"))):
+        if verdict.stop:
             raise Stop("callback")
 
-    @contextmanager
-    def _paired(self, context: Any) -> Iterator[None]:
-        """Begin a task, and end it here if it fails."""
-        try:
-            context.call_on_fit_task_begin(**self.about)
-            yield
-        except BaseException:
-            context.call_on_fit_task_end(estimator=self.about["estimator"])
-            raise
 
-    def _end(self, context: Any, attributes: Callable[[], dict[str, Any]]) -> bool:
-        return bool(
-            context.call_on_fit_task_end(
-                **self.about, reconstruction_attributes=attributes
-            )
-        )
+class AtBudgets:
+    """Callback that keeps what a fit would give with smaller budgets of passes."""
+
+    def __init__(self, budgets: Iterable[int]) -> None:
+        self.budgets = set(budgets)
+        self.fitted: dict[int, Any] = {}
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Nothing to prepare."""
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Nothing to clear away."""
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Nothing to note."""
+
+    def on_fit_task_end(
+        self, _estimator: Any, context: Any, *, fitted_estimator: Any = None
+    ) -> None:
+        """Keep the estimator of a pass whose number is a budget."""
+        n_done = context.task_id + 1
+        if context.task_name == "pass" and n_done in self.budgets:
+            self.fitted[n_done] = fitted_estimator
 
 
 def print_progress(run: Run) -> None:

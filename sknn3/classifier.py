@@ -24,11 +24,12 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sknn3._arrays import Home, constant, overwrite, to_host
+from sknn3._arrays import Home, accepted, constant, overwrite, to_host
 from sknn3._blocks import row_blocks
 from sknn3._callbacks import FitTasks, print_end, print_progress
 from sknn3._conditioning import conditioning_for
 from sknn3._diagram import DescribedMixin
+from sknn3._fitted import undone_on_failure
 from sknn3._initial_weights import drawn_weights, given_weights
 from sknn3._minimize import ADVICE, SOLVERS, Outcome, Run, Validation, minimize
 from sknn3._objective import Objective, outputs_of
@@ -366,7 +367,7 @@ class ThreeLayerNNClassifier(
     ) -> tuple[Run, Outcome]:
         """Train without a word on how it ended."""
         deadline = time.perf_counter() + (self.max_time or math.inf)
-        with _undone_on_failure(self):
+        with undone_on_failure(self):
             samples = self._validate(X, y, sample_weight)
             sizes = samples.X.shape[1], self.hidden_layer_size, samples.labels.n_outputs
             start = given_weights(sizes, coefs_init, intercepts_init)
@@ -394,7 +395,7 @@ class ThreeLayerNNClassifier(
         # Large values may overflow in the sum by which scikit-learn looks for NaN.
         with np.errstate(over="ignore", invalid="ignore"):
             X, y = validate_data(
-                self, X, y, multi_output=True, reset=not continues, **_accepted(X)
+                self, X, y, multi_output=True, reset=not continues, **accepted(X)
             )
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
@@ -682,7 +683,7 @@ class ThreeLayerNNClassifier(
     ) -> Any:
         check_is_fitted(self)
         check_same_namespace(X, self, attribute="theta1_", method=method)
-        X = validate_data(self, X, reset=False, ensure_all_finite=False, **_accepted(X))
+        X = validate_data(self, X, reset=False, ensure_all_finite=False, **accepted(X))
         return outputs_of(
             X,
             self.theta1_,
@@ -691,25 +692,3 @@ class ThreeLayerNNClassifier(
             finish=finish,
             estimator_name=type(self).__name__,
         )
-
-
-def _accepted(X: Any) -> dict[str, Any]:
-    """Tell `validate_data` what may come as X."""
-    return {"accept_sparse": "csr", "dtype": Home.of(X).dtypes}
-
-
-@contextmanager
-def _undone_on_failure(estimator: BaseEstimator) -> Iterator[None]:
-    """Give a failed fit's estimator its fitted attributes back, or none."""
-
-    def fitted() -> dict[str, Any]:
-        return {k: v for k, v in vars(estimator).items() if k.endswith("_")}
-
-    before = fitted()
-    try:
-        yield
-    except BaseException:
-        for name in fitted():
-            delattr(estimator, name)
-        vars(estimator).update(before)
-        raise

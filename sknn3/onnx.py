@@ -13,10 +13,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sknn3.classifier import ThreeLayerNNClassifier
+from sknn3.classifier_cv import ThreeLayerNNClassifierCV
 
 __all__ = ["register"]
-
-_ALIAS = "Sknn3ThreeLayerNNClassifier"
 
 # Those of LogisticRegression; skl2onnx itself sees to all but `nocl` and `raw_scores`.
 _OPTIONS = {
@@ -30,7 +29,7 @@ _HIDDEN = {"logistic": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
 
 
 def register() -> None:
-    """Let skl2onnx convert `ThreeLayerNNClassifier`, alone and in pipelines.
+    """Let skl2onnx convert the package's classifiers, alone and in pipelines.
 
     Once called, ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` take fitted
     classifiers, with the options of scikit-learn's own: `zipmap`, `nocl`,
@@ -44,6 +43,7 @@ def register() -> None:
     See Also
     --------
     sknn3.ThreeLayerNNClassifier : The classifier.
+    sknn3.ThreeLayerNNClassifierCV : The one that chooses its penalty and budget.
 
     Notes
     -----
@@ -80,14 +80,15 @@ def register() -> None:
         raise ImportError(
             "Export to ONNX needs skl2onnx: python -m pip install 'sknn3[onnx]'"
         ) from error
-    update_registered_converter(
-        ThreeLayerNNClassifier,
-        _ALIAS,
-        _declare_outputs,
-        _convert,
-        parser=_parse,
-        options=_OPTIONS,
-    )
+    for estimator in (ThreeLayerNNClassifier, ThreeLayerNNClassifierCV):
+        update_registered_converter(
+            estimator,
+            f"Sknn3{estimator.__name__}",
+            _declare_outputs,
+            _convert,
+            parser=_parse,
+            options=_OPTIONS,
+        )
 
 
 # ------------------------------------------- what skl2onnx calls, in this order

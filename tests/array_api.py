@@ -27,7 +27,7 @@ from sklearn.utils._testing import _array_api_for_tests
 import sknn3._blocks
 import sknn3._conditioning
 import sknn3._objective
-from sknn3 import ThreeLayerNNClassifier
+from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3.network import cost_gradient, forward, random_weights
 
 pytestmark = pytest.mark.filterwarnings(
@@ -116,6 +116,14 @@ def checks_to_run():
 )
 def test_scikit_learns_check(check, params):
     check("ThreeLayerNNClassifier", ThreeLayerNNClassifier(max_iter=30, **params))
+
+
+@pytest.mark.parametrize(
+    "check", checks_to_run(), ids=lambda check: str(check.keywords)
+)
+def test_scikit_learns_check_of_the_search(check):
+    search = ThreeLayerNNClassifierCV(alphas=[0.1, 1], max_iters=[3, 9], cv=3)
+    check("ThreeLayerNNClassifierCV", search)
 
 
 # --------------------------------------------------------------- the same as NumPy's

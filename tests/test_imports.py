@@ -10,7 +10,7 @@ import sknn3
 PACKAGE = Path(sknn3.__file__).parent
 
 IMPORTS = {
-    "__init__": {"classifier", "gradient_check"},
+    "__init__": {"classifier", "classifier_cv", "gradient_check"},
     "_arrays": set(),
     "network": {"_arrays"},
     "gradient_check": {"network"},
@@ -26,7 +26,8 @@ IMPORTS = {
     "display._images": {"display._axes"},
     "display._hidden_units": {"display._axes", "display._images"},
     "display._loss_curve": {"display._axes"},
-    "onnx": {"classifier"},
+    "classifier_cv": {"_arrays", "_callbacks", "_fitted", "classifier"},
+    "onnx": {"classifier", "classifier_cv"},
     "_blocks": set(),
     "_objective": {"network", "_arrays", "_blocks"},
     "_conditioning": {"network", "_arrays", "_blocks"},
@@ -34,6 +35,7 @@ IMPORTS = {
     "_parallel": {"_blocks"},
     "_samples": set(),
     "_callbacks": {"_minimize"},
+    "_fitted": set(),
     "_initial_weights": {"_arrays", "_conditioning", "network"},
     "_diagram": set(),
     "classifier": {
@@ -46,6 +48,7 @@ IMPORTS = {
         "_parallel",
         "_samples",
         "_callbacks",
+        "_fitted",
         "_initial_weights",
         "_diagram",
     },

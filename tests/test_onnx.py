@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import sknn3.onnx
-from sknn3 import ThreeLayerNNClassifier
+from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 
 NAMES = np.array(["setosa", "versicolor", "virginica"])
 PROBLEMS = {
@@ -295,6 +295,15 @@ def test_a_float64_model_has_no_float32(iris):
 # ------------------------------------------------------------- in larger estimators
 
 
+@pytest.mark.parametrize("problem", ["strings", "two classes", "labels"])
+def test_the_search_is_converted_like_the_classifier(problem, iris):
+    X, y = iris[0], PROBLEMS[problem](iris[1])
+    clf = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[9], cv=2, random_state=0)
+    labels, P = run(clf.fit(X, y), X)
+    assert_array_equal(labels, clf.predict(X))
+    assert_allclose(P, clf.predict_proba(X), atol=TOLERANCE[np.float64])
+
+
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("problem", ["strings", "two classes", "labels"])
 def test_in_a_pipeline(problem, dtype, iris):
@@ -358,7 +367,8 @@ before = supported_converters()
 sknn3.onnx.register()
 after = supported_converters()
 sknn3.onnx.register()
-assert set(after) - set(before) == {"Sknn3ThreeLayerNNClassifier"}
+names = ("ThreeLayerNNClassifier", "ThreeLayerNNClassifierCV")
+assert set(after) - set(before) == {f"Sknn3{name}" for name in names}
 assert supported_converters() == after
 """
     subprocess.run([sys.executable, "-c", code], check=True)

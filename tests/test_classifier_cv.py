@@ -1,0 +1,293 @@
+"""The search: against GridSearchCV over the same candidates."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_array_equal
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.callback import ProgressBar
+from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import get_scorer, log_loss
+from sklearn.model_selection import GridSearchCV, GroupKFold, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import check_estimator
+
+from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
+
+ALPHAS, MAX_ITERS = [0.1, 1, 10], (3, 11, 30)
+SMALL = {"hidden_layer_size": 4, "random_state": 0}
+
+
+def search_for(X, y, *, cv=3, scoring=None, n_jobs=None, weights=None, **options):
+    """GridSearchCV over both parameters, which refits each path for each budget."""
+    network = ThreeLayerNNClassifier(**(SMALL | options))
+    grid = {"alpha": ALPHAS, "max_iter": MAX_ITERS}
+    search = GridSearchCV(network, grid, cv=cv, scoring=scoring, n_jobs=n_jobs)
+    with warnings.catch_warnings():  # it tells of each budget that ends a fit
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if weights is None:
+            return search.fit(X, y)
+        network.set_fit_request(sample_weight=True)
+        return search.fit(X, y, sample_weight=weights)
+
+
+def path_search_for(X, y, *, weights=None, **options):
+    clf = ThreeLayerNNClassifierCV(
+        **({"alphas": ALPHAS, "max_iters": MAX_ITERS, "cv": 3} | SMALL | options)
+    )
+    return clf.fit(X, y, weights)
+
+
+def assert_equal_searches(ours, theirs):
+    table, expected = ours.cv_results_, theirs.cv_results_
+    timed = {key for key in expected if key.endswith("_time")}
+    assert table.keys() == expected.keys() - timed
+    assert table["params"] == expected["params"]
+    for key in table.keys() - {"params"}:
+        assert_array_equal(table[key], expected[key], strict=True)
+        assert type(table[key]) is type(expected[key])
+    assert ours.best_index_ == theirs.best_index_
+    assert ours.best_params_ == theirs.best_params_
+    assert ours.best_score_ == theirs.best_score_
+    assert ours.n_splits_ == theirs.n_splits_
+    assert (ours.alpha_, ours.max_iter_) == tuple(theirs.best_params_.values())
+    best = theirs.best_estimator_
+    assert_array_equal(ours.theta1_, best.theta1_)
+    assert_array_equal(ours.theta2_, best.theta2_)
+    assert ours.loss_curve_ == best.loss_curve_
+    assert ours.stop_reason_ == best.stop_reason_
+
+
+# --------------------------------------------------------- equal to the bit
+
+
+@pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
+@pytest.mark.parametrize("scoring", [None, "accuracy", "neg_log_loss", "roc_auc_ovr"])
+def test_the_table_is_that_of_grid_search(iris, solver, scoring):
+    options = {"solver": solver, "scoring": scoring}
+    ours = path_search_for(*iris, **options)
+    assert_equal_searches(ours, search_for(*iris, **options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"early_stopping": True, "n_iter_no_change": 4},
+        {"early_stopping": True, "n_iter_no_change": 40, "validation_fraction": 0.3},
+        {"tol": 0.02},  # converges within the budget
+        {"output_activation": "softmax", "activation": "relu", "conditioning": None},
+        {"class_weight": "balanced"},
+        {"random_state": np.random.RandomState(5)},
+        {"cv": ShuffleSplit(4, random_state=1)},
+        {"n_jobs": 2},
+    ],
+    ids=str,
+)
+def test_so_with_other_parameters(iris, options):
+    options = {"scoring": "neg_log_loss"} | options
+    ours = path_search_for(*iris, **options)
+    assert_equal_searches(ours, search_for(*iris, **options))
+
+
+def test_so_with_several_labels(multilabel):
+    ours = path_search_for(*multilabel)
+    assert_equal_searches(ours, search_for(*multilabel))
+
+
+@pytest.mark.parametrize(
+    "container", [sp.csr_array, pd.DataFrame, np.asfortranarray, np.ndarray.tolist]
+)
+def test_so_with_other_containers(iris, container):
+    X, y = container(iris[0]), iris[1]
+    names = np.array(["a", "b", "c"])[y]
+    ours = path_search_for(X, names, scoring="neg_log_loss")
+    assert_equal_searches(ours, search_for(X, names, scoring="neg_log_loss"))
+
+
+def test_so_with_weights_in_fits_and_scores(iris, rng):
+    X, y = iris
+    weights = rng.uniform(0, 3, len(y))
+    weights[::10] = 0
+    ours = path_search_for(X, y, weights=weights, scoring="neg_log_loss")
+    with config_context(enable_metadata_routing=True):
+        scorer = get_scorer("neg_log_loss").set_score_request(sample_weight=True)
+        theirs = search_for(X, y, weights=weights, scoring=scorer)
+    assert_equal_searches(ours, theirs)
+
+
+def test_so_with_groups(iris):
+    X, y = iris
+    groups = np.arange(len(y)) % 7
+    ours = ThreeLayerNNClassifierCV(
+        alphas=[1], max_iters=[5], cv=GroupKFold(3), **SMALL
+    ).fit(X, y, groups=groups)
+    folds = list(GroupKFold(3).split(X, y, groups))
+    theirs = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[5], cv=folds, **SMALL)
+    for key in (f"split{i}_test_score" for i in range(3)):
+        expected = theirs.fit(X, y).cv_results_[key]
+        assert_array_equal(ours.cv_results_[key], expected)
+
+
+@pytest.mark.parametrize("order", [(30, 3, 11), (11, 11, 3)])
+def test_budgets_may_come_in_any_order(iris, order):
+    sorted_ones = path_search_for(*iris, scoring="neg_log_loss")
+    ours = path_search_for(*iris, scoring="neg_log_loss", max_iters=order)
+    mean = dict(
+        zip(
+            map(str, sorted_ones.cv_results_["params"]),
+            sorted_ones.cv_results_["mean_test_score"],
+            strict=True,
+        )
+    )
+    for params, score in zip(
+        ours.cv_results_["params"], ours.cv_results_["mean_test_score"], strict=True
+    ):
+        # Another largest budget changes nothing on the way there.
+        assert score == mean[str(params)]
+
+
+def test_each_path_is_trained_once(iris, monkeypatch):
+    passes = []
+    fit = ThreeLayerNNClassifier._fit
+
+    def counted(self, *args):
+        run, outcome = fit(self, *args)
+        passes.append(len(outcome.passes))
+        return run, outcome
+
+    monkeypatch.setattr(ThreeLayerNNClassifier, "_fit", counted)
+    ours = path_search_for(*iris)
+    assert passes == [30] * 9 + [ours.max_iter_]
+
+
+# ------------------------------------------------------------ as an estimator
+
+
+def test_it_predicts_and_scores_as_asked(iris):
+    X, y = iris
+    clf = path_search_for(X, y, scoring="neg_log_loss")
+    assert clf.score(X, y) == -log_loss(y, clf.predict_proba(X))
+    weights = np.arange(150.0)
+    expected = -log_loss(y, clf.predict_proba(X), sample_weight=weights)
+    assert clf.score(X, y, sample_weight=weights) == expected
+    accuracy = path_search_for(X, y).score(X, y)
+    assert accuracy == np.mean(path_search_for(X, y).predict(X) == y)
+
+
+def test_in_a_pipeline_with_frames(iris):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    clf = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[20], **SMALL)
+    pipe = make_pipeline(StandardScaler().set_output(transform="pandas"), clf)
+    assert pipe.fit(X, y).score(X, y) > 0.9
+    assert_array_equal(pipe[-1].feature_names_in_, X.columns)
+
+
+def test_round_trip(iris):
+    clf = path_search_for(*iris)
+    loaded = pickle.loads(pickle.dumps(clf))
+    assert_array_equal(loaded.predict_proba(iris[0]), clf.predict_proba(iris[0]))
+    assert loaded.score(*iris) == clf.score(*iris)
+    assert clone(clf).get_params() == clf.get_params()
+
+
+def test_before_fit(iris):
+    with pytest.raises(NotFittedError):
+        ThreeLayerNNClassifierCV().score(*iris)
+
+
+def test_all_parameters_of_the_network_but_those_it_chooses():
+    ours = ThreeLayerNNClassifierCV().get_params()
+    theirs = ThreeLayerNNClassifier().get_params()
+    assert theirs.keys() - ours.keys() == {"alpha", "max_iter", "warm_start"}
+    assert all(ours[name] == theirs[name] for name in ours.keys() & theirs.keys())
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"alphas": []}, r"alphas=\[\], expected a list of a float in the range"),
+        ({"alphas": [1, -1]}, r"alphas=\[1, -1\], expected a list of a float"),
+        ({"alphas": ["1"]}, r"alphas=\['1'\]"),
+        ({"alphas": 1.0}, "'alphas' parameter of ThreeLayerNNClassifierCV"),
+        ({"max_iters": [10, 0]}, r"max_iters=\[10, 0\], expected a list of an int"),
+        ({"max_iters": [1.5]}, r"max_iters=\[1.5\]"),
+        ({"max_iters": [True]}, r"max_iters=\[True\]"),
+        ({"scoring": "beauty"}, "'scoring' parameter"),
+        ({"cv": 1}, "'cv' parameter of ThreeLayerNNClassifierCV"),
+        ({"tol": -1}, "'tol' parameter"),
+    ],
+)
+def test_bad_parameters_are_refused(iris, params, message):
+    clf = ThreeLayerNNClassifierCV(**params)
+    with pytest.raises(ValueError, match=message):
+        clf.fit(*iris)
+    assert not [name for name in vars(clf) if name.endswith("_")]
+
+
+def test_a_failed_search_leaves_the_fitted_one(iris):
+    X, y = iris
+    clf = path_search_for(X, y)
+    before = clf.predict_proba(X)
+    with pytest.raises(ValueError, match="NaN"):
+        clf.fit(X * np.nan, y)
+    assert_array_equal(clf.predict_proba(X), before)
+    assert clf.cv_results_["mean_test_score"].shape == (9,)
+
+
+def test_progress_bars(iris, capsys):
+    clf = ThreeLayerNNClassifierCV(alphas=[1, 10], max_iters=[5, 20], cv=2, **SMALL)
+    clf.set_callbacks(ProgressBar()).fit(*iris)
+    text = capsys.readouterr().out
+    assert "ThreeLayerNNClassifierCV - fit" in text
+    assert text.count("100%") >= 1 + 4 + 1
+    assert not hasattr(clf, "_callback_fit_ctx")
+
+
+CHECKED = {
+    "default": {"alphas": [0.1, 1], "max_iters": [5, 20], "cv": 3},
+    "softmax": {
+        "alphas": [1],
+        "max_iters": [5, 10],
+        "cv": 3,
+        "output_activation": "softmax",
+        "solver": "lbfgs",
+    },
+}
+ELSEWHERE = {
+    "check_array_api_input",
+    "check_array_api_mixed_inputs",
+    "check_array_api_same_namespace",
+}
+
+
+@pytest.mark.parametrize("params", CHECKED.values(), ids=CHECKED)
+def test_check_estimator(params):
+    results = check_estimator(
+        ThreeLayerNNClassifierCV(**params), on_fail=None, on_skip=None
+    )
+    failed = [r for r in results if r["status"] == "failed"]
+    assert not [(r["check_name"], r["exception"]) for r in failed]
+    skipped = {r["check_name"] for r in results if r["status"] == "skipped"}
+    assert skipped == ELSEWHERE
+    assert sum(r["status"] == "passed" for r in results) >= 60
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_param_validation,
+        estimator_checks.check_dataframe_column_names_consistency,
+    ],
+    ids=lambda check: check.__name__,
+)
+def test_checks_left_out_by_check_estimator(check):
+    clf = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[5])
+    check("ThreeLayerNNClassifierCV", clf)
