@@ -17,6 +17,8 @@ import json
 import os
 import platform
 import resource
+import subprocess
+import sys
 import tempfile
 import tracemalloc
 import warnings
@@ -29,13 +31,14 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from joblib.externals.loky import get_reusable_executor
+from sklearn import config_context
 from sklearn.datasets import fetch_openml, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
-from sknn3 import ThreeLayerNNClassifier
+from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3._blocks import row_blocks
 from sknn3._minimize import Run
 from sknn3._objective import Objective
@@ -326,28 +329,34 @@ def race_row(
     }
 
 
-def torch_net(n_features: int, n_hidden: int, dtype: Any) -> Any:
+def torch_net(n_features: int, n_hidden: int, like: Any) -> Any:
     """Build the same network in PyTorch, with its own start."""
     torch.manual_seed(0)
     return torch.nn.Sequential(
         torch.nn.Linear(n_features, n_hidden),
         torch.nn.Sigmoid(),
         torch.nn.Linear(n_hidden, N_CLASSES),
-    ).to(dtype)
+    ).to(like)
 
 
 def torch_on_digits(
-    X: np.ndarray, y: np.ndarray, goal: float, limit: float
+    X: np.ndarray,
+    y: np.ndarray,
+    goal: float,
+    limit: float,
+    n_hidden: int = 25,
+    device: str = "cpu",
 ) -> Iterator[Row]:
     """Run PyTorch's L-BFGS on all data, and its Adam on batches of 128."""
-    features, labels = torch.from_numpy(X), torch.from_numpy(y.astype(np.int64))
+    features = torch.asarray(X, device=device)
+    labels = torch.asarray(y.astype(np.int64), device=device)
     loss = torch.nn.CrossEntropyLoss()
 
     def cost_of(model: Any, features: Any, labels: Any) -> Any:
         squares = sum((model[i].weight ** 2).sum() for i in (0, 2))
         return loss(model(features), labels) + squares / 2 / len(X)
 
-    model = torch_net(X.shape[1], 25, features.dtype)
+    model = torch_net(X.shape[1], n_hidden, features)
     spent, n_passes, cost = 0.0, 0, np.inf
     lbfgs = torch.optim.LBFGS(
         model.parameters(), max_iter=5, history_size=10, line_search_fn="strong_wolfe"
@@ -367,7 +376,7 @@ def torch_on_digits(
             cost = float(cost_of(model, features, labels))
     yield race_row("PyTorch L-BFGS", X, n_passes, spent, cost, goal)
 
-    model = torch_net(X.shape[1], 25, features.dtype)
+    model = torch_net(X.shape[1], n_hidden, features)
     adam = torch.optim.Adam(model.parameters())
     spent, n_epochs, cost = 0.0, 0, np.inf
     while cost > goal and spent < limit:
@@ -564,6 +573,119 @@ def search_a_grid(arguments: argparse.Namespace) -> Iterator[Row]:
             yield {"who": who, "n_jobs": n_jobs, "speed-up": speed_up}
 
 
+def search_paths(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Seconds of ThreeLayerNNClassifierCV and of GridSearchCV, which find the same.
+
+    4 alphas, 3 budgets, 5 folds on the digits.
+    """
+    X, y = load_digits20(return_X_y=True)
+    alphas, max_iters = [0.1, 0.3, 1.0, 3.0], (10, 30, 70)
+    if arguments.quick:
+        X, y, alphas = X[::5], y[::5], [1.0]
+    for n_jobs in (1, 2):
+        for solver in SOLVERS:
+            grid = GridSearchCV(
+                net(solver=solver),
+                {"alpha": alphas, "max_iter": max_iters},
+                cv=5,
+                n_jobs=n_jobs,
+                scoring="neg_log_loss",
+            )
+            paths = ThreeLayerNNClassifierCV(
+                alphas=alphas,
+                max_iters=max_iters,
+                cv=5,
+                n_jobs=n_jobs,
+                scoring="neg_log_loss",
+                solver=solver,
+                output_activation="softmax",
+                random_state=0,
+            )
+            times = by_turns(
+                2,
+                grid=lambda grid=grid: grid.fit(X, y),
+                paths=lambda paths=paths: paths.fit(X, y),
+            )
+            scores = [s.cv_results_["mean_test_score"] for s in (grid, paths)]
+            yield {
+                "solver": solver,
+                "n_jobs": n_jobs,
+                "GridSearchCV s": times["grid"],
+                "ThreeLayerNNClassifierCV s": times["paths"],
+                "times as fast": times["grid"] / times["paths"],
+                "tables equal": bool(np.array_equal(*scores)),
+            }
+
+
+def measure_arrays(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Time passes and fits where tensors live, beside NumPy and PyTorch's solvers.
+
+    L-BFGS, float32; the seconds of PyTorch's are to the objective of our fit.
+    """
+    if os.environ.get("SCIPY_ARRAY_API") != "1":  # too late for this process
+        yield from again_with_scipys_array_api(arguments)
+        return
+    X, y = load_digits20(return_X_y=True)
+    problems = [(X.astype(np.float32), y.astype(int), 25)]
+    if arguments.mnist:
+        X_train, _, y_train, _ = mnist(arguments)
+        problems.append((X_train, y_train, 100))
+    places = ["cpu"] + ["cuda"] * torch.cuda.is_available() if torch else []
+    limit = 5 if arguments.quick else 120
+    for X, y, h in problems:
+        clf = net(hidden_layer_size=h, solver="lbfgs", max_iter=100)
+        problem = {"problem": " x ".join(map(str, (*X.shape, h)))}
+        with block_map(len(row_blocks(len(X)))) as map_blocks:
+            ms = 1e3 * time_of_one_pass(X, y, h, map_blocks)
+        spent = seconds(lambda clf=clf, X=X, y=y: clf.fit(X, y))
+        goal = clf.loss_ * 1.001
+        yield problem | {"who": "sknn3, NumPy", "ms": ms, "seconds": spent}
+        for place in places:
+            features = torch.asarray(X, device=place)
+            with config_context(array_api_dispatch=True):
+                with block_map(1) as map_blocks:
+                    ms = 1e3 * time_of_one_pass(features, y, h, map_blocks)
+                spent = seconds(lambda clf=clf, y=y, at=features: clf.fit(at, y))
+            who = f"sknn3, PyTorch tensors, {place}"
+            yield problem | {"who": who, "ms": ms, "seconds": spent}
+            for row in torch_on_digits(X, y, goal, limit, h, place):
+                yield problem | row | {"who": f"{row['who']}, {place}"}
+
+
+def time_of_one_pass(X: Any, y: np.ndarray, h: int, map_blocks: Any) -> float:
+    """Median seconds of a pass, wherever X lives."""
+    objective = Objective(
+        X,
+        y,
+        None,
+        hidden_layer_size=h,
+        alpha=1.0,
+        activation="logistic",
+        output_activation="softmax",
+        map_blocks=map_blocks,
+    )
+    n_params = h * (X.shape[1] + 1) + N_CLASSES * (h + 1)
+    params = np.random.RandomState(0).uniform(-0.12, 0.12, n_params)
+    return by_turns(20, one_pass=lambda: objective(params))["one_pass"]
+
+
+def again_with_scipys_array_api(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Run the section in a process where SciPy was imported as it has to be."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = [sys.executable, __file__, "--sections", "arrays", "--json", report]
+        command += ["--output", folder]
+        command += ["--quick"] if arguments.quick else []
+        command += ["--mnist", arguments.mnist] if arguments.mnist else []
+        subprocess.run(  # noqa: S603 (this script)
+            command,
+            env=os.environ | {"SCIPY_ARRAY_API": "1"},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        yield from json.loads(report.read_text())["arrays"]
+
+
 def processor_seconds() -> float:
     """User time of this process and of its children that have ended."""
     return sum(
@@ -579,6 +701,8 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "predict": measure_predictions,
     "growth": measure_growth,
     "grid": search_a_grid,
+    "search": search_paths,
+    "arrays": measure_arrays,
 }
 
 
