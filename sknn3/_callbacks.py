@@ -32,9 +32,10 @@ def task(
     )
 
 
-def as_metadata(sample_weight: Any) -> dict[str, Any] | None:
-    """Put weights as callbacks expect them."""
-    return None if sample_weight is None else {"sample_weight": sample_weight}
+def about_task(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
+    """Put what a task is about as callbacks expect it."""
+    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    return {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
 
 
 class FitTasks:
@@ -56,8 +57,7 @@ class FitTasks:
         # Tasks of which nobody hears cost nothing.
         self.heard = hasattr(estimator, "_skl_callbacks")
         self.attributes = attributes
-        metadata = as_metadata(sample_weight)
-        self.about = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self.about = about_task(estimator, X, y, sample_weight)
 
     @contextmanager
     def whole_fit(self) -> Iterator[None]:

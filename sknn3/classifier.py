@@ -25,9 +25,9 @@ from sklearn.utils.validation import (
 )
 
 from sknn3._arrays import Home, accepted, constant, overwrite, to_host
-from sknn3._blocks import row_blocks
+from sknn3._blocks import BlockMap, row_blocks
 from sknn3._callbacks import FitTasks, print_end, print_progress
-from sknn3._conditioning import conditioning_for
+from sknn3._conditioning import Conditioning, conditioning_for
 from sknn3._diagram import DescribedMixin
 from sknn3._fitted import undone_on_failure
 from sknn3._initial_weights import drawn_weights, given_weights
@@ -458,38 +458,21 @@ class ThreeLayerNNClassifier(
         if self.early_stopping:
             samples, held_out = samples.split(self.validation_fraction, rng)
             validation = self._validation(held_out)
-        X, labels, weight = samples.X, samples.labels, samples.weight
+        X = samples.X
         # Blocks of other devices are one after the other; the minimiser is here.
         n_blocks = len(row_blocks(X.shape[0])) if Home.of(X).is_host else 1
         with deferred_interrupt() as deliver, block_map(n_blocks) as map_blocks:
-            objective = Objective(
-                X,
-                labels.targets(),
-                weight,
-                hidden_layer_size=self.hidden_layer_size,
-                alpha=self.alpha,
-                activation=self.activation,
-                output_activation=self._output_activation(labels),
-                map_blocks=map_blocks,
-            )
+            objective = self._objective(samples, map_blocks)
             variables = conditioning_for(
                 X,
-                weight,
+                samples.weight,
                 kind=self.conditioning,
                 penalty=objective.penalty,
                 activation=self.activation,
                 hidden_layer_size=self.hidden_layer_size,
             )
             if start is None:
-                start = drawn_weights(
-                    (X.shape[1], self.hidden_layer_size, labels.n_outputs),
-                    rng,
-                    init_epsilon=self.init_epsilon,
-                    activation=self.activation,
-                    output_activation=self._output_activation(labels),
-                    priors=labels.priors(weight),
-                    variables=variables,
-                )
+                start = self._draw(samples, variables, rng)
 
             @contextmanager
             def around_pass(run: Run) -> Iterator[None]:
@@ -515,6 +498,32 @@ class ThreeLayerNNClassifier(
             except KeyboardInterrupt:  # too late for a pass, but heard
                 outcome = outcome._replace(stop_reason="interrupted")
             return run, outcome
+
+    def _objective(self, samples: Samples, map_blocks: BlockMap) -> Objective:
+        return Objective(
+            samples.X,
+            samples.labels.targets(),
+            samples.weight,
+            hidden_layer_size=self.hidden_layer_size,
+            alpha=self.alpha,
+            activation=self.activation,
+            output_activation=self._output_activation(samples.labels),
+            map_blocks=map_blocks,
+        )
+
+    def _draw(
+        self, samples: Samples, variables: Conditioning, rng: np.random.RandomState
+    ) -> np.ndarray:
+        labels = samples.labels
+        return drawn_weights(
+            (samples.X.shape[1], self.hidden_layer_size, labels.n_outputs),
+            rng,
+            init_epsilon=self.init_epsilon,
+            activation=self.activation,
+            output_activation=self._output_activation(labels),
+            priors=labels.priors(samples.weight),
+            variables=variables,
+        )
 
     def _output_activation(self, labels: Labels) -> str:
         # Two classes are one decision: their softmax is the sigmoid of the difference.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknn3._arrays import accepted
-from sknn3._callbacks import AtBudgets, as_metadata, task
+from sknn3._callbacks import AtBudgets, about_task, task
 from sknn3._fitted import undone_on_failure
 from sknn3.classifier import ThreeLayerNNClassifier
 
@@ -220,50 +220,52 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
             X, y, sample_weight, groups = indexable(X, y, sample_weight, groups)
             validate_data(self, X, y, multi_output=True, **accepted(X))
             check_classification_targets(y)
-            splitter = check_cv(self.cv, y, classifier=True)
-            splits = list(splitter.split(X, y, groups))
-            self.n_splits_ = len(splits)
-            paths = list(product(alphas, splits))
+            splits = list(check_cv(self.cv, y, classifier=True).split(X, y, groups))
+            n_paths = len(alphas) * len(splits)
             context = self._init_callback_context(
-                max_subtasks=len(paths) + 1, sequential_subtasks=False
+                max_subtasks=n_paths + 1, sequential_subtasks=False
             )
-            about = {
-                "estimator": self,
-                "X": X,
-                "y": y,
-                "metadata": as_metadata(sample_weight),
-            }
+            data = {"X": X, "y": y, "sample_weight": sample_weight}
+            about = about_task(self, **data)
             with task(context, dict, **about):
-                # Before any is sent to another process: they are sent with the tree.
-                contexts = [context.subcontext("path", i) for i in range(len(paths))]
-                scores = Parallel(n_jobs=self.n_jobs)(
-                    delayed(_scores_of_path)(
-                        self._network(alpha=alpha, max_iter=max(max_iters)),
-                        X,
-                        y,
-                        sample_weight,
-                        *split,
-                        budgets=max_iters,
-                        scorer=self.scorer_,
-                        context=path_context,
-                        caller=self,
-                    )
-                    for (alpha, split), path_context in zip(
-                        paths, contexts, strict=True
-                    )
-                )
-                # From alphas, folds, budgets to candidates, folds.
-                table = np.reshape(scores, (-1, len(splits), len(max_iters)))
-                table = table.transpose(0, 2, 1).reshape(-1, len(splits))
+                contexts = [context.subcontext("path", i) for i in range(n_paths)]
+                table = self._score_paths(data, alphas, splits, max_iters, contexts)
                 grid = ParameterGrid({"alpha": alphas, "max_iter": max_iters})
                 self._choose(list(grid), table)
                 best = self._network(**self.best_params_)
-                refit = context.subcontext("refit", len(paths))
+                refit = context.subcontext("refit", n_paths)
                 with refit.propagate_callback_context(best), task(refit, **about):
-                    best._fit(X, y, sample_weight)  # noqa: SLF001 (`fit`, but warns not)
+                    best._fit(**data)  # noqa: SLF001 (`fit`, but warns not)
                 fitted = {k: v for k, v in vars(best).items() if k.endswith("_")}
                 self.__dict__.update(fitted)
         return self
+
+    def _score_paths(
+        self,
+        data: dict[str, Any],
+        alphas: list[Any],
+        splits: list[Any],
+        max_iters: list[Any],
+        contexts: list[Any],
+    ) -> np.ndarray:
+        """Make the table of scores, candidates by folds."""
+        scores = Parallel(n_jobs=self.n_jobs)(
+            delayed(_scores_of_path)(
+                self._network(alpha=alpha, max_iter=max(max_iters)),
+                data,
+                *split,
+                budgets=max_iters,
+                scorer=self.scorer_,
+                context=context,
+                caller=self,
+            )
+            for (alpha, split), context in zip(
+                product(alphas, splits), contexts, strict=True
+            )
+        )
+        # The budgets, which come last, go with the alphas.
+        table = np.reshape(scores, (len(alphas), len(splits), len(max_iters)))
+        return table.transpose(0, 2, 1).reshape(-1, len(splits))
 
     @property
     def scorer_(self) -> Any:
@@ -286,6 +288,7 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
 
     def _choose(self, candidates: list[dict[str, Any]], table: np.ndarray) -> None:
         """Make `cv_results_` and what follows from it."""
+        self.n_splits_ = table.shape[1]
         results: dict[str, Any] = {"params": candidates}
         for name in ("alpha", "max_iter"):
             values = np.array([params[name] for params in candidates])
@@ -294,7 +297,10 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
             results[f"split{i}_test_score"] = scores
         mean = np.average(table, axis=1)
         variance = np.average((table - mean[:, np.newaxis]) ** 2, axis=1)
-        rank = rankdata(-mean, method="min").astype(np.int32)
+        if np.isnan(mean).all():
+            raise ValueError(f"scoring={self.scoring!r} gave NaN for all candidates.")
+        ranked = np.nan_to_num(mean, nan=np.nanmin(mean) - 1)  # NaN is worse than all
+        rank = rankdata(-ranked, method="min").astype(np.int32)
         results["mean_test_score"] = mean
         results["std_test_score"] = np.sqrt(variance)
         results["rank_test_score"] = rank
@@ -328,38 +334,40 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
 
 def _scores_of_path(
     network: ThreeLayerNNClassifier,
-    X: Any,
-    y: Any,
-    sample_weight: Any,
+    data: dict[str, Any],
     train: np.ndarray,
     test: np.ndarray,
     *,
-    budgets: Any,
+    budgets: list[int],
     scorer: Any,
     context: Any,
     caller: Any,
 ) -> list[float]:
     """Train once with the largest budget, and score the network of each."""
-    (X_train, y_train, w_train), (X_test, y_test, w_test) = (
-        [
-            None if array is None else _safe_indexing(array, rows)
-            for array in (X, y, sample_weight)
-        ]
+    train_data, test_data = (
+        {
+            name: None if values is None else _safe_indexing(values, rows)
+            for name, values in data.items()
+        }
         for rows in (train, test)
     )
     at_budgets = AtBudgets(budgets)
     network.set_callbacks(at_budgets)
-    about = {"estimator": caller, "X": X_train, "y": y_train}
-    about["metadata"] = as_metadata(w_train)
+    about = about_task(caller, **train_data)
     with context.propagate_callback_context(network), task(context, **about):
-        network._fit(X_train, y_train, w_train)  # noqa: SLF001 (`fit`, but warns not)
+        network._fit(**train_data)  # noqa: SLF001 (`fit`, but warns not)
+    if network.stop_reason_ == "interrupted":  # the whole search is meant
+        raise KeyboardInterrupt
     # A budget that training did not need gives what it came to.
     return [
-        _score(scorer, at_budgets.fitted.get(budget, network), X_test, y_test, w_test)
+        _score(scorer, at_budgets.fitted.get(budget, network), **test_data)
         for budget in budgets
     ]
 
 
 def _score(scorer: Any, clf: Any, X: Any, y: Any, sample_weight: Any) -> float:
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    return float(scorer(clf, X, y, **weights))
+    score = scorer(clf, X, y, **weights)
+    if not isinstance(score, Real):
+        raise ValueError(f"scoring must return a number, got {score!r}.")
+    return float(score)

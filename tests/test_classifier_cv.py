@@ -158,8 +158,8 @@ def test_each_path_is_trained_once(iris, monkeypatch):
     passes = []
     fit = ThreeLayerNNClassifier._fit
 
-    def counted(self, *args):
-        run, outcome = fit(self, *args)
+    def counted(self, **data):
+        run, outcome = fit(self, **data)
         passes.append(len(outcome.passes))
         return run, outcome
 
@@ -240,6 +240,49 @@ def test_a_failed_search_leaves_the_fitted_one(iris):
         clf.fit(X * np.nan, y)
     assert_array_equal(clf.predict_proba(X), before)
     assert clf.cv_results_["mean_test_score"].shape == (9,)
+
+
+def test_a_score_that_is_no_number_is_refused(iris):
+    clf = ThreeLayerNNClassifierCV(
+        alphas=[1], max_iters=[5], scoring=lambda *_: {"a": 1.0, "b": 2.0}
+    )
+    with pytest.raises(ValueError, match="scoring must return a number, got "):
+        clf.fit(*iris)
+
+
+def test_nan_is_the_worst_score(iris):
+    def of_small_budgets(clf, X, y):
+        return clf.n_iter_ if clf.n_iter_ < 30 else np.nan
+
+    clf = path_search_for(*iris, scoring=of_small_budgets)
+    assert clf.best_params_ == {"alpha": 0.1, "max_iter": 11}
+    ranks = clf.cv_results_["rank_test_score"].reshape(3, 3)
+    assert_array_equal(ranks, [[4, 1, 7]] * 3)
+    with pytest.raises(ValueError, match="gave NaN for all candidates"):
+        path_search_for(*iris, scoring=lambda *_: np.nan)
+
+
+def test_an_interrupt_ends_the_search(iris):
+    class Interrupts:
+        max_propagation_depth = None
+        n_fits = 0
+
+        def setup(self, estimator, context):
+            pass
+
+        teardown = on_fit_task_begin = setup
+
+        def on_fit_task_end(self, estimator, context):
+            if context.task_name == "pass" and context.task_id == 2:
+                self.n_fits += 1
+                raise KeyboardInterrupt
+
+    callback = Interrupts()
+    clf = ThreeLayerNNClassifierCV(alphas=[1, 10], max_iters=[5])
+    with pytest.raises(KeyboardInterrupt):
+        clf.set_callbacks(callback).fit(*iris)
+    assert callback.n_fits == 1
+    assert not hasattr(clf, "theta1_")
 
 
 def test_progress_bars(iris, capsys):
