@@ -2,7 +2,7 @@
 
 Everything follows X: products are done in its namespace and on its device, labels,
 weights of samples and the minimiser are the host's, in NumPy.  A namespace is what the
-array API standard calls one; NumPy's comes from `sklearn.externals.array_api_compat`.
+array API standard calls one.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from sklearn import get_config
 from sklearn.utils._array_api import (
     _is_numpy_namespace,
     _max_precision_float_dtype,
-    get_namespace,
     get_namespace_and_device,
     move_to,
 )
 
-HOST = get_namespace(np.empty(0))[0]
+# NumPy's own functions: scikit-learn's wrapper of them takes its time on small arrays.
+HOST = np
 
 
 class Home(NamedTuple):
@@ -35,12 +35,12 @@ class Home(NamedTuple):
         if not get_config()["array_api_dispatch"]:
             return cls(HOST, None)
         xp, _, device = get_namespace_and_device(X)
-        return cls(xp, device)
+        return cls(HOST, None) if _is_numpy_namespace(xp) else cls(xp, device)
 
     @property
     def is_host(self) -> bool:
         """Whether this is NumPy (or SciPy's sparse matrices)."""
-        return bool(_is_numpy_namespace(self.xp))
+        return self.xp is HOST
 
     @property
     def dtypes(self) -> list[Any]:
@@ -72,6 +72,13 @@ def overwrite(out: Any, function: Callable[..., Any], *arrays: Any) -> None:
         function(*arrays, out=out)
     else:
         out[...] = function(*arrays)
+
+
+def cast(array: Any, dtype: Any, xp: Any) -> Any:
+    """Convert to a dtype, without a copy where it is that already."""
+    if xp is HOST:  # its `astype` came with NumPy 2.1; sparse matrices have none
+        return array.astype(dtype, copy=False)
+    return xp.astype(array, dtype, copy=False)
 
 
 def constant(value: float, like: Any, xp: Any) -> Any:

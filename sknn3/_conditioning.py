@@ -30,7 +30,7 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.linalg.blas import dtrmm
 from scipy.sparse import diags_array, issparse
 
-from sknn3._arrays import Home, to_host
+from sknn3._arrays import Home, cast, to_host
 from sknn3._blocks import row_blocks, take_rows
 from sknn3.network import ACTIVATIONS, unpack
 
@@ -185,7 +185,7 @@ def _moments(
 
     def blocks() -> Iterator[tuple[Any, Any]]:
         for rows in row_blocks(X.shape[0], on_host=home.is_host):
-            yield xp.astype(take_rows(X, rows), dtype), weight[rows]
+            yield cast(take_rows(X, rows), dtype, xp), weight[rows]
 
     mean = np.zeros(n_features)
     for B, w in blocks():

@@ -10,15 +10,17 @@ from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing, column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from sknn3._arrays import cast
+
 
 def decide(O: Any, xp: Any, *, n_classes: int, multilabel: bool) -> Any:
     """Turn raw outputs, shape (K, n), into codes: (n,), or (K, n) if multilabel."""
     index = xp.asarray(0).dtype
     if multilabel:
-        return xp.astype(O > 0, index)
+        return cast(O > 0, index, xp)
     if O.shape[0] > 1:
         return xp.argmax(O, axis=0)
-    return xp.astype(O[0, :] > 0, index) * int(n_classes == 2)
+    return cast(O[0, :] > 0, index, xp) * int(n_classes == 2)
 
 
 @dataclass(frozen=True, eq=False)

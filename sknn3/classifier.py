@@ -569,9 +569,6 @@ class ThreeLayerNNClassifier(
             return {k: v for k, v in state.items() if k not in _OF_CALLBACKS}
         return state
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "theta1_")
-
     def __sklearn_array_api_convert__(self, converter: Callable[[Any], Any]) -> Any:
         # For scikit-learn's `move_estimator_to`: the weights move, the classes stay.
         moved = clone(self)
@@ -690,7 +687,8 @@ class ThreeLayerNNClassifier(
     def _outputs_of(
         self, X: Any, finish: Callable[[Any, Any], Any], method: str
     ) -> Any:
-        check_is_fitted(self)
+        if not hasattr(self, "theta1_"):
+            check_is_fitted(self)  # which takes its time also where all is well
         check_same_namespace(X, self, attribute="theta1_", method=method)
         X = validate_data(self, X, reset=False, ensure_all_finite=False, **accepted(X))
         return outputs_of(

@@ -44,7 +44,7 @@ from scipy.special import expit
 from sklearn.utils import check_random_state
 from sklearn.utils._array_api import _expit
 
-from sknn3._arrays import HOST, Home, constant, overwrite, to_host
+from sknn3._arrays import HOST, Home, cast, constant, overwrite, to_host
 
 __all__ = [
     "cost_gradient",
@@ -536,7 +536,7 @@ def block_cost_gradient(
         ACTIVATIONS[activation].multiply_by_slope(D1, A[1:, :], xp)
         gradient1[:, 0] = to_host(D1 @ A[0, :])
         gradient1[:, 1:] = to_host(D1 @ X)
-        return float(xp.sum(xp.astype(loss, home.dtypes[0]))), gradient
+        return float(xp.sum(cast(loss, home.dtypes[0], xp))), gradient
 
 
 def _target(Y: Any, n_outputs: int, home: Home, dtype: Any) -> Any:
@@ -686,7 +686,7 @@ def _as_float_rows(X: Any) -> tuple[Any, Home]:
     X = np.asarray(X) if home.is_host and not issparse(X) else X
     if X.ndim != 2:
         raise ValueError(f"X has {X.ndim} dimension(s), expected (n, d).")
-    return X if X.dtype in home.dtypes else home.xp.astype(X, home.dtypes[0]), home
+    return X if X.dtype in home.dtypes else cast(X, home.dtypes[0], home.xp), home
 
 
 def _as_targets(Y: Any, n_outputs: int, n_samples: int) -> np.ndarray:

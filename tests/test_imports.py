@@ -33,7 +33,7 @@ IMPORTS = {
     "_conditioning": {"network", "_arrays", "_blocks"},
     "_minimize": set(),
     "_parallel": {"_blocks"},
-    "_samples": set(),
+    "_samples": {"_arrays"},
     "_callbacks": {"_minimize"},
     "_fitted": set(),
     "_initial_weights": {"_arrays", "_conditioning", "network"},
