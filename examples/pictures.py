@@ -65,10 +65,12 @@ def draw_digits() -> dict[str, Any]:
 
 def draw_wines() -> dict[str, Any]:
     """Draw a table: the weights of standardised features, by name."""
-    X, y = load_wine(return_X_y=True, as_frame=True)
+    wine = load_wine()
     net = ThreeLayerNNClassifier(8, random_state=0)
-    pipe = make_pipeline(StandardScaler(), net).fit(X, y)
-    return {"hidden_units_table": HiddenUnitsDisplay.from_estimator(pipe)}
+    pipe = make_pipeline(StandardScaler(), net).fit(wine.data, wine.target)
+    # Trained on a frame, the pipeline would know the names by itself.
+    display = HiddenUnitsDisplay.from_estimator(pipe, feature_names=wine.feature_names)
+    return {"hidden_units_table": display}
 
 
 def draw_loss_curves() -> dict[str, Any]:

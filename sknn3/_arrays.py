@@ -90,4 +90,9 @@ def constant(value: float, like: Any, xp: Any) -> Any:
 
 def accepted(X: Any) -> dict[str, Any]:
     """Tell `validate_data` what may come as X."""
+    if getattr(X, "requires_grad", False):
+        raise ValueError(
+            "X is a tensor that requires a gradient, expected one that does not: "
+            "X.detach()."
+        )
     return {"accept_sparse": "csr", "dtype": Home.of(X).dtypes}

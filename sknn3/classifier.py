@@ -690,6 +690,12 @@ class ThreeLayerNNClassifier(
         if not hasattr(self, "theta1_"):
             check_is_fitted(self)  # which takes its time also where all is well
         check_same_namespace(X, self, attribute="theta1_", method=method)
+        if Home.of(X).is_host and not isinstance(self.theta1_, np.ndarray):
+            raise ValueError(
+                f"{type(self).__name__} was fitted to arrays of "
+                f"{type(self.theta1_).__module__} and predicts for such arrays only, "
+                "with array_api_dispatch=True; see move_estimator_to in scikit-learn."
+            )
         X = validate_data(self, X, reset=False, ensure_all_finite=False, **accepted(X))
         return outputs_of(
             X,
