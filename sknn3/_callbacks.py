@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -59,22 +59,16 @@ class FitTasks:
         self.attributes = attributes
         self.about = about_task(estimator, X, y, sample_weight)
 
-    @contextmanager
-    def whole_fit(self) -> Iterator[None]:
+    def whole_fit(self) -> AbstractContextManager[Any]:
         """Announce the fit; at its end the estimator itself is ready to predict."""
-        if not self.heard:
-            yield
-            return
-        with task(self.context, dict, **self.about):
-            yield
+        return task(self.context, dict, **self.about) if self.heard else nullcontext()
+
+    def one_pass(self, run: Run) -> AbstractContextManager[Any]:
+        """Announce a pass, and stop the run after it where a callback says so."""
+        return self._heard_pass(run) if self.heard else nullcontext()
 
     @contextmanager
-    def one_pass(self, run: Run) -> Iterator[None]:
-        """Announce a pass, and stop the run after it where a callback says so."""
-        if not self.heard:
-            yield
-            return
-
+    def _heard_pass(self, run: Run) -> Iterator[None]:
         def attributes() -> dict[str, Any]:
             return self.attributes(run.outcome("callback"))
 

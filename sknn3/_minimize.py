@@ -191,6 +191,7 @@ class Run:
         deadline: float = math.inf,
         validation: Validation | None = None,
         around_pass: Callable[[Run], AbstractContextManager[Any]] = nullcontext,
+        after_pass: Callable[[Run], None] | None = None,
     ) -> None:
         self.objective = objective
         self.variables = variables
@@ -199,6 +200,7 @@ class Run:
         self.deadline = deadline  # of time.perf_counter
         self.validation = validation
         self.around_pass = around_pass
+        self.after_pass = after_pass
         self.resolution = variables.resolution(start)
         self.best = Point(start)
         self.passes: list[Pass] = []
@@ -220,6 +222,8 @@ class Run:
         """Do one pass: cost and gradient for the solver."""
         with self.around_pass(self):
             cost, gradient = self._do_pass(self.variables.to_weights(variables))
+        if self.after_pass:
+            self.after_pass(self)
         if self.best.max_gradient <= self.tol:
             raise Stop("converged")
         if len(self.passes) >= self.max_iter:

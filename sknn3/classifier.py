@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -474,10 +473,7 @@ class ThreeLayerNNClassifier(
             if start is None:
                 start = self._draw(samples, variables, rng)
 
-            @contextmanager
-            def around_pass(run: Run) -> Iterator[None]:
-                with tasks.one_pass(run):
-                    yield
+            def after_pass(run: Run) -> None:
                 if self.verbose:
                     print_progress(run)
                 deliver()
@@ -490,7 +486,8 @@ class ThreeLayerNNClassifier(
                 tol=self.tol,
                 deadline=deadline,
                 validation=validation,
-                around_pass=around_pass,
+                around_pass=tasks.one_pass,
+                after_pass=after_pass,
             )
             outcome = minimize(run, self.solver)
             try:

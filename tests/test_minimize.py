@@ -213,9 +213,14 @@ def test_each_pass_is_announced(solver):
         yield
         seen.append(("end", len(run.passes)))
 
-    run(max_iter=9, solver=solver, around_pass=around_pass)
+    def after_pass(run):
+        seen.append(("after", len(run.passes)))
+
+    run(max_iter=9, solver=solver, around_pass=around_pass, after_pass=after_pass)
     assert seen == [
-        (what, n) for i in range(9) for what, n in (("begin", i), ("end", i + 1))
+        told
+        for i in range(9)
+        for told in (("begin", i), ("end", i + 1), ("after", i + 1))
     ]
 
 
