@@ -12,23 +12,27 @@ from sknn3._minimize import Outcome, Run, Stop
 
 @contextmanager
 def task(
-    context: Any, attributes: Callable[[], dict[str, Any]] | None = None, **about: Any
+    context: Any,
+    *,
+    at_begin: Callable[[], dict[str, Any]] | None = None,
+    at_end: Callable[[], dict[str, Any]] | None = None,
+    **about: Any,
 ) -> Iterator[SimpleNamespace]:
     """Announce begin and end of a task, in a pair whatever happens in between.
 
-    `attributes` makes the fitted attributes of the estimator as it is at the end;
+    `at_begin` and `at_end` make the fitted attributes of the estimator as it is then;
     only callbacks that ask for them have them made.  What is yielded has a `stop` that
     is true in the end if a callback said so.
     """
     verdict = SimpleNamespace(stop=False)
     try:
-        context.call_on_fit_task_begin(**about)
+        context.call_on_fit_task_begin(**about, reconstruction_attributes=at_begin)
         yield verdict
     except BaseException:
         context.call_on_fit_task_end(estimator=about["estimator"])
         raise
     verdict.stop = context.call_on_fit_task_end(
-        **about, reconstruction_attributes=attributes
+        **about, reconstruction_attributes=at_end
     )
 
 
@@ -61,7 +65,9 @@ class FitTasks:
 
     def whole_fit(self) -> AbstractContextManager[Any]:
         """Announce the fit; at its end the estimator itself is ready to predict."""
-        return task(self.context, dict, **self.about) if self.heard else nullcontext()
+        if not self.heard:
+            return nullcontext()
+        return task(self.context, at_end=dict, **self.about)
 
     def one_pass(self, run: Run) -> AbstractContextManager[Any]:
         """Announce a pass, and stop the run after it where a callback says so."""
@@ -72,7 +78,10 @@ class FitTasks:
         def attributes() -> dict[str, Any]:
             return self.attributes(run.outcome("callback"))
 
-        with task(self.context.subcontext("pass"), attributes, **self.about) as verdict:
+        context = self.context.subcontext("pass")
+        with task(
+            context, at_begin=attributes, at_end=attributes, **self.about
+        ) as verdict:
             yield
         if verdict.stop:
             raise Stop("callback")

@@ -208,7 +208,7 @@ class Run:
     def outcome(self, stop_reason: str) -> Outcome:
         """Tell what the run comes to if it ends here; it may as well go on."""
         passes = self.passes.copy()
-        if not self.validation:
+        if not self.validation or not passes:
             return Outcome(self.best, passes, stop_reason, None)
         kept, best_score = self.validation.best, self.validation.best_score
         if stop_reason != "interrupted":  # the last step may not be accepted

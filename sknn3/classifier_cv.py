@@ -227,7 +227,7 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
             )
             data = {"X": X, "y": y, "sample_weight": sample_weight}
             about = about_task(self, **data)
-            with task(context, dict, **about):
+            with task(context, at_end=dict, **about):
                 contexts = [context.subcontext("path", i) for i in range(n_paths)]
                 table = self._score_paths(data, alphas, splits, max_iters, contexts)
                 grid = ParameterGrid({"alpha": alphas, "max_iter": max_iters})

@@ -6,7 +6,7 @@ import cloudpickle
 import joblib
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.callback import CallbackContext, ProgressBar, ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning
@@ -135,6 +135,31 @@ def test_the_estimator_of_a_pass_is_that_of_a_smaller_budget(
         assert then.validation_scores_ == expected.validation_scores_
         assert then.n_iter_ == n
     assert_array_equal(of_fit.theta1_, clf.theta1_)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_pass_begins_where_the_one_before_ended(iris, early_stopping):
+    class Begins(Recorder):
+        begun = ()
+
+        def on_fit_task_begin(self, estimator, context, *, fitted_estimator=None):
+            self.begun = (*self.begun, fitted_estimator)
+
+    X, y = iris
+    callback = Begins()
+    clf = ThreeLayerNNClassifier(
+        4, max_iter=6, early_stopping=early_stopping, random_state=0
+    )
+    clf.set_callbacks(callback).fit(X, y)
+    of_fit, first, *others = callback.begun
+    assert of_fit is None
+    assert (first.n_iter_, first.loss_curve_) == (0, [])
+    for before, after in zip(callback.estimators[:5], others, strict=True):
+        assert_array_equal(before.predict_proba(X), after.predict_proba(X))
+    one_pass = clone(clf).set_callbacks().set_params(max_iter=1).fit(X, y)
+    # Through the solver's coordinates and back, short of rounding.
+    assert_allclose(first.predict_proba(X), one_pass.predict_proba(X), rtol=1e-12)
 
 
 def test_callbacks_change_nothing(iris, recorder):
