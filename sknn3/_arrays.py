@@ -45,8 +45,9 @@ class Home(NamedTuple):
     @property
     def dtypes(self) -> list[Any]:
         """Dtypes that the network computes in, the widest first."""
+        float64, float32 = self.xp.float64, self.xp.float32
         widest = _max_precision_float_dtype(self.xp, self.device)
-        return [self.xp.float64, self.xp.float32][widest != self.xp.float64 :]
+        return [float64, float32] if widest == float64 else [float32]
 
     def take_in(self, array: np.ndarray, dtype: Any = None) -> Any:
         """Bring an array of the host here; as it is, where it is here already."""
@@ -57,7 +58,9 @@ class Home(NamedTuple):
 
 def to_host(array: Any) -> Any:
     """Bring an array to NumPy; what is no array of another namespace stays as it is."""
-    if isinstance(array, np.ndarray) or Home.of(array).is_host:
+    if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
+        return array
+    if Home.of(array).is_host:
         return array
     return move_to(array, xp=HOST, device="cpu")
 

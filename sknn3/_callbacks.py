@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-from sknn3._minimize import Outcome, Run, Stop
+from sknn3._minimize import Outcome, Point, Run, Stop
 
 
 @contextmanager
@@ -25,15 +26,50 @@ def task(
     is true in the end if a callback said so.
     """
     verdict = SimpleNamespace(stop=False)
+    callbacks = context._callbacks  # noqa: SLF001 (see `_told`)
+    begun = []
     try:
-        context.call_on_fit_task_begin(**about, reconstruction_attributes=at_begin)
+        for callback in callbacks:
+            begun.append(callback)
+            with _told(context, callback):
+                context.call_on_fit_task_begin(
+                    **about, reconstruction_attributes=at_begin and cache(at_begin)
+                )
         yield verdict
     except BaseException:
-        context.call_on_fit_task_end(estimator=about["estimator"])
+        _end(context, begun, estimator=about["estimator"])
         raise
-    verdict.stop = context.call_on_fit_task_end(
-        **about, reconstruction_attributes=at_end
+    attributes = at_end and cache(at_end)
+    verdict.stop, errors = _end(
+        context, begun, **about, reconstruction_attributes=attributes
     )
+    if errors:
+        raise errors[0]
+
+
+def _end(
+    context: Any, callbacks: list[Any], **about: Any
+) -> tuple[bool, list[BaseException]]:
+    """End the task for each callback, whatever the others do."""
+    stop, errors = False, []
+    for callback in callbacks:
+        try:
+            with _told(context, callback):
+                stop |= bool(context.call_on_fit_task_end(**about))
+        except BaseException as error:
+            errors.append(error)
+    return stop, errors
+
+
+@contextmanager
+def _told(context: Any, callback: Any) -> Iterator[None]:
+    """Let one callback alone hear: all together, the first fault deafens the others."""
+    everybody = context._callbacks  # noqa: SLF001
+    context._callbacks = [callback]  # noqa: SLF001
+    try:
+        yield
+    finally:
+        context._callbacks = everybody  # noqa: SLF001
 
 
 def about_task(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
@@ -87,46 +123,28 @@ class FitTasks:
             raise Stop("callback")
 
 
-class AtBudgets:
-    """Callback that keeps what a fit would give with smaller budgets of passes."""
-
-    def __init__(self, budgets: Iterable[int]) -> None:
-        self.budgets = set(budgets)
-        self.fitted: dict[int, Any] = {}
-
-    def setup(self, estimator: Any, context: Any) -> None:
-        """Nothing to prepare."""
-
-    def teardown(self, estimator: Any, context: Any) -> None:
-        """Nothing to clear away."""
-
-    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Nothing to note."""
-
-    def on_fit_task_end(
-        self, _estimator: Any, context: Any, *, fitted_estimator: Any = None
-    ) -> None:
-        """Keep the estimator of a pass whose number is a budget."""
-        n_done = context.task_id + 1
-        if context.task_name == "pass" and n_done in self.budgets:
-            self.fitted[n_done] = fitted_estimator
-
-
 def print_progress(run: Run) -> None:
     """Print a line at passes 1, 2, 5, 10, 20, 50, ...: more would only scroll."""
     n_done = len(run.passes)
     if n_done / 10 ** (len(str(n_done)) - 1) in (1, 2, 5):
-        _print(f"pass {n_done:>5d}/{run.max_iter}", run, run.passes[-1].score)
+        _print(f"pass {n_done:>5d}/{run.max_iter}", run.best, run.passes[-1].score)
 
 
-def print_end(run: Run, outcome: Outcome) -> None:
-    """Print why training ended, and where."""
+def print_end(outcome: Outcome) -> None:
+    """Print why training ended, and what is kept."""
     what = f"{outcome.stop_reason} after {len(outcome.passes)} passes"
-    _print(what, run, outcome.passes[-1].score)
+    _print(what, outcome.kept, outcome.best_score)
 
 
-def _print(what: str, run: Run, score: float | None) -> None:
-    cost, gradient = run.best.cost, run.best.max_gradient
+def print_path(alpha: float, budgets: list[int], scores: list[float]) -> None:
+    """Print what came of a path of a search."""
+    of_budgets = zip(budgets, scores, strict=True)
+    told = ", ".join(f"{score:.4f} after {n}" for n, score in of_budgets)
+    print(f"alpha {alpha:g}   scores {told}", flush=True)
+
+
+def _print(what: str, point: Point, score: float | None) -> None:
+    cost, gradient = point.cost, point.max_gradient
     validation = "" if score is None else f"   validation score {score:.4f}"
     print(
         f"{what}   cost {cost:.6f}   largest gradient {gradient:.1e}{validation}",

@@ -71,11 +71,11 @@ def _checked(
             f"{name} is missing: coefs_init and intercepts_init go together."
         )
     try:
-        arrays = [np.asarray(to_host(array), dtype=np.float64) for array in given]
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{name} must be a list of 2 arrays of numbers, got {given!r}."
-        ) from error
+        arrays = [np.asarray(to_host(array)) for array in given]
+    except (TypeError, ValueError):
+        arrays = []
+    if not arrays or any(array.dtype.kind not in "buif" for array in arrays):
+        raise ValueError(f"{name} must be a list of 2 arrays of numbers.")
     if [array.shape for array in arrays] != shapes:
         raise ValueError(
             f"{name} has shapes {[array.shape for array in arrays]}, expected {shapes}."

@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -339,6 +340,11 @@ class ThreeLayerNNClassifier(
             If training ended before it converged; the text says what to do.
         """
         run, outcome = self._fit(X, y, sample_weight, coefs_init, intercepts_init)
+        self._warn_of(run, outcome)
+        return self
+
+    def _warn_of(self, run: Run, outcome: Outcome) -> None:
+        """Warn of an end that is none to wish for."""
         advice = ADVICE[outcome.stop_reason]
         if advice is not None:
             interrupted = outcome.stop_reason == "interrupted"
@@ -351,9 +357,8 @@ class ThreeLayerNNClassifier(
                     tol=self.tol,
                 ),
                 UserWarning if interrupted else ConvergenceWarning,
-                stacklevel=3,  # past this method and its wrapper
+                stacklevel=4,  # past this method, `fit` and its wrapper
             )
-        return self
 
     @with_callbacks
     def _fit(
@@ -363,6 +368,7 @@ class ThreeLayerNNClassifier(
         sample_weight: Any = None,
         coefs_init: Sequence[Any] | None = None,
         intercepts_init: Sequence[Any] | None = None,
+        after_pass: Callable[[Run], None] | None = None,
     ) -> tuple[Run, Outcome]:
         """Train without a word on how it ended."""
         deadline = time.perf_counter() + (self.max_time or math.inf)
@@ -381,9 +387,11 @@ class ThreeLayerNNClassifier(
                 sample_weight=sample_weight,
             )
             with tasks.whole_fit():
-                run, outcome = self._minimize(samples, start, tasks, deadline)
+                run, outcome = self._minimize(
+                    samples, start, tasks, deadline, after_pass
+                )
                 if self.verbose:
-                    print_end(run, outcome)
+                    print_end(outcome)
                 # At one stroke: an interrupt finds all or nothing.
                 self.__dict__.update(self._weights_and_books(outcome, samples.X))
         return run, outcome
@@ -451,6 +459,7 @@ class ThreeLayerNNClassifier(
         start: np.ndarray | None,
         tasks: FitTasks,
         deadline: float,
+        after_pass: Callable[[Run], None] | None,
     ) -> tuple[Run, Outcome]:
         rng = check_random_state(self.random_state)
         validation = None
@@ -473,7 +482,9 @@ class ThreeLayerNNClassifier(
             if start is None:
                 start = self._draw(samples, variables, rng)
 
-            def after_pass(run: Run) -> None:
+            def at_end_of_pass(run: Run) -> None:
+                if after_pass:
+                    after_pass(run)
                 if self.verbose:
                     print_progress(run)
                 deliver()
@@ -487,7 +498,7 @@ class ThreeLayerNNClassifier(
                 deadline=deadline,
                 validation=validation,
                 around_pass=tasks.one_pass,
-                after_pass=after_pass,
+                after_pass=at_end_of_pass,
             )
             outcome = minimize(run, self.solver)
             try:
@@ -538,6 +549,14 @@ class ThreeLayerNNClassifier(
             n_outputs_=labels.n_outputs,
         )
 
+    def _ended_by(self, outcome: Outcome, max_iter: int) -> ThreeLayerNNClassifier:
+        """Make a copy that is fitted as by a smaller budget."""
+        ended = copy(self)
+        ended.max_iter = max_iter
+        W1 = self.theta1_[:, 1:]  # of the shape, dtype and home of a row of X
+        ended.__dict__.update(self._weights_and_books(outcome, W1))
+        return ended
+
     def _weights_and_books(self, outcome: Outcome, X: Any) -> dict[str, Any]:
         """Make the other fitted attributes, weights living where X lives."""
         home, validated = Home.of(X), outcome.best_score is not None
@@ -568,10 +587,9 @@ class ThreeLayerNNClassifier(
 
     def __sklearn_array_api_convert__(self, converter: Callable[[Any], Any]) -> Any:
         # For scikit-learn's `move_estimator_to`: the weights move, the classes stay.
-        moved = clone(self)
+        moved, weights = clone(self), {"theta1_", "theta2_"} & vars(self).keys()
         moved.__dict__.update(
-            vars(self)
-            | {name: converter(getattr(self, name)) for name in ("theta1_", "theta2_")}
+            vars(self) | {name: converter(getattr(self, name)) for name in weights}
         )
         return moved
 
@@ -604,10 +622,9 @@ class ThreeLayerNNClassifier(
         codes = self._outputs_of(X, self._codes, "predict")
         if self.multilabel_:
             return codes
-        home = Home.of(codes)
-        if home.is_host or self.classes_.dtype.kind in "OSU":  # strings: NumPy's alone
-            return self.classes_[to_host(codes)]
-        return home.xp.take(home.take_in(self.classes_), codes)
+        labels = self.classes_[to_host(codes)]
+        # Strings are NumPy's alone.
+        return labels if labels.dtype.kind in "OSU" else Home.of(codes).take_in(labels)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Compute the outputs before their activation.

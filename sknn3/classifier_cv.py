@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from inspect import signature
 from itertools import product
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -9,17 +11,24 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.stats import rankdata
 from sklearn.base import _fit_context, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import ParameterGrid, check_cv
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils import _safe_indexing, column_or_1d, indexable
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
 
-from sknn3._arrays import accepted
-from sknn3._callbacks import AtBudgets, about_task, task
+from sknn3._arrays import accepted, to_host
+from sknn3._callbacks import about_task, print_path, task
 from sknn3._fitted import undone_on_failure
+from sknn3._minimize import Outcome, Run
 from sknn3.classifier import ThreeLayerNNClassifier
 
 
@@ -75,7 +84,7 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
         Draws the initial weights and the validation part.  Pass an int for
         reproducible results.
     verbose : bool, default=False
-        Whether to print the progress of training now and then.
+        Whether to print the scores of each path when it is done.
 
     Attributes
     ----------
@@ -96,24 +105,59 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
         among them: candidates of one alpha share theirs.
     n_splits_ : int
         Number of folds.
-    scorer_ : callable
+    scoring_ : str or callable
         What candidates were compared by.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; for multilabel targets the numbers of the columns.
     theta1_ : ndarray of shape (hidden_layer_size, n_features_in_ + 1)
         Weights of the hidden layer, bias in column 0.
     theta2_ : ndarray of shape (n_outputs_, hidden_layer_size + 1)
         Weights of the output layer, bias in column 0.
+    coefs_ : list of 2 ndarrays
+        The same weights without biases, in the shapes of `MLPClassifier`.
+    intercepts_ : list of 2 ndarrays
+        Their biases.
+    loss_ : float
+        Cost of the fit to all the data.
+    loss_curve_ : list of float
+        Its lowest cost so far, one entry a pass.
+    validation_scores_ : list of float or None
+        With early stopping, its accuracy on the held-out samples.
+    best_validation_score_ : float or None
+        With early stopping, the highest of these.
+    n_iter_ : int
+        Number of its passes.
+    stop_reason_ : str
+        Why it ended.
+    hidden_activation_ : str
+        Activation of the hidden units.
+    multilabel_ : bool
+        Whether a sample may have several labels, or none.
+    n_layers_ : int
+        3: input, hidden and output layer.
+    n_outputs_ : int
+        Number of output units.
+    out_activation_ : str
+        Activation of the outputs: 'logistic' or 'softmax'.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where all are strings.
 
     See Also
     --------
-    ThreeLayerNNClassifier : The network itself, with all other fitted attributes, which
-        here are those of the fit to all the data.
+    ThreeLayerNNClassifier : The network itself.
     sklearn.model_selection.GridSearchCV : Searches any parameters, pipelines too.
 
     Notes
     -----
-    With `sample_weight`, test folds are scored by weight too, which `GridSearchCV`
-    does where metadata routing tells it to.  The budget is searched, so no warning
-    says that it ended a fit.
+    With `sample_weight`, test folds are scored by weight too, where `scoring` takes
+    weights.  Where a fit or a score fails, so does the search, as `GridSearchCV` does
+    with ``error_score="raise"``.  The budget is searched, so no warning says that it
+    ended a fit.  In a pipeline, what comes before the search sees all the folds.
+
+    Callbacks set on the search hear of its paths and of the refit; the passes inside
+    are heard by those that propagate, as `ProgressBar` does.
 
     Examples
     --------
@@ -217,9 +261,17 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
         """
         with undone_on_failure(self):
             alphas, max_iters = self._values("alpha"), self._values("max_iter")
-            X, y, sample_weight, groups = indexable(X, y, sample_weight, groups)
-            validate_data(self, X, y, multi_output=True, **accepted(X))
-            check_classification_targets(y)
+            X, y, groups = indexable(X, y, groups)
+            y_checked, sample_weight = to_host(y), to_host(sample_weight)
+            _, y_checked = validate_data(
+                self, X, y_checked, multi_output=True, **accepted(X)
+            )
+            check_classification_targets(y_checked)
+            if y_checked.ndim == 2 and y_checked.shape[1] == 1:
+                y = column_or_1d(y_checked, warn=True)
+            if sample_weight is not None:
+                sample_weight = _check_sample_weight(sample_weight, y_checked)
+            self.scoring_ = self.scoring or "accuracy"
             splits = list(check_cv(self.cv, y, classifier=True).split(X, y, groups))
             n_paths = len(alphas) * len(splits)
             context = self._init_callback_context(
@@ -235,7 +287,11 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
                 best = self._network(**self.best_params_)
                 refit = context.subcontext("refit", n_paths)
                 with refit.propagate_callback_context(best), task(refit, **about):
-                    best._fit(**data)  # noqa: SLF001 (`fit`, but warns not)
+                    run, outcome = best._fit(**data)  # noqa: SLF001 (`fit`, but silent)
+                if outcome.stop_reason == "interrupted":
+                    raise KeyboardInterrupt
+                if outcome.stop_reason != "max_iter":
+                    best._warn_of(run, outcome)  # noqa: SLF001 (the budget was searched)
                 fitted = {k: v for k, v in vars(best).items() if k.endswith("_")}
                 self.__dict__.update(fitted)
         return self
@@ -249,28 +305,42 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
         contexts: list[Any],
     ) -> np.ndarray:
         """Make the table of scores, candidates by folds."""
-        scores = Parallel(n_jobs=self.n_jobs)(
-            delayed(_scores_of_path)(
-                self._network(alpha=alpha, max_iter=max(max_iters)),
-                data,
-                *split,
-                budgets=max_iters,
-                scorer=self.scorer_,
-                context=context,
-                caller=self,
+        scorer = check_scoring(self, self.scoring_)
+        if data["sample_weight"] is not None and not _can_weigh(scorer):
+            warnings.warn(
+                f"scoring={self.scoring_!r} takes no sample_weight: in the test folds "
+                "all samples count alike.",
+                stacklevel=4,  # past this method, `fit` and its wrapper
             )
-            for (alpha, split), context in zip(
-                product(alphas, splits), contexts, strict=True
-            )
+        scores, stop_reasons = zip(
+            *Parallel(n_jobs=self.n_jobs)(
+                delayed(_scores_of_path)(
+                    self._network(alpha=alpha, max_iter=max(max_iters)),
+                    data,
+                    *split,
+                    budgets=max_iters,
+                    scorer=scorer,
+                    context=context,
+                    caller=self,
+                )
+                for (alpha, split), context in zip(
+                    product(alphas, splits), contexts, strict=True
+                )
+            ),
+            strict=True,
         )
+        if "max_time" in stop_reasons:
+            warnings.warn(
+                f"max_time={self.max_time} seconds ended "
+                f"{stop_reasons.count('max_time')} of {len(stop_reasons)} paths before "
+                f"{max(max_iters)} passes: larger budgets are scored as what they came "
+                "to. Increase max_time, or try smaller budgets.",
+                ConvergenceWarning,
+                stacklevel=4,  # past this method, `fit` and its wrapper
+            )
         # The budgets, which come last, go with the alphas.
         table = np.reshape(scores, (len(alphas), len(splits), len(max_iters)))
         return table.transpose(0, 2, 1).reshape(-1, len(splits))
-
-    @property
-    def scorer_(self) -> Any:
-        """What candidates are compared by."""
-        return check_scoring(self, self.scoring or "accuracy")
 
     def _values(self, param: str) -> list[Any]:
         """Check and list the values to try of a parameter."""
@@ -283,7 +353,7 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
     def _network(self, **params: Any) -> ThreeLayerNNClassifier:
         shared = ThreeLayerNNClassifier().get_params().keys() & self.get_params().keys()
         # A random state that is a generator starts anew for each network.
-        params |= {name: getattr(self, name) for name in shared}
+        params |= {name: getattr(self, name) for name in shared - {"verbose"}}
         return clone(ThreeLayerNNClassifier(**params))
 
     def _choose(self, candidates: list[dict[str, Any]], table: np.ndarray) -> None:
@@ -329,7 +399,7 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
             The score.
         """
         check_is_fitted(self)
-        return float(_score(self.scorer_, self, X, y, sample_weight))
+        return _score(check_scoring(self, self.scoring_), self, X, y, sample_weight)
 
 
 def _scores_of_path(
@@ -342,7 +412,7 @@ def _scores_of_path(
     scorer: Any,
     context: Any,
     caller: Any,
-) -> list[float]:
+) -> tuple[list[float], str]:
     """Train once with the largest budget, and score the network of each."""
     train_data, test_data = (
         {
@@ -351,23 +421,48 @@ def _scores_of_path(
         }
         for rows in (train, test)
     )
-    at_budgets = AtBudgets(budgets)
-    network.set_callbacks(at_budgets)
+    outcomes: dict[int, Outcome] = {}
+
+    def keep_at_budgets(run: Run) -> None:
+        if len(run.passes) in budgets:
+            outcomes[len(run.passes)] = run.outcome("max_iter")
+
     about = about_task(caller, **train_data)
     with context.propagate_callback_context(network), task(context, **about):
-        network._fit(**train_data)  # noqa: SLF001 (`fit`, but warns not)
-    if network.stop_reason_ == "interrupted":  # the whole search is meant
+        # `fit`, but warns not.
+        _, outcome = network._fit(**train_data, after_pass=keep_at_budgets)  # noqa: SLF001
+    if outcome.stop_reason == "interrupted":  # the whole search is meant
         raise KeyboardInterrupt
     # A budget that training did not need gives what it came to.
-    return [
-        _score(scorer, at_budgets.fitted.get(budget, network), **test_data)
+    scores = [
+        _score(
+            scorer,
+            network._ended_by(outcomes.get(budget, outcome), budget),  # noqa: SLF001
+            **test_data,
+        )
         for budget in budgets
     ]
+    if caller.verbose:
+        print_path(network.alpha, budgets, scores)
+    return scores, outcome.stop_reason
 
 
 def _score(scorer: Any, clf: Any, X: Any, y: Any, sample_weight: Any) -> float:
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    weighted = sample_weight is not None and _can_weigh(scorer) and _is_to_weigh(scorer)
+    weights = {"sample_weight": sample_weight} if weighted else {}
     score = scorer(clf, X, y, **weights)
     if not isinstance(score, Real):
         raise ValueError(f"scoring must return a number, got {score!r}.")
     return float(score)
+
+
+def _can_weigh(scorer: Any) -> bool:
+    if hasattr(scorer, "_accept_sample_weight"):  # one of scikit-learn's
+        return bool(scorer._accept_sample_weight())  # noqa: SLF001 (as GridSearchCV)
+    return "sample_weight" in signature(scorer).parameters
+
+
+def _is_to_weigh(scorer: Any) -> bool:
+    """Tell whether its request for metadata, if there is one, is not against it."""
+    requests = get_routing_for_object(scorer).score.requests
+    return requests.get("sample_weight") is not False

@@ -417,10 +417,10 @@ def unpack(
 def hidden_inputs(X: Any, theta1: Any, xp: Any = HOST) -> Any:
     """Compute what hidden units see, (h + 1, n), with the bias unit's 1 in row 0."""
     W1 = theta1[:, 1:]
-    dtype = X.dtype
-    if dtype != theta1.dtype:
-        dtype = xp.result_type(dtype, theta1.dtype)
-    A = xp.empty((W1.shape[0] + 1, X.shape[0]), dtype=dtype, device=theta1.device)
+    if X.dtype != W1.dtype:
+        dtype = xp.result_type(X.dtype, W1.dtype)
+        X, W1 = cast(X, dtype, xp), cast(W1, dtype, xp)
+    A = xp.empty((W1.shape[0] + 1, X.shape[0]), dtype=W1.dtype, device=W1.device)
     A[0, :] = 1
     if isinstance(X, np.ndarray) and X.dtype == np.float64:
         # In float32 OpenBLAS takes a third longer for W1 @ X.T where the processor has
@@ -435,7 +435,7 @@ def hidden_inputs(X: Any, theta1: Any, xp: Any = HOST) -> Any:
 def outputs(A: Any, theta2: Any, activation: str, xp: Any = HOST) -> Any:
     """Activate the hidden units, in place, and compute raw outputs, (K, n)."""
     ACTIVATIONS[activation].apply(A[1:, :], xp)
-    return theta2 @ A
+    return cast(theta2, A.dtype, xp) @ A
 
 
 def forward(

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
@@ -256,6 +257,45 @@ def test_without_dispatch_it_says_what_it_was_fitted_to(send, iris):
                 ValueError, match=r"was fitted to arrays of .* predicts"
             ):
                 clf.predict(X)
+
+
+@pytest.mark.parametrize("fitted", [np.float32, np.float64])
+@pytest.mark.parametrize("asked", [np.float32, np.float64, np.int64])
+def test_predictions_in_another_dtype_than_that_of_the_fit(send, iris, fitted, asked):
+    X, y = iris
+    clf = ThreeLayerNNClassifier(4, max_iter=5, random_state=0)
+    there = (
+        clone(clf).fit(send(X.astype(fitted)), y).predict_proba(send(X.astype(asked)))
+    )
+    here = clf.fit(X.astype(fitted), y).predict_proba(X.astype(asked))
+    assert_allclose(fetch(there), here, rtol=1e-3)
+    assert fetch(there).dtype == here.dtype
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, bool, np.float32])
+def test_classes_of_any_dtype(send, iris, dtype):
+    X, y = send(iris[0]), (iris[1] > 0).astype(dtype)
+    clf = ThreeLayerNNClassifier(4, max_iter=20, random_state=0).fit(X, y)
+    assert np.mean(fetch(clf.predict(X)) == y) > 0.95
+
+
+def test_one_weight_for_all(send, iris):
+    X, y = iris
+    clf = ThreeLayerNNClassifier(4, max_iter=5, random_state=0)
+    expected = clone(clf).fit(X, y, np.full(150, 2.0)).loss_curve_
+    assert_allclose(clf.fit(send(X), y, 2.0).loss_curve_, expected, rtol=1e-9)
+
+
+def test_a_search_can_be_taken_to_numpy(iris, send):
+    X, y = iris
+    search = ThreeLayerNNClassifierCV(
+        alphas=[1], max_iters=[5], cv=2, hidden_layer_size=4
+    )
+    moved = move_estimator_to(search.fit(send(X), y), np, "cpu")
+    assert moved.best_params_ == search.best_params_
+    assert isinstance(moved.theta1_, np.ndarray)
+    unfitted = move_estimator_to(ThreeLayerNNClassifier(7), np, "cpu")
+    assert unfitted.hidden_layer_size == 7
 
 
 def test_nan_is_refused(send, iris):

@@ -223,22 +223,35 @@ def test_any_of_several_callbacks_may_stop(iris):
 @pytest.mark.parametrize("hook", ["begin", "end"])
 @pytest.mark.parametrize("at", [0, 4])
 @pytest.mark.parametrize("fitted", [False, True])
-def test_a_fault_of_a_callback_leaves_the_estimator_as_it_was(iris, hook, at, fitted):
+@pytest.mark.parametrize("first", [False, True])
+def test_a_fault_of_a_callback_leaves_the_estimator_as_it_was(
+    iris, hook, at, fitted, first
+):
     clf = ThreeLayerNNClassifier(4, **CONVERGING)
     if fitted:
         clf.fit(iris[0][50:], iris[1][50:])
     before = {k: v for k, v in vars(clf).items() if k.endswith("_")}
-    other = Recorder()
-    clf.set_callbacks(other, Recorder(fail_in=hook, fail_at=at))
+    other, failing = Recorder(), Recorder(fail_in=hook, fail_at=at)
+    clf.set_callbacks(*([failing, other] if first else [other, failing]))
     with pytest.raises(RuntimeError, match="a fault of the callback"):
         clf.fit(*iris)
     after = {k: v for k, v in vars(clf).items() if k.endswith("_")}
     assert after.keys() == before.keys()
     assert all(after[k] is before[k] for k in before)
     assert not other.open_tasks()
+    assert not failing.open_tasks()
     assert other.heard[-1] == "teardown"
     clf.set_callbacks().fit(*iris)
     assert clf.n_outputs_ == 3
+
+
+@pytest.mark.parametrize("hook", ["begin", "end"])
+def test_progress_bars_outlive_the_fault_of_another(iris, hook, capsys):
+    clf = ThreeLayerNNClassifier(4, random_state=0)
+    clf.set_callbacks(Recorder(fail_in=hook, fail_at=2), ProgressBar())
+    with pytest.raises(RuntimeError, match="a fault of the callback"):
+        clf.fit(*iris)
+    assert "100%" in bars(capsys.readouterr().out)[-1]
 
 
 def test_tasks_end_when_the_data_are_at_fault(iris, recorder):
@@ -372,7 +385,7 @@ def printed(n_done, capsys, score=None):
     for _ in range(n_done):
         run.passes.append(Pass(0.25, score))
         print_progress(run)
-    print_end(run, Outcome(run.best, run.passes, "converged", score))
+    print_end(Outcome(run.best, run.passes, "converged", score))
     return capsys.readouterr().out.splitlines()
 
 

@@ -1,6 +1,8 @@
 """The search: against GridSearchCV over the same candidates."""
 
+import gc
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -12,7 +14,11 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
 from sklearn.datasets import load_iris
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import (
+    ConvergenceWarning,
+    DataConversionWarning,
+    NotFittedError,
+)
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import GridSearchCV, GroupKFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
@@ -26,7 +32,18 @@ ALPHAS, MAX_ITERS = [0.1, 1, 10], (3, 11, 30)
 SMALL = {"hidden_layer_size": 4, "random_state": 0}
 
 
-def search_for(X, y, *, cv=3, scoring=None, n_jobs=None, weights=None, **options):
+def search_for(
+    X,
+    y,
+    *,
+    cv=3,
+    scoring=None,
+    n_jobs=None,
+    weights=None,
+    request=True,
+    groups=None,
+    **options,
+):
     """GridSearchCV over both parameters, which refits each path for each budget."""
     network = ThreeLayerNNClassifier(**(SMALL | options))
     grid = {"alpha": ALPHAS, "max_iter": MAX_ITERS}
@@ -34,8 +51,9 @@ def search_for(X, y, *, cv=3, scoring=None, n_jobs=None, weights=None, **options
     with warnings.catch_warnings():  # it tells of each budget that ends a fit
         warnings.simplefilter("ignore", ConvergenceWarning)
         if weights is None:
-            return search.fit(X, y)
-        network.set_fit_request(sample_weight=True)
+            return search.fit(X, y, groups=groups)
+        if request:
+            network.set_fit_request(sample_weight=True)
         return search.fit(X, y, sample_weight=weights)
 
 
@@ -123,17 +141,53 @@ def test_so_with_weights_in_fits_and_scores(iris, rng):
     assert_equal_searches(ours, theirs)
 
 
+def test_so_with_weights_as_they_come(iris, rng):
+    X, y = iris
+    weights = rng.uniform(0, 3, len(y))
+    options = {"weights": weights, "scoring": "neg_log_loss"}
+    theirs = search_for(X, y, request=False, **options)
+    assert_equal_searches(path_search_for(X, y, **options), theirs)
+
+
+def test_so_with_scores_that_cannot_weigh(iris, rng):
+    def share_of_the_first(clf, X, y):
+        return clf.predict_proba(X)[:, 0].sum()
+
+    X, y = iris
+    options = {"weights": rng.uniform(0, 3, len(y)), "scoring": share_of_the_first}
+    with pytest.warns(UserWarning, match="does not support sample_weight"):
+        theirs = search_for(X, y, request=False, **options)
+    with pytest.warns(UserWarning, match="takes no sample_weight: in the test folds"):
+        ours = path_search_for(X, y, **options)
+    assert_equal_searches(ours, theirs)
+
+
+def test_so_with_weights_that_scores_do_without(iris, rng):
+    X, y = iris
+    weights = rng.uniform(0, 3, len(y))
+    with config_context(enable_metadata_routing=True):
+        scorer = get_scorer("neg_log_loss").set_score_request(sample_weight=False)
+        ours = path_search_for(X, y, weights=weights, scoring=scorer)
+        theirs = search_for(X, y, weights=weights, scoring=scorer)
+    assert_equal_searches(ours, theirs)
+
+
+def test_so_with_scores_that_look_at_the_budget(iris):
+    def frugal(clf, X, y):
+        return clf.score(X, y) - clf.max_iter / 100 - clf.alpha / 50
+
+    ours = path_search_for(*iris, scoring=frugal)
+    assert_equal_searches(ours, search_for(*iris, scoring=frugal))
+
+
 def test_so_with_groups(iris):
     X, y = iris
     groups = np.arange(len(y)) % 7
-    ours = ThreeLayerNNClassifierCV(
-        alphas=[1], max_iters=[5], cv=GroupKFold(3), **SMALL
-    ).fit(X, y, groups=groups)
-    folds = list(GroupKFold(3).split(X, y, groups))
-    theirs = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[5], cv=folds, **SMALL)
-    for key in (f"split{i}_test_score" for i in range(3)):
-        expected = theirs.fit(X, y).cv_results_[key]
-        assert_array_equal(ours.cv_results_[key], expected)
+    clf = ThreeLayerNNClassifierCV(
+        alphas=ALPHAS, max_iters=MAX_ITERS, cv=GroupKFold(3), **SMALL
+    )
+    ours = clf.fit(X, y, groups=groups)
+    assert_equal_searches(ours, search_for(X, y, cv=GroupKFold(3), groups=groups))
 
 
 @pytest.mark.parametrize("order", [(30, 3, 11), (11, 11, 3)])
@@ -262,7 +316,53 @@ def test_nan_is_the_worst_score(iris):
         path_search_for(*iris, scoring=lambda *_: np.nan)
 
 
-def test_an_interrupt_ends_the_search(iris):
+def test_networks_that_were_scored_are_not_kept(iris):
+    def count():
+        gc.collect()
+        return sum(type(o) is ThreeLayerNNClassifier for o in gc.get_objects())
+
+    before = count()
+    clf = path_search_for(*iris)
+    assert count() == before
+    assert clf.n_splits_ == 3
+
+
+def test_a_scalar_weight_is_one_for_each(iris):
+    ours = path_search_for(*iris, weights=2.0)
+    theirs = path_search_for(*iris, weights=np.full(150, 2.0))
+    assert_array_equal(ours.theta1_, theirs.theta1_)
+
+
+def test_a_column_of_classes_is_told_of_once(iris):
+    X, y = iris
+    with pytest.warns(DataConversionWarning) as warned:
+        ours = path_search_for(X, y[:, np.newaxis])
+    assert len(warned) == 1
+    assert_array_equal(ours.theta1_, path_search_for(X, y).theta1_)
+
+
+def test_a_time_limit_is_told_of(iris):
+    clf = ThreeLayerNNClassifierCV(
+        alphas=[1, 10], max_iters=[2, 50], cv=2, max_time=1e-9, **SMALL
+    )
+    with pytest.warns(ConvergenceWarning) as warned:
+        clf.fit(*iris)
+    of_paths, of_refit = (str(warning.message) for warning in warned)
+    assert of_paths.startswith("max_time=1e-09 seconds ended 4 of 4 paths before 50")
+    assert of_refit.startswith("max_time=1e-09 seconds ended after 1 passes")
+    assert {warning.filename for warning in warned} == {__file__}
+
+
+def test_progress_is_told_path_by_path(iris, capsys):
+    path_search_for(*iris, verbose=True, cv=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    pattern = r"alpha 10   scores 0\.\d+ after 3, 0\.\d+ after 11, 0\.\d+ after 30"
+    assert re.fullmatch(pattern, lines[-1])
+
+
+@pytest.mark.parametrize("fit", [0, 10])
+def test_an_interrupt_ends_the_search(iris, fit):
     class Interrupts:
         max_propagation_depth = None
         n_fits = 0
@@ -275,13 +375,14 @@ def test_an_interrupt_ends_the_search(iris):
         def on_fit_task_end(self, estimator, context):
             if context.task_name == "pass" and context.task_id == 2:
                 self.n_fits += 1
-                raise KeyboardInterrupt
+                if self.n_fits == fit + 1:
+                    raise KeyboardInterrupt
 
     callback = Interrupts()
     clf = ThreeLayerNNClassifierCV(alphas=[1, 10], max_iters=[5])
     with pytest.raises(KeyboardInterrupt):
         clf.set_callbacks(callback).fit(*iris)
-    assert callback.n_fits == 1
+    assert callback.n_fits == fit + 1
     assert not hasattr(clf, "theta1_")
 
 

@@ -737,3 +737,35 @@ else:
     raise AssertionError
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_right_components_stand_below_the_tolerance_beside_wrong_ones():
+    display = GradientCheckDisplay.from_data([2.0, 4.0, 3.0], [2.0, 4.0, 6.0])
+    right, wrong = (line.get_ydata() for line in display.lines_)
+    tolerance = display.levels_["tolerance"].get_ydata()[0]
+    assert right.max() < tolerance < wrong.min()
+
+
+def test_names_of_levels_are_inside_the_axes():
+    _, ax = plt.subplots()
+    GradientCheckDisplay.from_check(check_gradient(alpha=3), ax=ax)
+    ax.figure.canvas.draw()
+    frame = ax.get_window_extent()
+    for text in ax.texts:
+        box = text.get_window_extent()
+        assert frame.x0 < box.x0 < box.x1 < frame.x1
+
+
+def test_a_pipeline_has_the_curve_of_its_network(iris):
+    clf = ThreeLayerNNClassifier(4, tol=1e-2, random_state=0)
+    pipe = make_pipeline(StandardScaler(), clf).fit(*iris)
+    display = LossCurveDisplay.from_estimator(pipe)
+    assert display.line_.get_ydata().tolist() == pipe[-1].loss_curve_
+    assert display.line_.get_label() == "ThreeLayerNNClassifier"
+
+
+@pytest.mark.parametrize("kind", ["images", "heatmap"])
+def test_colours_may_have_a_norm_of_their_own(kind):
+    norm = mpl.colors.SymLogNorm(0.1)
+    display = HiddenUnitsDisplay.from_data(np.eye(4), kind=kind, norm=norm)
+    assert display.im_.norm is norm

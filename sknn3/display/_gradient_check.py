@@ -275,7 +275,7 @@ def _foot(differences: np.ndarray, rounding: float | None, tolerance: float) -> 
     if rounding is not None:
         return rounding / 100
     if differences.any():
-        return float(differences[differences > 0].min() / 10)
+        return min(float(differences[differences > 0].min() / 10), tolerance / 100)
     return 1e-6 * tolerance or 1e-16
 
 
@@ -298,7 +298,8 @@ def _plot(
 
 def _level(ax: Any, name: str, height: float) -> Any:
     """Draw a line across, with its name beside it."""
-    ax.text(1.01, height, name, transform=ax.get_yaxis_transform(), va="center")
+    across = ax.get_yaxis_transform()
+    ax.text(0.99, height, name, transform=across, ha="right", va="bottom")
     return ax.axhline(height, color="gray", linewidth=1, linestyle="--", zorder=1)
 
 

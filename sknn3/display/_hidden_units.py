@@ -223,7 +223,7 @@ class HiddenUnitsDisplay:
         grid, _ = mosaic(self.weights / np.where(largest > 0, largest, 1))
         self.ax_ = axes_for(ax, mosaic_size(grid))
         self.figure_ = self.ax_.figure
-        self.im_ = self.ax_.imshow(grid, **({"vmin": -1, "vmax": 1} | options))
+        self.im_ = self.ax_.imshow(grid, **(_around_0(1.0, options) | options))
         self.colorbar_ = None
         self.ax_.set_axis_off()
 
@@ -235,8 +235,8 @@ class HiddenUnitsDisplay:
         largest = np.abs(self.weights).max() or 1.0
         # Colours between those of two cells would be weights that nobody has.
         cells = {"aspect": "auto", "interpolation": "nearest"}
-        around_0 = {"vmin": -largest, "vmax": largest}
-        self.im_ = self.ax_.imshow(self.weights.T, **(cells | around_0 | options))
+        defaults = cells | _around_0(largest, options)
+        self.im_ = self.ax_.imshow(self.weights.T, **(defaults | options))
         self.colorbar_ = self.figure_.colorbar(self.im_, ax=self.ax_, label="Weight")
         self.ax_.set_xlabel("Hidden unit")
         count_in_integers(self.ax_.xaxis)
@@ -245,6 +245,11 @@ class HiddenUnitsDisplay:
         else:
             self.ax_.set_ylabel("Feature")
             count_in_integers(self.ax_.yaxis)
+
+
+def _around_0(largest: float, options: dict[str, Any]) -> dict[str, float]:
+    """Limits of the colours, unless a norm of somebody's own sets them."""
+    return {} if "norm" in options else {"vmin": -largest, "vmax": largest}
 
 
 def _are_images(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sknn3.display._axes import axes_for, count_in_integers, label_plainly
@@ -121,7 +122,7 @@ class LossCurveDisplay:
 
         Parameters
         ----------
-        estimator : fitted network
+        estimator : fitted network, or pipeline that ends in one
             A ThreeLayerNNClassifier, or anything with a `loss_curve_`.
         name : str, default=None
             Label of the curve; None takes the name of the class.
@@ -136,10 +137,11 @@ class LossCurveDisplay:
             The display, drawn.
         """
         check_is_fitted(estimator)
+        network = estimator[-1] if isinstance(estimator, Pipeline) else estimator
         return cls.from_data(
-            estimator.loss_curve_,
-            validation_scores=getattr(estimator, "validation_scores_", None),
-            name=type(estimator).__name__ if name is None else name,
+            network.loss_curve_,
+            validation_scores=getattr(network, "validation_scores_", None),
+            name=type(network).__name__ if name is None else name,
             ax=ax,
             **line_kwargs,
         )
