@@ -863,9 +863,8 @@ def mlp(iris):
 
 
 def likewise(**options):
-    return ThreeLayerNNClassifier(
-        7, activation="tanh", output_activation="softmax", alpha=0.3, **options
-    )
+    options = {"alpha": 0.3, "random_state": 0} | options
+    return Net(7, activation="tanh", output_activation="softmax", **options)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -54,7 +54,7 @@ CASES = {
 @pytest.fixture(params=CASES.values(), ids=CASES)
 def fitted(request, iris):
     params, encode = request.param
-    clf = ThreeLayerNNClassifier(4, tol=1e-2, **params)
+    clf = ThreeLayerNNClassifier(4, tol=1e-2, **({"random_state": 0} | params))
     return clf.set_callbacks(ScoringMonitor(scoring="accuracy")).fit(
         iris[0].astype(np.float32), encode(iris[1])
     )

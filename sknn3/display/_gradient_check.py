@@ -18,6 +18,8 @@ _ROUNDINGS_FORGIVEN = 1000
 # Components named in the title, at most.
 _N_NAMED = 8
 
+_STYLES = {"tolerance": "--", "rounding": ":"}
+
 
 class GradientCheckDisplay:
     """Analytic against numeric gradient: whether it is right, and where it is not.
@@ -239,7 +241,14 @@ class GradientCheckDisplay:
         drawn = [*heights, *(level for _, level in levels)]
         ax.set_ylim(min(drawn) / 3, max(drawn) * 3)
         self.lines_ = _plot(ax, np.arange(len(wrong)), heights, wrong, line_kwargs)
-        self.levels_ = {name: _level(ax, name, level) for name, level in levels}
+        self.levels_ = {
+            name: ax.axhline(
+                level, label=name, color="gray", linestyle=_STYLES[name], zorder=1
+            )
+            for name, level in levels
+        }
+        if levels:
+            ax.legend(loc="best")
         ax.set_title(
             _verdict(differences, wrong),
             **({"color": "tab:red"} if wrong.any() else {}),
@@ -294,13 +303,6 @@ def _plot(
         *ax.plot(x[~wrong], y[~wrong], **dots),
         *ax.plot(x[wrong], y[wrong], color="tab:red", **crosses),
     ]
-
-
-def _level(ax: Any, name: str, height: float) -> Any:
-    """Draw a line across, with its name beside it."""
-    across = ax.get_yaxis_transform()
-    ax.text(0.99, height, name, transform=across, ha="right", va="bottom")
-    return ax.axhline(height, color="gray", linewidth=1, linestyle="--", zorder=1)
 
 
 def _verdict(differences: np.ndarray, wrong: np.ndarray) -> str:
