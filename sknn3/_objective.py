@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from sknn3._arrays import Home
+from sknn3._arrays import Home, total
 from sknn3._blocks import (
     DEVICE_BLOCK_ROWS,
     ROUND_ROWS,
@@ -132,7 +132,7 @@ def outputs_of(
         block = take_rows(X, rows)
         with np.errstate(over="ignore", invalid="ignore"):
             A = hidden_inputs(block, theta1, xp)
-            if not math.isfinite(float(xp.sum(A))):
+            if not math.isfinite(float(total(A, xp))):
                 assert_all_finite(block, estimator_name=estimator_name, input_name="X")
             O = outputs(A, theta2, activation, xp)
             if not xp.all(xp.isfinite(O)):

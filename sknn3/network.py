@@ -44,7 +44,16 @@ from scipy.special import expit
 from sklearn.utils import check_random_state
 from sklearn.utils._array_api import _expit
 
-from sknn3._arrays import HOST, Home, cast, constant, overwrite, to_host
+from sknn3._arrays import (
+    HOST,
+    Home,
+    cast,
+    constant,
+    largest,
+    overwrite,
+    to_host,
+    total,
+)
 
 __all__ = [
     "cost_gradient",
@@ -186,7 +195,7 @@ ACTIVATIONS = {
 def _at_target(F: Any, target: Any, xp: Any) -> Any:
     if target.ndim == 1:
         return F.reshape(-1)[target]
-    return xp.sum(F * target, axis=0)
+    return total(F * target, xp, axis=0)
 
 
 def _subtract_target(D: Any, target: Any) -> None:
@@ -209,7 +218,7 @@ def _logistic_loss(O: Any, target: Any, xp: Any) -> tuple[Any, Any]:
     overwrite(D, xp.exp, D)
     T = xp.log1p(D)
     O += T
-    loss = xp.sum(O, axis=0)
+    loss = total(O, xp, axis=0)
     loss -= at_target
     overwrite(T, xp.add, D, 1)
     D /= T
@@ -218,15 +227,15 @@ def _logistic_loss(O: Any, target: Any, xp: Any) -> tuple[Any, Any]:
 
 
 def _softmax_loss(O: Any, target: Any, xp: Any) -> tuple[Any, Any]:
-    O -= xp.max(O, axis=0)
+    O -= largest(O, xp, axis=0)
     at_target = _at_target(O, target, xp)
     overwrite(O, xp.exp, O)
-    total = xp.sum(O, axis=0)
-    O /= total
+    loss = total(O, xp, axis=0)
+    O /= loss
     _subtract_target(O, target)
-    overwrite(total, xp.log, total)
-    total -= at_target
-    return total, O
+    overwrite(loss, xp.log, loss)
+    loss -= at_target
+    return loss, O
 
 
 def _sigmoids(O: Any, xp: Any) -> Any:
@@ -234,9 +243,9 @@ def _sigmoids(O: Any, xp: Any) -> Any:
 
 
 def _softmax(O: Any, xp: Any) -> Any:
-    P = O - xp.max(O, axis=0)
+    P = O - largest(O, xp, axis=0)
     overwrite(P, xp.exp, P)
-    P /= xp.sum(P, axis=0)
+    P /= total(P, xp, axis=0)
     return P
 
 
@@ -244,8 +253,8 @@ def _sigmoids_made_to_sum_to_1(O: Any, xp: Any) -> Any:
     # All sigmoids of a sample may be too small for a sum; but where g(o) = exp(o),
     # outputs may be shifted as in a softmax.
     zero = constant(0, O, xp)
-    P = _expit(O - xp.minimum(xp.max(O, axis=0) + _SATURATED, zero), xp=xp)
-    P /= xp.sum(P, axis=0)
+    P = _expit(O - xp.minimum(largest(O, xp, axis=0) + _SATURATED, zero), xp=xp)
+    P /= total(P, xp, axis=0)
     return P
 
 
@@ -536,7 +545,7 @@ def block_cost_gradient(
         ACTIVATIONS[activation].multiply_by_slope(D1, A[1:, :], xp)
         gradient1[:, 0] = to_host(D1 @ A[0, :])
         gradient1[:, 1:] = to_host(D1 @ X)
-        return float(xp.sum(cast(loss, home.dtypes[0], xp))), gradient
+        return float(total(cast(loss, home.dtypes[0], xp), xp)), gradient
 
 
 def _target(Y: Any, n_outputs: int, home: Home, dtype: Any) -> Any:
