@@ -9,7 +9,7 @@ all figures with the machine and the versions::
     python examples/benchmark_peers.py --mnist mnist.npz --json benchmarks.json
 
 The MNIST file holds `X_train`, `y_train`, `X_test` and `y_test`; without one, the data
-comes from OpenML.  `--quick` takes a minute, and MNIST only if it is given.
+comes from OpenML.  `--quick` takes two minutes, and MNIST only if it is given.
 """
 
 import argparse

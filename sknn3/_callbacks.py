@@ -26,22 +26,22 @@ def task(
     is true in the end if a callback said so.
     """
     verdict = SimpleNamespace(stop=False)
-    callbacks = context._callbacks  # noqa: SLF001 (see `_told`)
+    # Made once, however many callbacks ask.
+    at_begin, at_end = at_begin and cache(at_begin), at_end and cache(at_end)
     begun = []
     try:
-        for callback in callbacks:
+        for callback in context._callbacks:  # noqa: SLF001 (see `_told`)
             begun.append(callback)
             with _told(context, callback):
                 context.call_on_fit_task_begin(
-                    **about, reconstruction_attributes=at_begin and cache(at_begin)
+                    **about, reconstruction_attributes=at_begin
                 )
         yield verdict
     except BaseException:
         _end(context, begun, estimator=about["estimator"])
         raise
-    attributes = at_end and cache(at_end)
     verdict.stop, errors = _end(
-        context, begun, **about, reconstruction_attributes=attributes
+        context, begun, **about, reconstruction_attributes=at_end
     )
     if errors:
         raise errors[0]

@@ -22,7 +22,7 @@ from sknn3.network import (
     hidden_inputs,
     outputs,
     penalised_mean,
-    unpack,
+    weights_beside,
 )
 
 
@@ -45,8 +45,8 @@ class Objective:
         output_activation: str,
         map_blocks: BlockMap = map,
     ) -> None:
-        n_samples, self.n_features = X.shape
-        self.home, self.dtype = Home.of(X), X.dtype
+        n_samples = X.shape[0]
+        self.X, self.home = X, Home.of(X)
         self.alpha, self.total_weight = alpha, float(n_samples)
         if sample_weight is not None:
             # In a unit near their mean, lest losses leave the range of float32; a
@@ -77,8 +77,9 @@ class Objective:
 
     def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """Compute cost and gradient, in float64 whatever the dtype of X."""
-        thetas = unpack(params, self.n_features, self.hidden_layer_size)
-        theta1, theta2 = (self.home.take_in(theta, self.dtype) for theta in thetas)
+        theta1, theta2 = weights_beside(
+            self.X, params, self.hidden_layer_size, self.home
+        )
 
         def evaluate(block: tuple[Any, ...]) -> tuple[float, np.ndarray]:
             return block_cost_gradient(
@@ -99,7 +100,7 @@ class Objective:
             cost,
             gradient,
             params,
-            n_features=self.n_features,
+            n_features=self.X.shape[1],
             hidden_layer_size=self.hidden_layer_size,
             alpha=self.alpha,
             total_weight=self.total_weight,
@@ -122,10 +123,10 @@ def outputs_of(
     finite are refused here, where they show in the inputs of the hidden units: looking
     for them in X is a sweep over all of it.
     """
-    n_samples, (xp, device) = X.shape[0], Home.of(X)
-    on_host = Home(xp, device).is_host
+    n_samples, home = X.shape[0], Home.of(X)
+    xp = home.xp
     # The threads are BLAS's here, which takes some rows to get going.
-    n_rows = ROUND_ROWS if on_host else DEVICE_BLOCK_ROWS
+    n_rows = ROUND_ROWS if home.is_host else DEVICE_BLOCK_ROWS
     result = None
     for start in range(0, n_samples, n_rows):
         rows = slice(start, min(start + n_rows, n_samples))
@@ -144,6 +145,6 @@ def outputs_of(
         wanted = wanted.T if wanted.ndim == 2 else wanted
         if result is None:
             shape = n_samples, *wanted.shape[1:]
-            result = xp.empty(shape, dtype=wanted.dtype, device=device)
+            result = xp.empty(shape, dtype=wanted.dtype, device=home.device)
         result[rows, ...] = wanted
     return result

@@ -35,7 +35,7 @@ from sknn3._minimize import ADVICE, SOLVERS, Outcome, Run, Validation, minimize
 from sknn3._objective import Objective, outputs_of
 from sknn3._parallel import block_map, deferred_interrupt
 from sknn3._samples import Labels, Samples, decide
-from sknn3.network import ACTIVATIONS, OUTPUTS, pack, unpack
+from sknn3.network import ACTIVATIONS, OUTPUTS, pack, weights_beside
 
 # Address of the documentation in diagrams, with the fields {estimator_module} and
 # {estimator_name}.  None is public yet: no link.
@@ -446,9 +446,8 @@ class ThreeLayerNNClassifier(
         )
 
         def score(params: np.ndarray) -> float:
-            thetas = unpack(params, X.shape[1], self.hidden_layer_size)
-            theta1, theta2 = (home.take_in(theta, X.dtype) for theta in thetas)
-            codes = outputs_of(X, theta1, theta2, self.activation, finish=to_codes)
+            thetas = weights_beside(X, params, self.hidden_layer_size, home)
+            codes = outputs_of(X, *thetas, self.activation, finish=to_codes)
             return held_out.accuracy(to_host(codes))
 
         return Validation(score, self.n_iter_no_change)
@@ -559,10 +558,10 @@ class ThreeLayerNNClassifier(
 
     def _weights_and_books(self, outcome: Outcome, X: Any) -> dict[str, Any]:
         """Make the other fitted attributes, weights living where X lives."""
-        home, validated = Home.of(X), outcome.best_score is not None
-        params = outcome.kept.params.copy()
-        thetas = unpack(params, X.shape[1], self.hidden_layer_size)
-        theta1, theta2 = (home.take_in(theta, X.dtype) for theta in thetas)
+        validated = outcome.best_score is not None
+        theta1, theta2 = weights_beside(
+            X, outcome.kept.params.copy(), self.hidden_layer_size, Home.of(X)
+        )
         scores = [p.score for p in outcome.passes]
         return {
             "theta1_": theta1,

@@ -45,7 +45,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils._array_api import _expit
 
 from sknn3._arrays import (
-    HOST,
     Home,
     cast,
     constant,
@@ -416,6 +415,14 @@ def unpack(
     )
 
 
+def weights_beside(
+    X: Any, params: np.ndarray, hidden_layer_size: int, home: Home
+) -> tuple[Any, Any]:
+    """Unpack weights in the dtype and at the home of X."""
+    theta1, theta2 = unpack(params, X.shape[1], hidden_layer_size)
+    return home.take_in(theta1, X.dtype), home.take_in(theta2, X.dtype)
+
+
 # ------------------------------------------------------ forward and backpropagation
 
 
@@ -423,7 +430,7 @@ def unpack(
 # over samples all run along memory.
 
 
-def hidden_inputs(X: Any, theta1: Any, xp: Any = HOST) -> Any:
+def hidden_inputs(X: Any, theta1: Any, xp: Any) -> Any:
     """Compute what hidden units see, (h + 1, n), with the bias unit's 1 in row 0."""
     W1 = theta1[:, 1:]
     if X.dtype != W1.dtype:
@@ -441,7 +448,7 @@ def hidden_inputs(X: Any, theta1: Any, xp: Any = HOST) -> Any:
     return A
 
 
-def outputs(A: Any, theta2: Any, activation: str, xp: Any = HOST) -> Any:
+def outputs(A: Any, theta2: Any, activation: str, xp: Any) -> Any:
     """Activate the hidden units, in place, and compute raw outputs, (K, n)."""
     ACTIVATIONS[activation].apply(A[1:, :], xp)
     return cast(theta2, A.dtype, xp) @ A
@@ -643,8 +650,7 @@ def cost_gradient(
     params = np.asarray(params)
     _check_option("activation", activation, ACTIVATIONS)
     _check_option("output_activation", output_activation, OUTPUTS)
-    thetas = unpack(params, X.shape[1], hidden_layer_size)
-    theta1, theta2 = (home.take_in(theta, X.dtype) for theta in thetas)
+    theta1, theta2 = weights_beside(X, params, hidden_layer_size, home)
     Y = _as_targets(to_host(Y), theta2.shape[0], X.shape[0])
     if output_activation == "softmax" and Y.ndim == 2:
         sums = Y.sum(axis=1)

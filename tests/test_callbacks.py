@@ -192,6 +192,24 @@ def test_an_estimator_is_made_only_for_who_asks(iris, monkeypatch):
     assert made == [1]
 
 
+def test_an_estimator_is_made_once_however_many_ask(iris, monkeypatch):
+    class Asks(Recorder):
+        def on_fit_task_begin(self, estimator, context, *, fitted_estimator=None):
+            pass
+
+    clf = ThreeLayerNNClassifier(4, **CONVERGING)
+    clf.set_callbacks(*(Asks() for _ in range(3)))
+    made = []
+    make = ThreeLayerNNClassifier._weights_and_books
+    monkeypatch.setattr(
+        ThreeLayerNNClassifier,
+        "_weights_and_books",
+        lambda self, *args, **kwargs: made.append(1) or make(self, *args, **kwargs),
+    )
+    clf.fit(*iris)
+    assert len(made) == 2 * clf.n_iter_ + 1  # at begin and end of each pass
+
+
 # --------------------------------------------------------------------------- stops
 
 

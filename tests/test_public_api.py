@@ -35,6 +35,7 @@ INTERNAL = {
         "hidden_inputs",
         "outputs",
         "penalised_mean",
+        "weights_beside",
     }
 }
 
