@@ -23,6 +23,7 @@ import tempfile
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
@@ -39,10 +40,11 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
-from sknn3._blocks import row_blocks
+from sknn3._blocks import BlockMap, row_blocks
 from sknn3._minimize import Run
-from sknn3._objective import Objective
+from sknn3._objective import Architecture, Objective
 from sknn3._parallel import block_map
+from sknn3._samples import Samples
 from sknn3.datasets import load_digits20
 
 try:
@@ -188,16 +190,7 @@ def time_of_pass(
 
     def evaluate_and_multiply(n_turns: int) -> dict[str, float]:
         with block_map(len(blocks)) as map_blocks:
-            objective = Objective(
-                X,
-                y,
-                None,
-                hidden_layer_size=n_hidden,
-                alpha=1.0,
-                activation="logistic",
-                output_activation=output_activation,
-                map_blocks=map_blocks,
-            )
+            objective = objective_on(X, y, n_hidden, output_activation, map_blocks)
             return by_turns(
                 n_turns,
                 evaluation=lambda: objective(params),
@@ -654,19 +647,19 @@ def measure_arrays(arguments: argparse.Namespace) -> Iterator[Row]:
 
 def time_of_one_pass(X: Any, y: np.ndarray, h: int, map_blocks: Any) -> float:
     """Median seconds of a pass, wherever X lives."""
-    objective = Objective(
-        X,
-        y,
-        None,
-        hidden_layer_size=h,
-        alpha=1.0,
-        activation="logistic",
-        output_activation="softmax",
-        map_blocks=map_blocks,
-    )
+    objective = objective_on(X, y, h, "softmax", map_blocks)
     n_params = h * (X.shape[1] + 1) + N_CLASSES * (h + 1)
     params = np.random.RandomState(0).uniform(-0.12, 0.12, n_params)
     return by_turns(20, one_pass=lambda: objective(params))["one_pass"]
+
+
+def objective_on(
+    X: Any, y: np.ndarray, n_hidden: int, output_activation: str, map_blocks: BlockMap
+) -> Objective:
+    """Make the function that a solver minimises."""
+    samples = replace(Samples.present(X, y, None, None), map_blocks=map_blocks)
+    architecture = Architecture(n_hidden, "logistic", output_activation)
+    return Objective(samples, architecture, alpha=1.0)
 
 
 def again_with_scipys_array_api(arguments: argparse.Namespace) -> Iterator[Row]:

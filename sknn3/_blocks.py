@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
+from sklearn.utils import _safe_indexing, assert_all_finite
 
 # Up to so many rows are one block: not worth a second thread.
 SINGLE_BLOCK_ROWS = 1280
@@ -41,8 +44,44 @@ def row_blocks(n_samples: int, *, on_host: bool = True) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(cuts.tolist())]
 
 
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Some rows of a matrix, by their numbers, in memory only when `in_memory`."""
+
+    X: Any
+    rows: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows selected, and of columns."""
+        return len(self.rows), self.X.shape[1]
+
+    @property
+    def dtype(self) -> Any:
+        """That of the matrix."""
+        return self.X.dtype
+
+    def __getitem__(self, rows: Any) -> Selection:
+        return Selection(self.X, self.rows[rows])
+
+
+def select_rows(X: Any, rows: np.ndarray) -> Any:
+    """Copy rows; where they are in a file, only note which."""
+    if isinstance(X, Selection):
+        return X[rows]
+    return Selection(X, rows) if _is_memory_map(X) else _safe_indexing(X, rows)
+
+
+def _is_memory_map(X: Any) -> bool:
+    while isinstance(X, np.ndarray | memoryview):
+        X = X.base if isinstance(X, np.ndarray) else X.obj
+    return isinstance(X, mmap.mmap)
+
+
 def take_rows(X: Any, rows: slice) -> Any:
     """Rows of a dense or CSR matrix, without copying their entries."""
+    if isinstance(X, Selection):
+        return X[rows]
     if not issparse(X):
         return X[rows, ...]
     indptr = X.indptr[rows.start : rows.stop + 1]
@@ -51,4 +90,20 @@ def take_rows(X: Any, rows: slice) -> Any:
     # Attribute by attribute: the constructor copies parts of larger arrays.
     block.data, block.indices = X.data[entries], X.indices[entries]
     block.indptr = indptr - indptr[0]
+    return block
+
+
+def refuse_unless_finite(X: Any, estimator_name: str, *, on_host: bool = True) -> None:
+    """Refuse NaN and infinity, in the memory of a block."""
+    # Large values may overflow in the sum by which scikit-learn looks for them.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows in row_blocks(X.shape[0], on_host=on_host):
+            block = take_rows(X, rows)
+            assert_all_finite(block, estimator_name=estimator_name, input_name="X")
+
+
+def in_memory(block: Any) -> Any:
+    """Read the rows of a block, where they are only noted."""
+    if isinstance(block, Selection):
+        return _safe_indexing(block.X, block.rows)
     return block

@@ -30,8 +30,9 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.linalg.blas import dtrmm
 from scipy.sparse import diags_array, issparse
 
-from sknn3._arrays import Home, cast, to_host
-from sknn3._blocks import row_blocks, take_rows
+from sknn3._arrays import cast, to_host, total
+from sknn3._blocks import in_memory, row_blocks, take_rows
+from sknn3._samples import Data, Samples
 from sknn3.network import ACTIVATIONS, unpack
 
 # Full conditioning costs two products of h d^2 a pass and a factor of d^2; up to
@@ -144,8 +145,7 @@ def _times(W: np.ndarray, P: np.ndarray, *, transposed: bool = False) -> np.ndar
 
 
 def conditioning_for(
-    X: Any,
-    sample_weight: np.ndarray | None,
+    data: Data,
     *,
     kind: str | None,
     penalty: float,
@@ -153,54 +153,77 @@ def conditioning_for(
     hidden_layer_size: int,
 ) -> Conditioning:
     """Choose the variables for the data: `kind` as the estimator's, penalty alpha/S."""
-    n_features = X.shape[1]
+    n_features = data.template.shape[1]
     if kind is None:
         one = np.ones(())
         moments, centre = (np.zeros(n_features), one, one, one, one), 0.0
     else:
         if kind == "auto":
-            small = n_features <= MAX_FEATURES_FULL and not issparse(X)
+            small = n_features <= MAX_FEATURES_FULL and not data.is_sparse
             kind = "full" if small else "diagonal"
         centre = ACTIVATIONS[activation].at_zero
         with np.errstate(over="ignore", invalid="ignore"):
-            mean, spread = _moments(X, sample_weight, full=kind == "full")
+            mean, spread = _moments(data, full=kind == "full")
         moments = _factors(mean, spread, penalty)
     return Conditioning(n_features, hidden_layer_size, centre, *moments)
 
 
-def _moments(
-    X: Any, sample_weight: np.ndarray | None, *, full: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Column means, and covariances (`full`) or variances, by sums over blocks."""
-    n_samples, n_features = X.shape
+def _moments(data: Data, *, full: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Column means, and covariances (`full`) or variances."""
+    n_features = data.template.shape[1]
     per_row = n_features**2 if full else n_features
     n_rows = max(ROWS_PER_FEATURE * n_features, MAX_PRODUCTS // per_row)
-    weight = np.ones(n_samples) if sample_weight is None else sample_weight
-    if n_samples > n_rows:
-        sample = slice(None, None, -(-n_samples // n_rows))
-        X, weight = X[sample, :], weight[sample]
-    home = Home.of(X)
-    xp, dtype = home.xp, home.dtypes[0]
-    weight = home.take_in(weight / weight.sum(), dtype)
-
-    def blocks() -> Iterator[tuple[Any, Any]]:
-        for rows in row_blocks(X.shape[0], on_host=home.is_host):
-            yield cast(take_rows(X, rows), dtype, xp), weight[rows]
-
-    mean = np.zeros(n_features)
-    for B, w in blocks():
-        mean += to_host(w @ B)
-    spread = np.zeros((n_features, n_features) if full else n_features)
-    centre = home.take_in(mean, dtype)
-    for B, w in blocks():
-        deviations = B if issparse(B) else B - centre
-        spread += to_host(_scatter(deviations, w, xp, full=full))
-    if issparse(X):  # centred after the sum, so that zeros stay zeros
+    step = -(-data.n_samples // n_rows)
+    total_weight, mean = data.sum(column_sums, step)
+    mean /= total_weight
+    (spread,) = data.sum(scatter_sums, step, mean, full)
+    spread /= total_weight
+    if data.is_sparse:  # centred after the sum, so that zeros stay zeros
         spread -= np.outer(mean, mean) if full else mean**2
     variance = np.einsum("ii->i", spread) if full else spread  # a view of either
-    rounding = 1e-15 if issparse(X) else 1e-28
+    rounding = 1e-15 if data.is_sparse else 1e-28
     variance[variance < rounding * mean**2] = 0  # constant, but for rounding
     return mean, spread
+
+
+def column_sums(samples: Samples, step: int) -> tuple[float, np.ndarray]:
+    """Sum weights, and columns times weights, over every `step`-th row."""
+    total_weight, sums = 0.0, np.zeros(samples.X.shape[1])
+    for B, w in _sampled_blocks(samples, step):
+        total_weight += float(total(w, samples.home.xp))
+        sums += to_host(w @ B)
+    return total_weight, sums
+
+
+def scatter_sums(
+    samples: Samples, step: int, mean: np.ndarray, full: bool
+) -> tuple[np.ndarray]:
+    """Sum outer products (`full`) or squares of deviations, times weights."""
+    home, n_features = samples.home, len(mean)
+    spread = np.zeros((n_features, n_features) if full else n_features)
+    centre = home.take_in(mean, home.dtypes[0])
+    for B, w in _sampled_blocks(samples, step):
+        deviations = B if issparse(B) else B - centre
+        spread += to_host(_scatter(deviations, w, home.xp, full=full))
+    return (spread,)
+
+
+def _sampled_blocks(samples: Samples, step: int) -> Iterator[tuple[Any, Any]]:
+    """Blocks of every `step`-th row and their weights, in the widest dtype.
+
+    Rows are numbered through all parts.
+    """
+    home = samples.home
+    xp, dtype = home.xp, home.dtypes[0]
+    X, weight = samples.X, samples.weight
+    if step > 1:
+        rows = slice(-samples.first_row % step, None, step)
+        X = X[rows, :] if issparse(X) else take_rows(X, rows)
+        weight = None if weight is None else weight[rows]
+    n_rows = X.shape[0]
+    weight = home.take_in(np.ones(n_rows) if weight is None else weight, dtype)
+    for rows in row_blocks(n_rows, on_host=home.is_host):
+        yield cast(in_memory(take_rows(X, rows)), dtype, xp), weight[rows]
 
 
 def _scatter(B: Any, w: Any, xp: Any, *, full: bool) -> Any:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from sknn3._arrays import Home, total
-from sknn3._blocks import (
-    DEVICE_BLOCK_ROWS,
-    ROUND_ROWS,
-    BlockMap,
-    row_blocks,
-    take_rows,
-)
+from sknn3._arrays import Home, to_host, total
+from sknn3._blocks import DEVICE_BLOCK_ROWS, ROUND_ROWS, in_memory, take_rows
+from sknn3._samples import Data, Samples, decide
 from sknn3.network import (
     block_cost_gradient,
     hidden_inputs,
@@ -26,49 +22,57 @@ from sknn3.network import (
 )
 
 
-class Objective:
-    """J and its gradient, evaluated block by block.
+class Architecture(NamedTuple):
+    """What a network is, but for the sizes that the data gives it."""
+
+    hidden_layer_size: int
+    activation: str
+    output_activation: str
+
+
+def loss_sums(
+    samples: Samples, params: np.ndarray, architecture: Architecture
+) -> tuple[float, np.ndarray]:
+    """Sum loss and gradient over samples, in float64 whatever the dtype of X.
 
     Blocks return sums, which are added in the order of the rows whoever computed
-    them: the result does not depend on `map_blocks`.
+    them: the result does not depend on `samples.map_blocks`.
     """
+    home = samples.home
+    theta1, theta2 = weights_beside(
+        samples.X, params, architecture.hidden_layer_size, home
+    )
 
-    def __init__(
-        self,
-        X: Any,
-        Y: np.ndarray,
-        sample_weight: np.ndarray | None,
-        *,
-        hidden_layer_size: int,
-        alpha: float,
-        activation: str,
-        output_activation: str,
-        map_blocks: BlockMap = map,
-    ) -> None:
-        n_samples = X.shape[0]
-        self.X, self.home = X, Home.of(X)
-        self.alpha, self.total_weight = alpha, float(n_samples)
-        if sample_weight is not None:
-            # In a unit near their mean, lest losses leave the range of float32; a
-            # power of 2, so that nothing is rounded.
-            unit = 2.0 ** np.floor(np.log2(sample_weight.mean()))
-            sample_weight = sample_weight / unit
-            self.alpha = alpha / unit
-            self.total_weight = float(sample_weight.sum())
-            sample_weight = self.home.take_in(sample_weight, X.dtype)
-        Y = self.home.take_in(Y, X.dtype if Y.ndim == 2 else None)
-        self.blocks = [
-            (
-                take_rows(X, rows),
-                Y[rows, ...],
-                None if sample_weight is None else sample_weight[rows],
-            )
-            for rows in row_blocks(n_samples, on_host=self.home.is_host)
-        ]
-        self.hidden_layer_size = hidden_layer_size
-        self.activation = activation
-        self.output_activation = output_activation
-        self.map_blocks = map_blocks
+    def evaluate(block: tuple[Any, ...]) -> tuple[float, np.ndarray]:
+        X, Y, weight = block
+        return block_cost_gradient(
+            in_memory(X),
+            Y,
+            weight,
+            theta1=theta1,
+            theta2=theta2,
+            activation=architecture.activation,
+            output_activation=architecture.output_activation,
+            home=home,
+        )
+
+    sums = samples.map_blocks(evaluate, samples.blocks)
+    cost, gradient = next(sums)
+    for block_cost, block_gradient in sums:
+        cost += block_cost
+        gradient += block_gradient
+    return cost, gradient
+
+
+class Objective:
+    """J and its gradient over all samples, wherever their parts are."""
+
+    def __init__(self, data: Data, architecture: Architecture, alpha: float) -> None:
+        self.data = data
+        self.architecture = architecture
+        # Weights are told in this unit.
+        self.alpha = alpha / data.unit
+        self.total_weight = data.total_weight
 
     @property
     def penalty(self) -> float:
@@ -76,35 +80,36 @@ class Objective:
         return self.alpha / self.total_weight
 
     def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
-        """Compute cost and gradient, in float64 whatever the dtype of X."""
-        theta1, theta2 = weights_beside(
-            self.X, params, self.hidden_layer_size, self.home
-        )
-
-        def evaluate(block: tuple[Any, ...]) -> tuple[float, np.ndarray]:
-            return block_cost_gradient(
-                *block,
-                theta1=theta1,
-                theta2=theta2,
-                activation=self.activation,
-                output_activation=self.output_activation,
-                home=self.home,
-            )
-
-        sums = self.map_blocks(evaluate, self.blocks)
-        cost, gradient = next(sums)
-        for block_cost, block_gradient in sums:
-            cost += block_cost
-            gradient += block_gradient
+        """Compute cost and gradient."""
+        cost, gradient = self.data.sum(loss_sums, params, self.architecture)
         return penalised_mean(
             cost,
             gradient,
             params,
-            n_features=self.X.shape[1],
-            hidden_layer_size=self.hidden_layer_size,
+            n_features=self.data.template.shape[1],
+            hidden_layer_size=self.architecture.hidden_layer_size,
             alpha=self.alpha,
             total_weight=self.total_weight,
         )
+
+
+def hit_sums(
+    samples: Samples, params: np.ndarray, architecture: Architecture
+) -> tuple[float, float]:
+    """Sum weights over samples whose labels are all as predicted, and over all."""
+    classes = samples.classes
+    thetas = weights_beside(
+        samples.X, params, architecture.hidden_layer_size, samples.home
+    )
+    finish = partial(
+        decide, n_classes=len(classes.values), multilabel=classes.multilabel
+    )
+    codes = outputs_of(samples.X, *thetas, architecture.activation, finish=finish)
+    hits = to_host(codes) == samples.codes
+    if classes.multilabel:
+        hits = hits.all(axis=1)
+    right = hits.sum() if samples.weight is None else samples.weight[hits].sum()
+    return float(right), samples.total_weight
 
 
 def outputs_of(
@@ -123,14 +128,14 @@ def outputs_of(
     finite are refused here, where they show in the inputs of the hidden units: looking
     for them in X is a sweep over all of it.
     """
-    n_samples, home = X.shape[0], Home.of(X)
+    n_samples, home = X.shape[0], Home.of(theta1)
     xp = home.xp
     # The threads are BLAS's here, which takes some rows to get going.
     n_rows = ROUND_ROWS if home.is_host else DEVICE_BLOCK_ROWS
     result = None
     for start in range(0, n_samples, n_rows):
         rows = slice(start, min(start + n_rows, n_samples))
-        block = take_rows(X, rows)
+        block = in_memory(take_rows(X, rows))
         with np.errstate(over="ignore", invalid="ignore"):
             A = hidden_inputs(block, theta1, xp)
             if not math.isfinite(float(total(A, xp))):

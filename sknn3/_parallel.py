@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -90,6 +91,11 @@ class _SingleThreadedBlas:
 _single_threaded_blas = _SingleThreadedBlas()
 
 
+# Where a block takes long, since its rows are on a disk for example, the others go on
+# until so many results wait for its.
+MAX_WAITING = 64
+
+
 class _Share:
     """The blocks of a pass: whoever is free takes the next, results come in order."""
 
@@ -98,6 +104,8 @@ class _Share:
         self.todo = deque(enumerate(blocks))
         self.done: dict[int, Any] = {}
         self.n_taken = 0
+        self.n_asked = 0  # times that a helper was asked to join, and reports that come
+        self.left: deque[None] = deque()  # an entry for each who found it full
         self.reports: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def work(self) -> Iterator[None]:
@@ -113,6 +121,15 @@ class _Share:
                 self.todo.clear()  # nobody needs the other results now
                 raise
             yield
+
+    def is_full(self) -> bool:
+        """Tell whether enough results wait for their turn."""
+        return len(self.done) >= MAX_WAITING
+
+    def await_turn(self) -> None:
+        """Wait for the result of a helper that all others wait for."""
+        while self.is_full() and self.n_taken not in self.done and self.todo:
+            time.sleep(1e-3)
 
     def take_results(self) -> Iterator[Any]:
         """Take out the results whose turn it is."""
@@ -147,7 +164,9 @@ class _Crew:
                     _limit_blas()
                     limited = True
                 for _ in share.work():
-                    pass
+                    if share.is_full():
+                        share.left.append(None)
+                        break
             except BaseException as error:  # it belongs to the thread that asked
                 share.reports.put(error)
             else:
@@ -158,17 +177,25 @@ class _Crew:
     ) -> Iterator[Any]:
         """Map over blocks in order; only results out of turn stay in memory."""
         share = _Share(function, blocks)
-        for _ in self._helpers:
-            self._shares.put(share)
+        self._ask_to_join(share, len(self._helpers))
         try:
             for _ in share.work():
+                share.await_turn()
                 yield from share.take_results()
+                while share.left:
+                    share.left.pop()
+                    self._ask_to_join(share, 1)
         finally:  # also where a block failed, or nobody wants the rest
             share.todo.clear()
-            errors = [share.reports.get() for _ in self._helpers]
+            errors = [share.reports.get() for _ in range(share.n_asked)]
         for error in filter(None, errors):
             raise error
         yield from share.take_results()
+
+    def _ask_to_join(self, share: _Share, n_helpers: int) -> None:
+        for _ in range(n_helpers):
+            share.n_asked += 1
+            self._shares.put(share)
 
     def dismiss(self) -> None:
         """End the threads, and wait until they have."""

@@ -25,16 +25,16 @@ from sklearn.utils.validation import (
 )
 
 from sknn3._arrays import Home, accepted, constant, overwrite, to_host
-from sknn3._blocks import BlockMap, row_blocks
+from sknn3._blocks import refuse_unless_finite
 from sknn3._callbacks import FitTasks, print_end, print_progress
 from sknn3._conditioning import Conditioning, conditioning_for
 from sknn3._diagram import DescribedMixin
 from sknn3._fitted import undone_on_failure
 from sknn3._initial_weights import drawn_weights, given_weights
 from sknn3._minimize import ADVICE, SOLVERS, Outcome, Run, Validation, minimize
-from sknn3._objective import Objective, outputs_of
-from sknn3._parallel import block_map, deferred_interrupt
-from sknn3._samples import Labels, Samples, decide
+from sknn3._objective import Architecture, Objective, hit_sums, outputs_of
+from sknn3._parallel import deferred_interrupt
+from sknn3._samples import Classes, Data, Samples, decide
 from sknn3.network import ACTIVATIONS, OUTPUTS, pack, weights_beside
 
 # Address of the documentation in diagrams, with the fields {estimator_module} and
@@ -374,14 +374,17 @@ class ThreeLayerNNClassifier(
         deadline = time.perf_counter() + (self.max_time or math.inf)
         with undone_on_failure(self):
             samples = self._validate(X, y, sample_weight)
-            sizes = samples.X.shape[1], self.hidden_layer_size, samples.labels.n_outputs
+            sizes = self._sizes(samples)
             start = given_weights(sizes, coefs_init, intercepts_init)
             if start is None and self._continues():
                 start = pack(to_host(self.theta1_), to_host(self.theta2_))
-            self._keep_shape(samples)
+            self._keep_shape(samples.classes)
+            attributes = partial(
+                self._weights_and_books, like=samples.template, home=samples.home
+            )
             tasks = FitTasks(
                 self,
-                partial(self._weights_and_books, X=samples.X),
+                attributes,
                 X=X,
                 y=y,
                 sample_weight=sample_weight,
@@ -393,44 +396,51 @@ class ThreeLayerNNClassifier(
                 if self.verbose:
                     print_end(outcome)
                 # At one stroke: an interrupt finds all or nothing.
-                self.__dict__.update(self._weights_and_books(outcome, samples.X))
+                self.__dict__.update(attributes(outcome))
         return run, outcome
 
-    def _validate(self, X: Any, y: Any, sample_weight: Any) -> Samples:
-        continues = self._continues()
+    def _validate(self, X: Any, y: Any, sample_weight: Any) -> Data:
         y, sample_weight = to_host(y), to_host(sample_weight)
-        # Large values may overflow in the sum by which scikit-learn looks for NaN.
-        with np.errstate(over="ignore", invalid="ignore"):
-            X, y = validate_data(
-                self, X, y, multi_output=True, reset=not continues, **accepted(X)
-            )
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            multi_output=True,
+            reset=not self._continues(),
+            ensure_all_finite=False,
+            **accepted(X),
+        )
+        refuse_unless_finite(X, type(self).__name__, on_host=Home.of(X).is_host)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, y, dtype=np.float64, ensure_non_negative=True
             )
         samples = Samples.present(X, y, sample_weight, self.class_weight)
-        if samples.labels.multilabel and self.output_activation == "softmax":
+        self._check_classes(samples.classes)
+        return samples
+
+    def _check_classes(self, classes: Classes) -> None:
+        if classes.multilabel and self.output_activation == "softmax":
             raise ValueError(
                 "output_activation='softmax' chooses one class, but y is multilabel: "
                 "expected output_activation='logistic'."
             )
-        if continues:
-            self._check_same_problem(samples.labels)
-        return samples
+        if self._continues():
+            self._check_same_problem(classes)
 
     def _continues(self) -> bool:
         return self.warm_start and hasattr(self, "theta1_")
 
-    def _check_same_problem(self, labels: Labels) -> None:
+    def _check_same_problem(self, classes: Classes) -> None:
         for name, before, now in [
-            ("kind of y", self.multilabel_, labels.multilabel),
-            ("classes in y", self.classes_.tolist(), labels.classes.tolist()),
+            ("kind of y", self.multilabel_, classes.multilabel),
+            ("classes in y", self.classes_.tolist(), classes.values.tolist()),
             ("hidden_layer_size", self.theta1_.shape[0], self.hidden_layer_size),
             ("activation", self.hidden_activation_, self.activation),
             (
                 "output_activation",
                 self.out_activation_,
-                self._output_activation(labels),
+                self._output_activation(classes),
             ),
         ]:
             if before != now:
@@ -439,22 +449,18 @@ class ThreeLayerNNClassifier(
                     f"previously {before!r}, now {now!r}."
                 )
 
-    def _validation(self, held_out: Samples) -> Validation:
-        X, labels, home = held_out.X, held_out.labels, Home.of(held_out.X)
-        to_codes = partial(
-            decide, n_classes=len(labels.classes), multilabel=labels.multilabel
-        )
+    def _validation(self, held_out: Data) -> Validation:
+        architecture = self._architecture(held_out.classes)
 
         def score(params: np.ndarray) -> float:
-            thetas = weights_beside(X, params, self.hidden_layer_size, home)
-            codes = outputs_of(X, *thetas, self.activation, finish=to_codes)
-            return held_out.accuracy(to_host(codes))
+            right, total_weight = held_out.sum(hit_sums, params, architecture)
+            return float(right / total_weight)
 
         return Validation(score, self.n_iter_no_change)
 
     def _minimize(
         self,
-        samples: Samples,
+        samples: Data,
         start: np.ndarray | None,
         tasks: FitTasks,
         deadline: float,
@@ -465,14 +471,12 @@ class ThreeLayerNNClassifier(
         if self.early_stopping:
             samples, held_out = samples.split(self.validation_fraction, rng)
             validation = self._validation(held_out)
-        X = samples.X
-        # Blocks of other devices are one after the other; the minimiser is here.
-        n_blocks = len(row_blocks(X.shape[0])) if Home.of(X).is_host else 1
-        with deferred_interrupt() as deliver, block_map(n_blocks) as map_blocks:
-            objective = self._objective(samples, map_blocks)
+        with deferred_interrupt() as deliver, samples.on_threads() as samples:
+            objective = Objective(
+                samples, self._architecture(samples.classes), self.alpha
+            )
             variables = conditioning_for(
-                X,
-                samples.weight,
+                samples,
                 kind=self.conditioning,
                 penalty=objective.penalty,
                 activation=self.activation,
@@ -506,46 +510,44 @@ class ThreeLayerNNClassifier(
                 outcome = outcome._replace(stop_reason="interrupted")
             return run, outcome
 
-    def _objective(self, samples: Samples, map_blocks: BlockMap) -> Objective:
-        return Objective(
-            samples.X,
-            samples.labels.targets(),
-            samples.weight,
-            hidden_layer_size=self.hidden_layer_size,
-            alpha=self.alpha,
-            activation=self.activation,
-            output_activation=self._output_activation(samples.labels),
-            map_blocks=map_blocks,
-        )
-
     def _draw(
-        self, samples: Samples, variables: Conditioning, rng: np.random.RandomState
+        self, samples: Data, variables: Conditioning, rng: np.random.RandomState
     ) -> np.ndarray:
-        labels = samples.labels
         return drawn_weights(
-            (samples.X.shape[1], self.hidden_layer_size, labels.n_outputs),
+            self._sizes(samples),
             rng,
             init_epsilon=self.init_epsilon,
             activation=self.activation,
-            output_activation=self._output_activation(labels),
-            priors=labels.priors(samples.weight),
+            output_activation=self._output_activation(samples.classes),
+            priors=samples.classes.priors(samples.counts),
             variables=variables,
         )
 
-    def _output_activation(self, labels: Labels) -> str:
-        # Two classes are one decision: their softmax is the sigmoid of the difference.
-        return self.output_activation if labels.n_outputs > 1 else "logistic"
+    def _sizes(self, samples: Data) -> tuple[int, int, int]:
+        return (
+            samples.template.shape[1],
+            self.hidden_layer_size,
+            samples.classes.n_outputs,
+        )
 
-    def _keep_shape(self, samples: Samples) -> None:
+    def _architecture(self, classes: Classes) -> Architecture:
+        return Architecture(
+            self.hidden_layer_size, self.activation, self._output_activation(classes)
+        )
+
+    def _output_activation(self, classes: Classes) -> str:
+        # Two classes are one decision: their softmax is the sigmoid of the difference.
+        return self.output_activation if classes.n_outputs > 1 else "logistic"
+
+    def _keep_shape(self, classes: Classes) -> None:
         """Take the fitted attributes that are known before training."""
-        labels = samples.labels
         self.__dict__.update(
-            classes_=labels.classes,
-            multilabel_=labels.multilabel,
+            classes_=classes.values,
+            multilabel_=classes.multilabel,
             hidden_activation_=self.activation,
-            out_activation_=self._output_activation(labels),
+            out_activation_=self._output_activation(classes),
             n_layers_=3,
-            n_outputs_=labels.n_outputs,
+            n_outputs_=classes.n_outputs,
         )
 
     def _ended_by(self, outcome: Outcome, max_iter: int) -> ThreeLayerNNClassifier:
@@ -553,14 +555,16 @@ class ThreeLayerNNClassifier(
         ended = copy(self)
         ended.max_iter = max_iter
         W1 = self.theta1_[:, 1:]  # of the shape, dtype and home of a row of X
-        ended.__dict__.update(self._weights_and_books(outcome, W1))
+        ended.__dict__.update(self._weights_and_books(outcome, W1, Home.of(W1)))
         return ended
 
-    def _weights_and_books(self, outcome: Outcome, X: Any) -> dict[str, Any]:
-        """Make the other fitted attributes, weights living where X lives."""
+    def _weights_and_books(
+        self, outcome: Outcome, like: Any, home: Home
+    ) -> dict[str, Any]:
+        """Make the other fitted attributes, with weights in the dtype of X, at home."""
         validated = outcome.best_score is not None
         theta1, theta2 = weights_beside(
-            X, outcome.kept.params.copy(), self.hidden_layer_size, Home.of(X)
+            like, outcome.kept.params.copy(), self.hidden_layer_size, home
         )
         scores = [p.score for p in outcome.passes]
         return {

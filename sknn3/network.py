@@ -557,11 +557,11 @@ def block_cost_gradient(
 
 def _target(Y: Any, n_outputs: int, home: Home, dtype: Any) -> Any:
     """Targets as the losses take them."""
-    if Y.ndim == 2:
-        return Y.T
     xp = home.xp
+    if Y.ndim == 2:
+        return cast(Y.T, dtype, xp)
     if home.is_host:  # class indices need no matrix: they tell where its ones would be
-        return Y * Y.shape[0] + np.arange(Y.shape[0])
+        return Y * np.intp(Y.shape[0]) + np.arange(Y.shape[0])
     classes = xp.arange(n_outputs, dtype=Y.dtype, device=home.device)
     return xp.astype(Y[None, :] == classes[:, None], dtype)
 

@@ -45,6 +45,15 @@ def assert_same_fit(first, second):
     assert first.loss_curve_ == second.loss_curve_
 
 
+def rows_of_split(y, fraction, rng):
+    """Numbers of the rows that early stopping trains on, and holds out."""
+    from sknn3._samples import Samples
+
+    rows = np.arange(len(y)).reshape(-1, 1)
+    parts = Samples.present(rows, y, None, None).split(fraction, rng)
+    return [part.X[:, 0] for part in parts]
+
+
 # ----------------------------------------------------------------- the main job
 
 
@@ -557,9 +566,7 @@ def test_early_stopping_keeps_the_best_validated_weights(solver):
     assert clf.loss_ > clf.loss_curve_[-1]
 
     # The rows held out are drawn first, so they can be drawn again.
-    from sknn3._samples import Labels
-
-    train, held_out = Labels.encode(y).split(0.1, np.random.RandomState(0))
+    train, held_out = rows_of_split(y, 0.1, np.random.RandomState(0))
     assert clf.score(X[held_out], y[held_out]) == clf.best_validation_score_
     cost, _ = cost_gradient(
         weights_of(clf), X[train], y[train], hidden_layer_size=6, alpha=1e-3
@@ -600,9 +607,7 @@ def test_validation_score_is_weighted_by_samples_and_classes(class_weight, rng):
     params = {"early_stopping": True, "validation_fraction": 0.3, "alpha": 0.1}
     clf = quick(class_weight=class_weight, **params).fit(X, y, weights)
 
-    from sknn3._samples import Labels
-
-    train, held_out = Labels.encode(y).split(0.3, np.random.RandomState(0))
+    train, held_out = rows_of_split(y, 0.3, np.random.RandomState(0))
     hits = (clf.predict(X[held_out]) == y[held_out]).reshape(60, -1).all(axis=1)
     score = np.average(hits, weights=total[held_out])
     assert_allclose(clf.best_validation_score_, score, rtol=1e-12)

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sknn3 import _conditioning
 from sknn3._conditioning import MAX_FEATURES_FULL, conditioning_for
+from sknn3._samples import Classes, Samples
 from sknn3.gradient_check import check_gradient
 from sknn3.network import ACTIVATIONS, cost_gradient, unpack
 
@@ -23,9 +24,9 @@ def correlated(rng):
 
 
 def make(X, kind, activation="logistic", sample_weight=None, penalty=0.01):
+    codes = np.zeros(X.shape[0], np.uint8)
     return conditioning_for(
-        X,
-        sample_weight,
+        Samples(X, Classes(np.arange(1)), codes, sample_weight),
         kind=kind,
         penalty=penalty,
         activation=activation,

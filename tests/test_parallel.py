@@ -71,6 +71,29 @@ def test_results_come_in_order_and_as_soon_as_it_is_their_turn():
         assert [first, *results] == list(range(300))
 
 
+@pytest.mark.parametrize("by_whom", ["the thread that asks", "a helper"])
+def test_few_results_wait_for_a_slow_block(by_whom):
+    asks = threading.current_thread()
+    workers, n_done_meanwhile, slow = [], 0, False
+
+    def produce(i):
+        nonlocal n_done_meanwhile, slow
+        if not slow and (threading.current_thread() is asks) == (by_whom != "a helper"):
+            slow = True
+            deadline = time.monotonic() + 0.3
+            while len(workers) < 290 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            n_done_meanwhile = len(workers)
+        time.sleep(1e-4)  # the other is to have its turn
+        workers.append(threading.current_thread())
+        return i
+
+    with threadpool_limits(2, user_api="blas"), block_map(2) as map_blocks:
+        assert list(map_blocks(produce, range(300))) == list(range(300))
+    assert len(set(workers[100:])) == 2  # both go on
+    assert _parallel.MAX_WAITING <= n_done_meanwhile <= _parallel.MAX_WAITING + 2
+
+
 def test_maps_may_overlap_or_be_given_up():
     with threadpool_limits(3, user_api="blas"), block_map(3) as map_blocks:
         first, given_up = map_blocks(abs, range(100)), map_blocks(abs, range(100))
