@@ -78,6 +78,13 @@ class Classes:
         _refuse_unless_classes(values)
         return cls(values)
 
+    @classmethod
+    def union(cls, several: Sequence[Classes]) -> Classes:
+        """Tell the classes of all parts together."""
+        if several[0].multilabel:
+            return several[0]
+        return cls(np.unique(np.concatenate([part.values for part in several])))
+
     def encode(self, labels: Any) -> np.ndarray:
         """Turn labels into codes, in as few bytes as will do."""
         if self.multilabel:

@@ -1,10 +1,12 @@
 """The estimator, as people use it."""
 
+import gc
 import pickle
 import signal
 import time
 import tracemalloc
 import warnings
+import weakref
 
 import joblib
 import numpy as np
@@ -43,6 +45,27 @@ def weights_of(clf):
 def assert_same_fit(first, second):
     assert_array_equal(weights_of(first), weights_of(second))
     assert first.loss_curve_ == second.loss_curve_
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_fit_lets_go_of_the_data(solver, iris, monkeypatch):
+    from sknn3._samples import Samples
+
+    parts, split = [], Samples.split
+
+    def spy(*args):
+        train, held_out = split(*args)
+        parts.extend([weakref.ref(train.X), weakref.ref(held_out.X)])
+        return train, held_out
+
+    monkeypatch.setattr(Samples, "split", spy)
+    gc.disable()
+    try:
+        clf = quick(solver=solver, early_stopping=True).fit(*iris)
+        assert [part() for part in parts] == [None, None]
+    finally:
+        gc.enable()
+    assert clf.best_validation_score_ > 0.5
 
 
 def rows_of_split(y, fraction, rng):

@@ -33,6 +33,11 @@ IMPORTS = {
         "_minimize",
         "classifier",
     },
+    "dask": {"dask._classifier"},
+    "dask._tree": set(),
+    "dask._collections": set(),
+    "dask._partitions": {"_arrays", "_blocks", "_parallel", "_samples", "dask._tree"},
+    "dask._classifier": {"classifier", "dask._collections", "dask._partitions"},
     "onnx": {"classifier", "classifier_cv"},
     "_blocks": set(),
     "_objective": {"network", "_arrays", "_blocks", "_samples"},
@@ -65,6 +70,9 @@ WHEN_USED = {
     "datasets": {"pandas"},
     "display._axes": {"matplotlib"},
     "onnx": {"onnx", "skl2onnx"},
+    "dask._collections": {"dask", "distributed"},
+    "dask._partitions": {"distributed"},
+    "dask._classifier": {"dask", "distributed"},
 }
 
 

@@ -1,0 +1,69 @@
+"""What users hand in: dask's arrays and data frames, partition by partition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask.base import is_dask_collection
+from dask.core import flatten
+from distributed import Client, Future, futures_of
+
+
+def as_rows(X: Any) -> da.Array:
+    """Take an array or a data frame as an array cut by rows only."""
+    X = _as_array(X, "X")
+    if X.ndim != 2:
+        raise ValueError(f"X has {X.ndim} dimension(s), expected (n, d).")
+    if X.numblocks[1] > 1:
+        raise ValueError(
+            f"X has its columns in {X.numblocks[1]} chunks, expected rows in one piece:"
+            " X.rechunk({1: -1})."
+        )
+    return X
+
+
+def beside(X: da.Array, y: Any, name: str, ndims: tuple[int, ...]) -> da.Array:
+    """Take labels or weights in the partitions of X."""
+    y = _as_array(y, name)
+    if y.ndim not in ndims:
+        raise ValueError(f"{name} has {y.ndim} dimension(s), expected {ndims}.")
+    if y.ndim == 2 and y.numblocks[1] > 1:
+        y = y.rechunk({1: -1})
+    known = not np.isnan([X.shape[0], y.shape[0]]).any()  # dask's word for unknown
+    if known and X.shape[0] != y.shape[0]:
+        raise ValueError(
+            f"X has {X.shape[0]} rows and {name} {y.shape[0]}, expected as many."
+        )
+    if known and X.chunks[0] != y.chunks[0]:
+        return y.rechunk({0: X.chunks[0]})
+    if X.numblocks[0] != y.numblocks[0]:
+        raise ValueError(
+            f"X has {X.numblocks[0]} partitions and {name} {y.numblocks[0]}, of unknown"
+            " numbers of rows: expected as many, or arrays that know them; call "
+            "compute_chunk_sizes() on both (to_dask_array(lengths=True) on data "
+            "frames)."
+        )
+    return y
+
+
+def persisted(client: Client, arrays: list[da.Array]) -> list[list[Future]]:
+    """Have partitions computed and kept on the workers; those that are, stay."""
+    return [_in_order(array) for array in client.persist(arrays)]
+
+
+def _in_order(array: da.Array) -> list[Future]:
+    by_key = {future.key: future for future in futures_of(array)}
+    return [by_key[key] for key in flatten(array.__dask_keys__())]
+
+
+def _as_array(values: Any, name: str) -> da.Array:
+    if isinstance(values, da.Array):
+        return values
+    if is_dask_collection(values) and hasattr(values, "to_dask_array"):
+        return values.to_dask_array()
+    raise TypeError(
+        f"{name} is of type {type(values).__name__}, expected a dask array or a dask "
+        "DataFrame or Series; see dask.array.from_array."
+    )

@@ -1,0 +1,460 @@
+"""Samples in partitions on the workers of a cluster, and sums over them.
+
+Three kinds of things are there for each partition: its rows as the user has them, its
+labels as they came, for a moment, and the codes and weights that they become.  What
+comes here is small: classes, numbers of rows, sums.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from distributed import Client, Future, wait
+from scipy.sparse import issparse
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_sample_weight
+
+from sknn3._arrays import HOST, Home
+from sknn3._blocks import Selection, refuse_unless_finite
+from sknn3._parallel import block_map
+from sknn3._samples import (
+    Classes,
+    Samples,
+    draw_held_out,
+    raise_no_class_weight,
+    unit_of,
+    warn_of_many_classes,
+)
+from sknn3.dask._tree import Node, Sums, add_up, root
+
+# ------------------------------------------------------------- done by the workers
+
+
+class Received(NamedTuple):
+    """Labels and weights of the rows that have a weight, and which these are (all)."""
+
+    labels: Any
+    weight: np.ndarray | None
+    rows: np.ndarray | None
+
+
+class Summary(NamedTuple):
+    """What is to be known of a partition before all are known."""
+
+    n_samples: int
+    n_features: int
+    dtype: Any
+    is_sparse: bool
+    as_it_is: bool  # whether the network can read the rows as they are
+    classes: Classes | None  # none without rows
+
+
+class Part(NamedTuple):
+    """Codes and weights, and the rows they belong to (all)."""
+
+    classes: Classes
+    codes: np.ndarray
+    weight: np.ndarray | None
+    rows: np.ndarray | None
+
+    def take(self, rows: np.ndarray) -> Part:
+        """Select samples."""
+        return Part(
+            self.classes,
+            self.codes[rows],
+            None if self.weight is None else self.weight[rows],
+            rows if self.rows is None else self.rows[rows],
+        )
+
+
+def _as_rows(X: Any, dtype: Any = None) -> Any:
+    """Rows as the network reads them."""
+    X = check_array(
+        X,
+        accept_sparse="csr",
+        dtype=dtype or [np.float64, np.float32],
+        ensure_all_finite=False,
+        ensure_min_samples=0,
+        input_name="X",
+    )
+    # What came by the network may start at any byte, and NumPy would copy it for each
+    # product.
+    if issparse(X):
+        aligned = X.data.flags.aligned and X.indices.flags.aligned
+        return X if aligned else X.copy()
+    return np.require(X, requirements="A")
+
+
+def _receive(
+    X: Any, y: Any, sample_weight: Any, number: int, name: str
+) -> tuple[Received, Summary]:
+    """Validate a partition; samples of weight zero count as absent."""
+    for what, rows in (("y", y), ("sample_weight", sample_weight)):
+        if rows is not None and rows.shape[0] != X.shape[0]:
+            raise ValueError(
+                f"Partition {number} has {X.shape[0]} rows in X and {rows.shape[0]} in "
+                f"{what}: rechunk one like the other."
+            )
+    rows = _as_rows(X)
+    refuse_unless_finite(rows, name)
+    labels, weight, present = _labels(y), sample_weight, None
+    if weight is not None and len(weight):
+        weight = _check_sample_weight(
+            weight,
+            labels,
+            dtype=np.float64,
+            ensure_non_negative=True,
+            allow_all_zero_weights=True,
+        )
+        if not weight.all():
+            present = np.flatnonzero(weight)
+            labels, weight = labels[present], weight[present]
+    n_samples = labels.shape[0]
+    summary = Summary(
+        n_samples,
+        rows.shape[1],
+        rows.dtype,
+        issparse(rows),
+        rows is X,
+        Classes.of(labels) if n_samples else None,
+    )
+    return Received(labels, weight, present), summary
+
+
+def _labels(y: Any) -> Any:
+    y = check_array(
+        y,
+        accept_sparse="csr",
+        ensure_2d=False,
+        dtype=None,
+        ensure_min_samples=0,
+        input_name="y",
+    )
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def _first(pair: tuple[Any, Any]) -> Any:
+    return pair[0]
+
+
+def _second(pair: tuple[Any, Any]) -> Any:
+    return pair[1]
+
+
+def _encode(received: Received, classes: Classes) -> Part:
+    labels, weight, rows = received
+    return Part(classes, classes.encode(labels), weight, rows)
+
+
+def _weigh(part: Part, class_weights: np.ndarray) -> Part:
+    """Multiply by the weights of classes, and drop samples that lose all of theirs."""
+    numbered = Samples(np.arange(len(part.codes)), part.classes, part.codes)
+    weighed = replace(numbered, weight=part.weight).times(class_weights)
+    return part.take(weighed.X)._replace(weight=weighed.weight)
+
+
+def _stratum_counts(part: Part) -> np.ndarray:
+    strata, n_strata = part.classes.strata(part.codes)
+    return np.bincount(strata, minlength=n_strata)
+
+
+def _select(part: Part, places: list[np.ndarray], held_out: bool) -> Part:
+    """Take the samples that are held out, by their places in strata, or the others."""
+    strata, _ = part.classes.strata(part.codes)
+    selected = np.full(len(part.codes), not held_out)
+    for stratum, of_stratum in enumerate(places):
+        selected[np.flatnonzero(strata == stratum)[of_stratum]] = held_out
+    return part.take(np.flatnonzero(selected))
+
+
+def _sum_parts(
+    function: Callable[..., Sums],
+    args: tuple[Any, ...],
+    leaves: list[tuple[int, int]],
+    rows: list[Any],
+    parts: list[Part],
+    *,
+    unit: float,
+    n_leaves: int,
+) -> dict[Node, Sums]:
+    """Add the sums of some partitions, as far as the tree allows."""
+    sums: dict[Node, Sums] = {}
+    # One thread of BLAS each: the cluster's threads are enough, and sums the same.
+    with block_map(1):
+        for (leaf, first_row), X, part in zip(leaves, rows, parts, strict=True):
+            samples = Samples(
+                X if part.rows is None else Selection(X, part.rows),
+                part.classes,
+                part.codes,
+                part.weight,
+                first_row=first_row,
+            ).in_unit(unit)
+            sums[0, leaf] = function(samples, *args)
+            add_up(sums, n_leaves)
+    return sums
+
+
+def count_sums(samples: Samples) -> tuple[np.ndarray, float]:
+    """Count classes, and sum weights."""
+    return samples.counts, samples.total_weight
+
+
+# ------------------------------------------------------------------------ done here
+
+
+@contextmanager
+def connected(client: Client) -> Iterator[None]:
+    """Say so if the connection to the cluster is what has gone wrong."""
+    try:
+        yield
+    except Exception as error:
+        if client.status == "running":
+            raise
+        raise ConnectionError(
+            f"The connection to the dask scheduler at {client.scheduler.address} was "
+            "lost: the estimator is as it was before. Connect a new client, and fit "
+            "again."
+        ) from error
+
+
+def each(
+    client: Client,
+    function: Callable[..., Any],
+    *columns: Iterable[Any],
+    last: tuple[Any, ...] = (),
+) -> list[Future]:
+    """Have a function called on the entries of each row of these columns."""
+    return [
+        client.submit(function, *row, *last, pure=False)
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def each_where_it_is(
+    client: Client,
+    function: Callable[..., Any],
+    rows: list[Future],
+    *columns: Iterable[Any],
+    last: tuple[Any, ...] = (),
+) -> list[Future]:
+    """Do so where the first of the entries are, which are large."""
+    holders = client.who_has(rows)
+    return [
+        client.submit(
+            function,
+            future,
+            *others,
+            *last,
+            pure=False,
+            workers=holders.get(future.key) or None,
+            allow_other_workers=bool(holders.get(future.key)),
+        )
+        for future, *others in zip(rows, *columns, strict=True)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Partitions:
+    """Samples of a fit on a cluster (`sknn3._samples.Data`).
+
+    For each partition that has any: the futures of its rows and of its `Part`, and how
+    many samples it has.
+    """
+
+    client: Client
+    rows: list[Future]
+    parts: list[Future]
+    sizes: list[int]
+    classes: Classes
+    template: np.ndarray
+    is_sparse: bool
+    unit: float = 1.0
+    last: deque[list[Future]] = field(default_factory=lambda: deque(maxlen=1))
+
+    @classmethod
+    def present(
+        cls,
+        client: Client,
+        X: list[Future],
+        y: list[Future],
+        sample_weight: list[Future] | None = None,
+        *,
+        class_weight: Any,
+        name: str,
+    ) -> Partitions:
+        """Validate partitions and encode their labels, where they are."""
+        weights = sample_weight if sample_weight is not None else [None] * len(X)
+        with connected(client):
+            wait(X)
+            pairs = each_where_it_is(
+                client, _receive, X, y, weights, range(len(X)), last=(name,)
+            )
+            received = each(client, _first, pairs)
+            summaries = client.gather(each(client, _second, pairs))
+            del pairs
+        dtype = _common_dtype(summaries)
+        if not all(s.as_it_is and s.dtype == dtype for s in summaries):
+            with connected(client):
+                X = each_where_it_is(client, _as_rows, X, last=(dtype,))
+        found = [s.classes for s in summaries if s.classes is not None]
+        if not found:
+            raise ValueError("No partition has a sample with a weight.")
+        classes = Classes.union(found)
+        data = cls(
+            client,
+            X,
+            each(client, _encode, received, last=(classes,)),
+            [s.n_samples for s in summaries],
+            classes,
+            np.empty((0, summaries[0].n_features), dtype),
+            summaries[0].is_sparse,
+        ).without_empty()
+        warn_of_many_classes(len(classes.values), data.n_samples)
+        if class_weight is not None:
+            data = data.times(classes.weights(class_weight, data.counts))
+            if not data.n_samples:
+                raise_no_class_weight(class_weight)
+        return replace(data, unit=unit_of(data.total_weight / data.n_samples))
+
+    def times(self, class_weights: np.ndarray) -> Partitions:
+        """Multiply weights by those of the classes."""
+        with connected(self.client):
+            parts = each(self.client, _weigh, self.parts, last=(class_weights,))
+            sizes = self.client.gather(each(self.client, _n_samples, parts))
+        return replace(self, parts=parts, sizes=sizes).without_empty()
+
+    def without_empty(self) -> Partitions:
+        """Leave out partitions without samples."""
+        kept = [i for i, size in enumerate(self.sizes) if size]
+        return replace(
+            self,
+            rows=[self.rows[i] for i in kept],
+            parts=[self.parts[i] for i in kept],
+            sizes=[self.sizes[i] for i in kept],
+        )
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return sum(self.sizes)
+
+    @cached_property
+    def _count_sums(self) -> tuple[np.ndarray, float]:
+        counts, total_weight = self.sum(count_sums)
+        return counts, total_weight
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Weights of the classes, see `Classes.count`."""
+        return self._count_sums[0]
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of all weights."""
+        return self._count_sums[1]
+
+    @property
+    def home(self) -> Home:
+        """Where the products are done: in NumPy."""
+        return Home(HOST, None)
+
+    @contextmanager
+    def on_threads(self) -> Iterator[Partitions]:
+        """Give the same samples; the threads are the cluster's."""
+        with block_map(1):
+            yield self
+
+    def sum(self, function: Callable[..., Sums], *args: Any) -> Sums:
+        """Add what the function, of `Samples` and these arguments, says of each part.
+
+        The same to the bit, wherever the partitions are.
+        """
+        n_leaves = len(self.parts)
+        first_rows = np.cumsum([0, *self.sizes]).tolist()
+        with connected(self.client):
+            futures = [
+                self.client.submit(
+                    _sum_parts,
+                    function,
+                    args,
+                    [(i, first_rows[i]) for i in leaves],
+                    [self.rows[i] for i in leaves],
+                    [self.parts[i] for i in leaves],
+                    unit=self.unit,
+                    n_leaves=n_leaves,
+                    pure=False,
+                    workers=worker,
+                    allow_other_workers=worker is not None,
+                )
+                for worker, leaves in self._shares()
+            ]
+            # Those of the sum before are let go after these are asked for: for 10 ms
+            # after a message, of which this makes one, the client saves up others.
+            self.last.append(futures)
+            sums: dict[Node, Sums] = {}
+            for share in self.client.gather(futures):
+                sums.update(share)
+        add_up(sums, n_leaves)
+        return sums[root(n_leaves)]
+
+    def _shares(self) -> Iterable[tuple[str | None, list[int]]]:
+        """Deal the partitions to workers that hold them, a share for each thread."""
+        holders = self.client.who_has(self.rows)
+        of_worker: dict[str | None, list[int]] = defaultdict(list)
+        for i, future in enumerate(self.rows):
+            # None, if it was lost and has to be computed again.
+            workers = holders.get(future.key) or [None]
+            of_worker[min(workers, key=lambda w: len(of_worker.get(w, ())))].append(i)
+        n_threads = self.client.nthreads()
+        for worker, leaves in of_worker.items():
+            n_shares = min(n_threads.get(worker, 1), len(leaves))
+            for share in np.array_split(leaves, n_shares):
+                yield worker, share.tolist()
+
+    def split(
+        self, fraction: float, rng: np.random.RandomState
+    ) -> tuple[Partitions, Partitions]:
+        """Part off a share of the samples, of each class unless multilabel."""
+        with connected(self.client):
+            of_parts = each(self.client, _stratum_counts, self.parts)
+            counts = np.array(self.client.gather(of_parts))
+        edges = np.cumsum(counts, axis=0)
+        places: list[list[np.ndarray]] = [[] for _ in self.parts]
+        for stratum, drawn in enumerate(draw_held_out(edges[-1], fraction, rng)):
+            ends = np.searchsorted(drawn, edges[:, stratum])
+            starts = edges[:, stratum] - counts[:, stratum]
+            for i, of_part in enumerate(np.split(drawn, ends[:-1])):
+                places[i].append(of_part - starts[i])
+        n_held_out = [sum(map(len, of_part)) for of_part in places]
+
+        def selected(sizes: list[int], *, held_out: bool) -> Partitions:
+            parts = each(self.client, _select, self.parts, places, last=(held_out,))
+            return replace(self, parts=parts, sizes=sizes).without_empty()
+
+        n_left = [n - m for n, m in zip(self.sizes, n_held_out, strict=True)]
+        return selected(n_left, held_out=False), selected(n_held_out, held_out=True)
+
+
+def _n_samples(part: Part) -> int:
+    return len(part.codes)
+
+
+def _common_dtype(summaries: list[Summary]) -> Any:
+    n_features = {s.n_features for s in summaries}
+    if len(n_features) > 1:
+        raise ValueError(
+            f"Partitions of X have {sorted(n_features)} columns, expected as many in "
+            "each."
+        )
+    if len({s.is_sparse for s in summaries}) > 1:
+        raise ValueError(
+            "Some partitions of X are sparse matrices and some are not, expected one "
+            "kind."
+        )
+    return np.result_type(*(s.dtype for s in summaries))
