@@ -19,7 +19,7 @@ from sknn3._arrays import Home, cast
 from sknn3._blocks import BlockMap, row_blocks, select_rows, take_rows
 from sknn3._parallel import block_map
 
-# Labels are looked at in pieces of so many.
+# Labels are looked at in pieces of so many, counted in all columns.
 _PIECE = 2**20
 
 
@@ -39,14 +39,15 @@ def labels_of(y: Any) -> Any:
     return y if several else column_or_1d(y, warn=True)
 
 
-def _pieces(n_samples: int) -> Iterator[slice]:
-    for start in range(0, n_samples, _PIECE):
-        yield slice(start, start + _PIECE)
+def _pieces(labels: np.ndarray) -> Iterator[slice]:
+    n_rows = max(1, _PIECE // max(1, math.prod(labels.shape[1:])))
+    for start in range(0, len(labels), n_rows):
+        yield slice(start, start + n_rows)
 
 
 def _unique(values: np.ndarray) -> np.ndarray:
     """Tell the values there are, in the memory of a piece."""
-    found = [np.unique(values[rows]) for rows in _pieces(len(values))]
+    found = [np.unique(values[rows]) for rows in _pieces(values)]
     return np.unique(np.concatenate(found)) if found else values[:0]
 
 
@@ -88,10 +89,10 @@ class Classes:
     def encode(self, labels: Any) -> np.ndarray:
         """Turn labels into codes, in as few bytes as will do."""
         if self.multilabel:
-            codes = labels.astype(np.uint8)
+            codes = labels.astype(np.uint8, copy=False)
             return codes.toarray() if issparse(codes) else codes
         codes = np.empty(len(labels), np.min_scalar_type(len(self.values) - 1))
-        for rows in _pieces(len(labels)):
+        for rows in _pieces(labels):
             codes[rows] = np.searchsorted(self.values, labels[rows])
         return codes
 
@@ -115,7 +116,7 @@ class Classes:
         """
         shape = (len(self.values), 2) if self.multilabel else (1, len(self.values))
         counts = np.zeros(shape)
-        for rows in _pieces(len(codes)):
+        for rows in _pieces(codes):
             piece = codes[rows]
             w = np.ones(len(piece)) if weight is None else weight[rows]
             if self.multilabel:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -33,6 +35,24 @@ def test_classes_are_sorted_and_codes_point_at_them(y, values, piece, monkeypatc
     assert classes.values.tolist() == values
     assert classes.values[codes].tolist() == y
     assert not classes.multilabel
+
+
+@pytest.mark.parametrize("shape", [(200_000,), (2000, 100)])
+def test_labels_are_looked_at_in_the_memory_of_a_piece(shape, rng, monkeypatch):
+    monkeypatch.setattr(_samples, "_PIECE", 2**12)
+    labels, weight = rng.randint(0, 2, shape), np.ones(shape[0])
+    tracemalloc.start()
+    classes = Classes.of(labels)
+    codes = classes.encode(labels)
+    classes.count(codes, weight)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < codes.nbytes + 2**19
+
+
+def test_labels_that_are_codes_already_are_not_copied(rng):
+    labels = rng.randint(0, 2, (20, 3)).astype(np.uint8)
+    assert Classes.of(labels).encode(labels) is labels
 
 
 def test_codes_take_no_more_bytes_than_they_need():
