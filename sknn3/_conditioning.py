@@ -44,6 +44,9 @@ MAX_FEATURES_FULL = 1024
 MAX_PRODUCTS = 2 * 10**9
 ROWS_PER_FEATURE = 10
 
+# Of a block that is centred: a copy, in float64.
+MAX_ENTRIES = 2**20
+
 # What M adds to the covariance.  The penalty has a curvature of its own, alpha/S, and
 # the cost that of the covariance times the squared slope by a hidden unit's input, on
 # average about 1/20.  Chosen on eight data sets, scaled and not, of which none minds
@@ -222,8 +225,19 @@ def _sampled_blocks(samples: Samples, step: int) -> Iterator[tuple[Any, Any]]:
         weight = None if weight is None else weight[rows]
     n_rows = X.shape[0]
     weight = home.take_in(np.ones(n_rows) if weight is None else weight, dtype)
-    for rows in row_blocks(n_rows, on_host=home.is_host):
+    for rows in _moment_blocks(X, n_rows, on_host=home.is_host):
         yield cast(in_memory(take_rows(X, rows)), dtype, xp), weight[rows]
+
+
+def _moment_blocks(X: Any, n_rows: int, *, on_host: bool) -> Iterator[slice]:
+    """Cut rows into blocks, and those of many features further."""
+    step = max(1, MAX_ENTRIES // X.shape[1])
+    for rows in row_blocks(n_rows, on_host=on_host):
+        if issparse(X) or not on_host:
+            yield rows
+            continue
+        for start in range(rows.start, rows.stop, step):
+            yield slice(start, min(start + step, rows.stop))
 
 
 def _scatter(B: Any, w: Any, xp: Any, *, full: bool) -> Any:

@@ -193,6 +193,18 @@ def test_moments_take_the_memory_of_a_block(kind, container, rng):
     assert peak < 12e6  # X in float64 would be 48 MB
 
 
+def test_moments_of_many_features_take_no_more_memory(rng, monkeypatch):
+    monkeypatch.setattr(_conditioning, "MAX_ENTRIES", 2**17)
+    X = rng.standard_normal((3000, 1500))
+    tracemalloc.start()
+    variables = make(X, "diagonal", penalty=0.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5e6  # a block of X is 19 MB
+    assert_allclose(variables.mean, X.mean(axis=0), atol=1e-7)
+    assert_allclose(variables.scale, np.sqrt(1.3) * X.std(axis=0), rtol=1e-6)
+
+
 def test_large_means_are_no_obstacle(rng):
     X = rng.standard_normal((3000, 3))
     near, far = make(X, "full"), make(X + 1e7, "full")
