@@ -149,7 +149,7 @@ def outputs_of(
             wanted = finish(O, xp)
         wanted = wanted.T if wanted.ndim == 2 else wanted
         if result is None:
-            shape = n_samples, *wanted.shape[1:]
-            result = xp.empty(shape, dtype=wanted.dtype, device=home.device)
+            shape, there = (n_samples, *wanted.shape[1:]), Home.of(wanted)
+            result = there.xp.empty(shape, dtype=wanted.dtype, device=there.device)
         result[rows, ...] = wanted
     return result

@@ -623,12 +623,7 @@ class ThreeLayerNNClassifier(
             The class of the largest output; for multilabel targets an indicator
             matrix of the labels with a probability over 1/2.
         """
-        codes = self._outputs_of(X, self._codes, "predict")
-        if self.multilabel_:
-            return codes
-        labels = self.classes_[to_host(codes)]
-        # Strings are NumPy's alone.
-        return labels if labels.dtype.kind in "OSU" else Home.of(codes).take_in(labels)
+        return self._outputs_of(X, self._labels, "predict")
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Compute the outputs before their activation.
@@ -682,8 +677,14 @@ class ThreeLayerNNClassifier(
             X, lambda O, xp: xp.log(self._probabilities(O, xp)), "predict_log_proba"
         )
 
-    def _codes(self, O: Any, xp: Any) -> Any:
-        return decide(O, xp, n_classes=len(self.classes_), multilabel=self.multilabel_)
+    def _labels(self, O: Any, xp: Any) -> Any:
+        n_classes = len(self.classes_)
+        codes = decide(O, xp, n_classes=n_classes, multilabel=self.multilabel_)
+        if self.multilabel_:
+            return codes
+        labels = self.classes_[to_host(codes)]
+        # Strings are NumPy's alone.
+        return labels if labels.dtype.kind in "OSU" else Home.of(codes).take_in(labels)
 
     def _probabilities(self, O: Any, xp: Any) -> Any:
         if len(self.classes_) == 1:

@@ -447,6 +447,17 @@ def test_probabilities_are_positive_far_out(output_activation, data, request):
     assert_allclose(clf.predict_proba(far).sum(axis=1), 1)
 
 
+def test_predictions_of_classes_take_no_memory_but_their_own(rng):
+    X = rng.standard_normal((400_000, 1)).astype(np.float32)
+    clf = quick(tol=0.1).fit(X[:100], X[:100, 0] > 0)
+    tracemalloc.start()
+    y = clf.predict(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert y.dtype == bool
+    assert peak < 5 * y.nbytes  # positions of the classes take eight
+
+
 def test_predictions_survive_a_change_of_parameters(iris):
     X, y = iris
     clf = quick().fit(X, y)
