@@ -73,9 +73,9 @@ def select_rows(X: Any, rows: np.ndarray) -> Any:
 
 
 def _is_memory_map(X: Any) -> bool:
-    while isinstance(X, np.ndarray | memoryview):
-        X = X.base if isinstance(X, np.ndarray) else X.obj
-    return isinstance(X, mmap.mmap)
+    while X is not None and not isinstance(X, mmap.mmap):
+        X = getattr(X, "base", getattr(X, "obj", None))  # of arrays, of memoryviews
+    return X is not None
 
 
 def take_rows(X: Any, rows: slice) -> Any:
