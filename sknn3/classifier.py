@@ -310,8 +310,10 @@ class ThreeLayerNNClassifier(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.  C- or Fortran-ordered float64 and float32 arrays and CSR
-            matrices are read as they are; samples of weight zero and early stopping
-            take a copy of the rows to train on.
+            matrices are read as they are.  Where some samples have weight zero, and
+            for early stopping, the rows to train on are copied; those of a memory map
+            are looked up in each pass instead, so that the file may be larger than
+            the memory.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Classes, or an indicator matrix of 0 and 1 for multilabel targets.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -155,6 +155,8 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
     weights.  Where a fit or a score fails, so does the search, as `GridSearchCV` does
     with ``error_score="raise"``.  The budget is searched, so no warning says that it
     ended a fit.  In a pipeline, what comes before the search sees all the folds.
+    Folds are copied, of memory maps too: where these are larger than the memory, score
+    `ThreeLayerNNClassifier` on samples held out.
 
     Callbacks set on the search hear of its paths and of the refit; the passes inside
     are heard by those that propagate, as `ProgressBar` does.
