@@ -223,16 +223,16 @@ def _sampled_blocks(samples: Samples, step: int) -> Iterator[tuple[Any, Any]]:
         rows = slice(-samples.first_row % step, None, step)
         X = X[rows, :] if issparse(X) else take_rows(X, rows)
         weight = None if weight is None else weight[rows]
-    n_rows = X.shape[0]
-    weight = home.take_in(np.ones(n_rows) if weight is None else weight, dtype)
-    for rows in _moment_blocks(X, n_rows, on_host=home.is_host):
-        yield cast(in_memory(take_rows(X, rows)), dtype, xp), weight[rows]
+    for rows in _moment_blocks(X, on_host=home.is_host):
+        n_rows = rows.stop - rows.start
+        w = np.ones(n_rows) if weight is None else weight[rows]
+        yield cast(in_memory(take_rows(X, rows)), dtype, xp), home.take_in(w, dtype)
 
 
-def _moment_blocks(X: Any, n_rows: int, *, on_host: bool) -> Iterator[slice]:
+def _moment_blocks(X: Any, *, on_host: bool) -> Iterator[slice]:
     """Cut rows into blocks, and those of many features further."""
     step = max(1, MAX_ENTRIES // X.shape[1])
-    for rows in row_blocks(n_rows, on_host=on_host):
+    for rows in row_blocks(X.shape[0], on_host=on_host):
         if issparse(X) or not on_host:
             yield rows
             continue

@@ -93,7 +93,7 @@ _single_threaded_blas = _SingleThreadedBlas()
 
 # Where a block takes long, since its rows are on a disk for example, the others go on
 # until so many results wait for its.
-MAX_WAITING = 64
+MAX_WAITING = 16
 
 
 class _Share:
