@@ -17,9 +17,11 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
+from sknn3._samples import labels_of
 from sknn3.classifier import ThreeLayerNNClassifier
 from sknn3.dask._collections import as_rows, beside, persisted
-from sknn3.dask._partitions import Partitions, connected
+from sknn3.dask._connection import asked, connected
+from sknn3.dask._partitions import Partitions, count_right
 
 
 class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
@@ -90,7 +92,8 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     kept until the end of the fit.  A worker that is lost takes its partitions with it:
     dask computes them again if it knows how, so data that was scattered by hand cannot
     be had back.  One that joins takes part as soon as it holds partitions, which
-    ``client.rebalance()`` sees to.
+    ``client.rebalance()`` sees to.  While there are no workers a fit waits for some; a
+    second Ctrl-C does not wait for the end of the pass.
 
     Each thread of a worker takes a share of its partitions, so there should be as many
     as threads, or a few times as many.  In float32 blocks of rows are rounded, which
@@ -220,13 +223,16 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
             estimator is then as it was before.
         ConnectionError
             If the connection to the scheduler is lost.
+        RuntimeError
+            If data is lost that cannot be computed again.
 
         Warns
         -----
         ConvergenceWarning
             If training ended before it converged; the text says what to do.
         """  # noqa: E501 (numpydoc wants a type in a line)
-        run, outcome = self._fit(X, y, sample_weight, coefs_init, intercepts_init)
+        with connected(self._connection()):
+            run, outcome = self._fit(X, y, sample_weight, coefs_init, intercepts_init)
         self._warn_of(run, outcome)
         return self
 
@@ -237,15 +243,20 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         columns = [rows, beside(rows, y, "y", (1, 2))]
         if sample_weight is not None:
             columns.append(beside(rows, sample_weight, "sample_weight", (1,)))
-        with connected(client):
-            futures = persisted(client, columns)
         data = Partitions.present(
             client,
-            *futures,
+            *persisted(client, columns),
             class_weight=self.class_weight,
             name=type(self).__name__,
         )
+        if data.template.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X is said to have {self.n_features_in_} columns, but its partitions "
+                f"have {data.template.shape[1]}."
+            )
         self._check_classes(data.classes)
+        if columns[1].shape[1:] == (1,):
+            labels_of(np.empty((0, 1)))  # which warns of it
         return data
 
     def _connection(self) -> distributed.Client:
@@ -262,6 +273,10 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
             raise TypeError(
                 f"client={client!r} is asynchronous, expected one that waits for "
                 "results."
+            )
+        if client.status != "running":
+            raise ConnectionError(
+                f"client={client!r} is {client.status}, expected one that is connected."
             )
         return client
 
@@ -283,6 +298,12 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         local = ThreeLayerNNClassifier(**parameters)
         fitted = {k: v for k, v in vars(self).items() if k.endswith("_")}
         local.__dict__.update(fitted)
+        return local
+
+    def _network(self) -> ThreeLayerNNClassifier:
+        """Give what partitions are asked of, which have no names."""
+        local = self.to_local()
+        local.__dict__.pop("feature_names_in_", None)
         return local
 
     # ---------------------------------------------------------------- prediction
@@ -364,22 +385,37 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         float
             Share of the samples, by weight, whose labels are all as predicted.
         """  # noqa: E501 (numpydoc wants a type in a line)
+        check_is_fitted(self)
         rows = as_rows(X)
-        y = beside(rows, y, "y", (1, 2))
-        y = y[:, 0] if y.ndim == 2 and not self.multilabel_ else y
-        hits = self.predict(X) == y
-        hits = hits.all(axis=1) if hits.ndim == 2 else hits
-        if sample_weight is None:
-            return float(hits.mean().compute())
-        weight = beside(rows, sample_weight, "sample_weight", (1,))
-        return float(np.divide(*dask.compute((hits * weight).sum(), weight.sum())))
+        self._check_columns(X, rows, reset=False)
+        columns = [rows, beside(rows, y, "y", (1, 2))]
+        if sample_weight is not None:
+            columns.append(beside(rows, sample_weight, "sample_weight", (1,)))
+        parts = [column.to_delayed().ravel() for column in columns]
+        weights = parts[2] if len(parts) == 3 else [None] * len(parts[0])
+        network = dask.delayed(self._network())
+        sums = [
+            dask.delayed(count_right)(*of_partition, i, network)
+            for i, of_partition in enumerate(zip(*parts[:2], weights, strict=True))
+        ]
+        right, total = np.sum(self._computed(sums), axis=0)
+        if not total:
+            raise ValueError("X has no samples with a weight, expected at least one.")
+        return float(right / total)
+
+    def _computed(self, delayed: list[Any]) -> Any:
+        try:
+            client = self._connection()
+        except ValueError:  # there is none: by what else computes dask's collections
+            return dask.compute(*delayed)
+        with connected(client):
+            return asked(client, client.gather, client.compute(delayed))
 
     def _lazily(self, X: Any, method: str) -> da.Array:
         check_is_fitted(self)
         rows = as_rows(X)
         self._check_columns(X, rows, reset=False)
-        local = self.to_local()
-        local.__dict__.pop("feature_names_in_", None)  # partitions have no names
+        local = self._network()
         example = np.zeros((1, self.n_features_in_), local.theta1_.dtype)
         nothing = getattr(local, method)(example)[:0]
         return rows.map_blocks(

@@ -14,8 +14,11 @@ from distributed import Client, Future, futures_of
 def as_rows(X: Any) -> da.Array:
     """Take an array or a data frame as an array cut by rows only."""
     X = _as_array(X, "X")
-    if X.ndim != 2:
-        raise ValueError(f"X has {X.ndim} dimension(s), expected (n, d).")
+    if X.ndim != 2 or np.isnan(X.shape[1]):
+        raise ValueError(
+            f"X has the shape {X.shape}, expected (n, d), of which only n may be "
+            "unknown."
+        )
     if X.numblocks[1] > 1:
         raise ValueError(
             f"X has its columns in {X.numblocks[1]} chunks, expected rows in one piece:"
@@ -28,7 +31,8 @@ def beside(X: da.Array, y: Any, name: str, ndims: tuple[int, ...]) -> da.Array:
     """Take labels or weights in the partitions of X."""
     y = _as_array(y, name)
     if y.ndim not in ndims:
-        raise ValueError(f"{name} has {y.ndim} dimension(s), expected {ndims}.")
+        expected = " or ".join(map(str, ndims))
+        raise ValueError(f"{name} has {y.ndim} dimension(s), expected {expected}.")
     if y.ndim == 2 and y.numblocks[1] > 1:
         y = y.rechunk({1: -1})
     known = not np.isnan([X.shape[0], y.shape[0]]).any()  # dask's word for unknown
@@ -61,9 +65,22 @@ def _in_order(array: da.Array) -> list[Future]:
 def _as_array(values: Any, name: str) -> da.Array:
     if isinstance(values, da.Array):
         return values
-    if is_dask_collection(values) and hasattr(values, "to_dask_array"):
-        return values.to_dask_array()
+    if is_dask_collection(values) and hasattr(type(values), "to_dask_array"):
+        return _without_missing_numbers(values).map_partitions(np.asarray)
     raise TypeError(
         f"{name} is of type {type(values).__name__}, expected a dask array or a dask "
         "DataFrame or Series; see dask.array.from_array."
     )
+
+
+def _without_missing_numbers(values: Any) -> Any:
+    """Take columns of pandas' own numbers as floats, which say NaN and not NA."""
+    dtypes = values.to_frame().dtypes if values.ndim == 1 else values.dtypes
+    own = [
+        name
+        for name, dtype in dtypes.items()
+        if not isinstance(dtype, np.dtype) and dtype.kind in "biuf"
+    ]
+    if values.ndim == 1:
+        return values.astype(float) if own else values
+    return values.astype(dict.fromkeys(own, float)) if own else values

@@ -15,8 +15,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from distributed import Client, Future, wait
+from distributed import Client, Future
 from scipy.sparse import issparse
+from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
@@ -31,6 +32,7 @@ from sknn3._samples import (
     unit_of,
     warn_of_many_classes,
 )
+from sknn3.dask._connection import asked, settled
 from sknn3.dask._tree import Node, Sums, add_up, root
 
 # ------------------------------------------------------------- done by the workers
@@ -49,6 +51,7 @@ class Summary(NamedTuple):
 
     n_samples: int
     n_features: int
+    n_columns_of_y: int
     dtype: Any
     is_sparse: bool
     as_it_is: bool  # whether the network can read the rows as they are
@@ -95,12 +98,7 @@ def _receive(
     X: Any, y: Any, sample_weight: Any, number: int, name: str
 ) -> tuple[Received, Summary]:
     """Validate a partition; samples of weight zero count as absent."""
-    for what, rows in (("y", y), ("sample_weight", sample_weight)):
-        if rows is not None and rows.shape[0] != X.shape[0]:
-            raise ValueError(
-                f"Partition {number} has {X.shape[0]} rows in X and {rows.shape[0]} in "
-                f"{what}: rechunk one like the other."
-            )
+    _check_lengths(number, X, y, sample_weight)
     rows = _as_rows(X)
     refuse_unless_finite(rows, name)
     labels, weight, present = _labels(y), sample_weight, None
@@ -119,12 +117,36 @@ def _receive(
     summary = Summary(
         n_samples,
         rows.shape[1],
+        labels.shape[1] if labels.ndim == 2 else 1,
         rows.dtype,
         issparse(rows),
         rows is X,
         Classes.of(labels) if n_samples else None,
     )
     return Received(labels, weight, present), summary
+
+
+def _check_lengths(number: int, X: Any, y: Any, sample_weight: Any) -> None:
+    for what, rows in (("y", y), ("sample_weight", sample_weight)):
+        if rows is not None and rows.shape[0] != X.shape[0]:
+            raise ValueError(
+                f"Partition {number} has {X.shape[0]} rows in X and {rows.shape[0]} in "
+                f"{what}: rechunk one like the other."
+            )
+
+
+def count_right(
+    X: Any, y: Any, sample_weight: Any, number: int, network: Any
+) -> tuple[float, float]:
+    """Sum the weights of samples that a network is right about, and of all."""
+    _check_lengths(number, X, y, sample_weight)
+    total = X.shape[0] if sample_weight is None else sample_weight.sum()
+    if not total:  # of which accuracy_score says nothing
+        return 0.0, 0.0
+    right = accuracy_score(
+        y, network.predict(X), normalize=False, sample_weight=sample_weight
+    )
+    return float(right), float(total)
 
 
 def _labels(y: Any) -> Any:
@@ -208,21 +230,6 @@ def count_sums(samples: Samples) -> tuple[np.ndarray, float]:
 # ------------------------------------------------------------------------ done here
 
 
-@contextmanager
-def connected(client: Client) -> Iterator[None]:
-    """Say so if the connection to the cluster is what has gone wrong."""
-    try:
-        yield
-    except Exception as error:
-        if client.status == "running":
-            raise
-        raise ConnectionError(
-            f"The connection to the dask scheduler at {client.scheduler.address} was "
-            "lost: the estimator is as it was before. Connect a new client, and fit "
-            "again."
-        ) from error
-
-
 def each(
     client: Client,
     function: Callable[..., Any],
@@ -244,7 +251,7 @@ def each_where_it_is(
     last: tuple[Any, ...] = (),
 ) -> list[Future]:
     """Do so where the first of the entries are, which are large."""
-    holders = client.who_has(rows)
+    holders = asked(client, client.who_has, rows)
     return [
         client.submit(
             function,
@@ -290,22 +297,22 @@ class Partitions:
     ) -> Partitions:
         """Validate partitions and encode their labels, where they are."""
         weights = sample_weight if sample_weight is not None else [None] * len(X)
-        with connected(client):
-            wait(X)
-            pairs = each_where_it_is(
-                client, _receive, X, y, weights, range(len(X)), last=(name,)
-            )
-            received = each(client, _first, pairs)
-            summaries = client.gather(each(client, _second, pairs))
-            del pairs
+        pairs = each_where_it_is(
+            client,
+            _receive,
+            settled(client, X),
+            y,
+            weights,
+            range(len(X)),
+            last=(name,),
+        )
+        received = each(client, _first, pairs)
+        summaries = asked(client, client.gather, each(client, _second, pairs))
+        del pairs
         dtype = _common_dtype(summaries)
         if not all(s.as_it_is and s.dtype == dtype for s in summaries):
-            with connected(client):
-                X = each_where_it_is(client, _as_rows, X, last=(dtype,))
-        found = [s.classes for s in summaries if s.classes is not None]
-        if not found:
-            raise ValueError("No partition has a sample with a weight.")
-        classes = Classes.union(found)
+            X = each_where_it_is(client, _as_rows, X, last=(dtype,))
+        classes = _common_classes(summaries, weighted=sample_weight is not None)
         data = cls(
             client,
             X,
@@ -324,9 +331,10 @@ class Partitions:
 
     def times(self, class_weights: np.ndarray) -> Partitions:
         """Multiply weights by those of the classes."""
-        with connected(self.client):
-            parts = each(self.client, _weigh, self.parts, last=(class_weights,))
-            sizes = self.client.gather(each(self.client, _n_samples, parts))
+        parts = each(self.client, _weigh, self.parts, last=(class_weights,))
+        sizes = asked(
+            self.client, self.client.gather, each(self.client, _n_samples, parts)
+        )
         return replace(self, parts=parts, sizes=sizes).without_empty()
 
     def without_empty(self) -> Partitions:
@@ -377,41 +385,40 @@ class Partitions:
         """
         n_leaves = len(self.parts)
         first_rows = np.cumsum([0, *self.sizes]).tolist()
-        with connected(self.client):
-            futures = [
-                self.client.submit(
-                    _sum_parts,
-                    function,
-                    args,
-                    [(i, first_rows[i]) for i in leaves],
-                    [self.rows[i] for i in leaves],
-                    [self.parts[i] for i in leaves],
-                    unit=self.unit,
-                    n_leaves=n_leaves,
-                    pure=False,
-                    workers=worker,
-                    allow_other_workers=worker is not None,
-                )
-                for worker, leaves in self._shares()
-            ]
-            # Those of the sum before are let go after these are asked for: for 10 ms
-            # after a message, of which this makes one, the client saves up others.
-            self.last.append(futures)
-            sums: dict[Node, Sums] = {}
-            for share in self.client.gather(futures):
-                sums.update(share)
+        futures = [
+            self.client.submit(
+                _sum_parts,
+                function,
+                args,
+                [(i, first_rows[i]) for i in leaves],
+                [self.rows[i] for i in leaves],
+                [self.parts[i] for i in leaves],
+                unit=self.unit,
+                n_leaves=n_leaves,
+                pure=False,
+                workers=worker,
+                allow_other_workers=worker is not None,
+            )
+            for worker, leaves in self._shares()
+        ]
+        # Those of the sum before are let go after these are asked for: for 10 ms
+        # after a message, of which this makes one, the client saves up others.
+        self.last.append(futures)
+        sums: dict[Node, Sums] = {}
+        for share in asked(self.client, self.client.gather, futures):
+            sums.update(share)
         add_up(sums, n_leaves)
         return sums[root(n_leaves)]
 
     def _shares(self) -> Iterable[tuple[str | None, list[int]]]:
         """Deal the partitions to workers that hold them, a share for each thread."""
-        holders = self.client.who_has(self.rows)
+        holders = asked(self.client, self.client.who_has, self.rows)
         of_worker: dict[str | None, list[int]] = defaultdict(list)
         for i, future in enumerate(self.rows):
             # None, if it was lost and has to be computed again.
             workers = holders.get(future.key) or [None]
             of_worker[min(workers, key=lambda w: len(of_worker.get(w, ())))].append(i)
-        n_threads = self.client.nthreads()
+        n_threads = asked(self.client, self.client.nthreads)
         for worker, leaves in of_worker.items():
             n_shares = min(n_threads.get(worker, 1), len(leaves))
             for share in np.array_split(leaves, n_shares):
@@ -421,9 +428,8 @@ class Partitions:
         self, fraction: float, rng: np.random.RandomState
     ) -> tuple[Partitions, Partitions]:
         """Part off a share of the samples, of each class unless multilabel."""
-        with connected(self.client):
-            of_parts = each(self.client, _stratum_counts, self.parts)
-            counts = np.array(self.client.gather(of_parts))
+        of_parts = each(self.client, _stratum_counts, self.parts)
+        counts = np.array(asked(self.client, self.client.gather, of_parts))
         edges = np.cumsum(counts, axis=0)
         places: list[list[np.ndarray]] = [[] for _ in self.parts]
         for stratum, drawn in enumerate(draw_held_out(edges[-1], fraction, rng)):
@@ -446,15 +452,33 @@ def _n_samples(part: Part) -> int:
 
 
 def _common_dtype(summaries: list[Summary]) -> Any:
-    n_features = {s.n_features for s in summaries}
-    if len(n_features) > 1:
-        raise ValueError(
-            f"Partitions of X have {sorted(n_features)} columns, expected as many in "
-            "each."
-        )
+    _check_columns("X", {s.n_features for s in summaries})
     if len({s.is_sparse for s in summaries}) > 1:
         raise ValueError(
             "Some partitions of X are sparse matrices and some are not, expected one "
             "kind."
         )
     return np.result_type(*(s.dtype for s in summaries))
+
+
+def _common_classes(summaries: list[Summary], *, weighted: bool) -> Classes:
+    inhabited = [s for s in summaries if s.classes is not None]
+    if not inhabited:
+        where = "sample_weight is 0 for all samples" if weighted else "X has no rows"
+        raise ValueError(f"{where}, expected at least one to train on.")
+    _check_columns("y", {s.n_columns_of_y for s in inhabited})
+    found = [s.classes for s in inhabited if s.classes is not None]
+    if len({classes.values.dtype.kind in "OSTU" for classes in found}) > 1:
+        raise ValueError(
+            "y has strings in some partitions and numbers in others, expected classes "
+            "of one kind."
+        )
+    return Classes.union(found)
+
+
+def _check_columns(name: str, numbers: set[int]) -> None:
+    if len(numbers) > 1:
+        raise ValueError(
+            f"Partitions of {name} have {sorted(numbers)} columns, expected as many in "
+            "each."
+        )
