@@ -1,0 +1,478 @@
+"""What may come in on a cluster: as much as on this machine, and clear words else."""
+
+import asyncio
+import re
+import warnings
+from itertools import pairwise
+
+import dask
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from distributed import Client, LocalCluster
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
+
+from sknn3 import ThreeLayerNNClassifier
+from sknn3.dask import DaskThreeLayerNNClassifier
+
+ROWS = 300
+RNG = np.random.RandomState(0)
+X = RNG.standard_normal((ROWS, 4))
+y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
+LABELS = (X > 0).astype(int)
+FRAME = pd.DataFrame(X, columns=list("abcd"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def client():
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def cut(array, rows=100):
+    return da.from_array(array, chunks=(rows, *array.shape[1:]))
+
+
+def unknown(array, rows=100, kept=None):
+    """Partitions of so many rows, of which dask does not know how many are kept."""
+    kept = np.ones(len(array), bool) if kept is None else kept
+    return cut(array, rows)[cut(kept, rows)]
+
+
+def pieces(array, sizes):
+    """Partitions of these sizes, some of them 0."""
+    edges = np.cumsum([0, *sizes])
+    return da.concatenate(
+        [
+            da.from_array(array[a:b], chunks=(-1,) * array.ndim)
+            for a, b in pairwise(edges)
+        ]
+    )
+
+
+def in_second(array, function, **kwargs):
+    """Change the second partition."""
+
+    def of_block(block, block_info):
+        return function(block) if block_info[0]["chunk-location"][0] == 1 else block
+
+    return array.map_blocks(of_block, dtype=array.dtype, meta=array._meta, **kwargs)
+
+
+def frame(values, n=3):
+    return dd.from_pandas(values, npartitions=n)
+
+
+def make(cls=DaskThreeLayerNNClassifier, **params):
+    defaults = {"hidden_layer_size": 3, "max_iter": 4, "random_state": 0}
+    return cls(**defaults | params)
+
+
+def local(*args, **params):
+    return fitted(make(ThreeLayerNNClassifier, **params), *args)
+
+
+def net(*args, **params):
+    return fitted(make(**params), *args)
+
+
+def fitted(clf, *args):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return clf.fit(*args)
+
+
+def assert_same(a, b):
+    assert_allclose(a.theta1_, b.theta1_, rtol=0, atol=1e-10)
+    assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-10)
+    assert_array_equal(a.classes_, b.classes_)
+
+
+def attributes(clf):
+    return {name: value for name, value in vars(clf).items() if name.endswith("_")}
+
+
+# ------------------------------------------------------------------------- handled
+
+
+BY_CLASS = np.argsort(y, kind="stable")
+LAST = np.arange(ROWS) >= 100
+WEIGHT = np.where(LAST, 1.0, 0.0)
+
+HANDLED = {
+    "unknown": lambda: (unknown(X), unknown(y)),
+    "unknown X": lambda: (unknown(X), cut(y)),
+    "unknown y": lambda: (cut(X), unknown(y)),
+    "other chunks of y": lambda: (cut(X), cut(y, 77)),
+    "empty first": lambda: (pieces(X, [0, 0, 300]), pieces(y, [0, 0, 300])),
+    "empty middle": lambda: (pieces(X, [150, 0, 150]), pieces(y, [150, 0, 150])),
+    "empty last": lambda: (pieces(X, [150, 150, 0]), pieces(y, [150, 150, 0])),
+    "bool": lambda: (cut(X), cut(y > 0)),
+    "float": lambda: (cut(X), cut(y.astype(float))),
+    "labels": lambda: (cut(X), cut(LABELS)),
+    "sparse labels": lambda: (cut(X), cut(LABELS).map_blocks(sp.csr_matrix)),
+    "frame": lambda: (frame(FRAME), frame(pd.Series(y))),
+    "strings": lambda: (frame(FRAME), frame(pd.Series(np.array(["a", "b", "c"])[y]))),
+    "categories": lambda: (frame(FRAME), frame(pd.Series(y, dtype="category"))),
+    "pandas' integers": lambda: (frame(FRAME), frame(pd.Series(y, dtype="Int64"))),
+    "pandas' floats": lambda: (frame(FRAME.astype("Float64")), frame(pd.Series(y))),
+}
+
+
+@pytest.mark.parametrize("case", HANDLED)
+def test_data_in_partitions_of_all_kinds(case):
+    X_parts, y_parts = HANDLED[case]()
+    y_here = np.concatenate([np.asarray(_dense(b)) for b in _blocks(y_parts)])
+    expected, fit = local(X, y_here), net(X_parts, y_parts)
+    assert_same(fit, expected)
+    assert_array_equal(fit.predict(X_parts).compute(), expected.predict(X))
+    assert fit.score(X_parts, y_parts) == pytest.approx(expected.score(X, y_here))
+
+
+def _blocks(collection):
+    blocks = collection.to_delayed() if hasattr(collection, "to_delayed") else []
+    return dask.compute(*np.ravel(blocks))
+
+
+def _dense(block):
+    return block.toarray() if sp.issparse(block) else block
+
+
+def test_a_class_may_be_missing_from_partitions():
+    by_class = X[BY_CLASS], y[BY_CLASS]
+    assert_same(net(*map(cut, by_class)), local(*by_class))
+
+
+@pytest.mark.parametrize(
+    ("params", "weight"),
+    [
+        ({}, WEIGHT),
+        ({"class_weight": {0: 0, 1: 1, 2: 2}}, None),
+        ({"early_stopping": True, "validation_fraction": 0.8}, None),
+    ],
+)
+def test_partitions_may_lose_all_their_rows(params, weight):
+    arrays = [X[BY_CLASS], y[BY_CLASS]] + [weight] * (weight is not None)
+    expected = local(*arrays, **params)
+    fit = net(*(cut(array, 10) for array in arrays), **params)
+    assert_same(fit, expected)
+    assert fit.score(*(cut(array, 10) for array in arrays)) == pytest.approx(
+        expected.score(*arrays)
+    )
+
+
+def test_rows_may_be_filtered_away():
+    fit = net(unknown(X, kept=LAST), unknown(y, kept=LAST))
+    assert_same(fit, local(X[LAST], y[LAST]))
+    nothing = np.zeros(ROWS, bool)
+    for method in ("predict", "predict_proba"):
+        lazy = getattr(fit, method)(unknown(X, kept=nothing)).compute()
+        assert_array_equal(lazy, getattr(fit, method)(cut(X)).compute()[:0])
+    assert_array_equal(
+        fit.predict(unknown(X, kept=LAST)).compute(),
+        fit.predict(cut(X)).compute()[LAST],
+    )
+
+
+def test_partitions_in_float32_and_float64_are_float64():
+    mixed = in_second(cut(X), lambda block: block.astype(np.float32))
+    rounded = np.where((np.arange(ROWS) // 100 == 1)[:, None], X.astype(np.float32), X)
+    fit = net(mixed, cut(y))
+    assert fit.theta1_.dtype == np.float64
+    assert_same(fit, local(rounded, y))
+
+
+def test_a_column_of_classes_is_taken_with_a_warning():
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        fit = net(cut(X), cut(y[:, np.newaxis]))
+    assert_same(fit, local(X, y))
+    assert fit.score(cut(X), cut(y[:, np.newaxis])) == fit.score(cut(X), cut(y))
+
+
+def test_a_score_is_that_of_the_client_that_is_given(client):
+    fit = net(cut(X), cut(y), client=client)
+    expected = local(X, y).score(X, y)
+    assert fit.score(cut(X), cut(y)) == expected
+    assert fit.set_params(client=None).score(cut(X), cut(y)) == expected
+
+
+# ------------------------------------------------------------------------- refused
+
+
+def _with(value, row=150):
+    changed = X.copy()
+    changed[row, 1] = value
+    return cut(changed)
+
+
+def _columns(block):
+    return block[:, :2]
+
+
+LENGTHS = np.arange(ROWS) // 10 != 15  # ten rows are missing in the second
+STRINGS = FRAME.assign(a="u")
+MISSING = FRAME.assign(a=pd.array([1, None] * 150, dtype="Int64"))
+
+REFUSED = {
+    "NumPy X": (lambda: (X, cut(y)), TypeError, "X is of type ndarray, expected a da"),
+    "NumPy y": (lambda: (cut(X), y), TypeError, "y is of type ndarray, expected a da"),
+    "NumPy weight": (
+        lambda: (cut(X), cut(y), WEIGHT),
+        TypeError,
+        "sample_weight is of type ndarray",
+    ),
+    "no y": (lambda: (cut(X), None), TypeError, "y is of type NoneType, expected"),
+    "delayed": (lambda: (dask.delayed(X), cut(y)), TypeError, "X is of type Delayed"),
+    "1-D": (lambda: (cut(X[:, 0]), cut(y)), ValueError, r"X has the shape \(300,\)"),
+    "3-D y": (
+        lambda: (cut(X), cut(y[:, None, None])),
+        ValueError,
+        r"y has 3 dimension\(s\), expected 1 or 2",
+    ),
+    "unknown columns": (
+        lambda: (da.from_delayed(dask.delayed(X), (300, np.nan), float), cut(y)),
+        ValueError,
+        r"X has the shape .*nan.*only n may be unknown",
+    ),
+    "columns in chunks": (
+        lambda: (da.from_array(X, chunks=(100, 2)), cut(y)),
+        ValueError,
+        r"columns in 2 chunks.* X.rechunk\(\{1: -1\}\)",
+    ),
+    "unknown numbers": (
+        lambda: (unknown(X), unknown(y, 150)),
+        ValueError,
+        r"3 partitions and y 2.*expected as many.*compute_chunk_sizes",
+    ),
+    "frames": (
+        lambda: (frame(FRAME), frame(pd.Series(y), 2)),
+        ValueError,
+        r"3 partitions and y 2.*to_dask_array\(lengths=True\)",
+    ),
+    "unknown lengths": (
+        lambda: (unknown(X), unknown(y, kept=LENGTHS)),
+        ValueError,
+        "Partition 1 has 100 rows in X and 90 in y: rechunk",
+    ),
+    "unknown lengths of weights": (
+        lambda: (unknown(X), unknown(y), unknown(WEIGHT, kept=LENGTHS)),
+        ValueError,
+        "Partition 1 has 100 rows in X and 90 in sample_weight",
+    ),
+    "length of weights": (
+        lambda: (cut(X), cut(y), cut(WEIGHT[:200])),
+        ValueError,
+        "X has 300 rows and sample_weight 200, expected as many",
+    ),
+    "2-D weights": (
+        lambda: (cut(X), cut(y), cut(X)),
+        ValueError,
+        r"sample_weight has 2 dimension\(s\), expected 1",
+    ),
+    "negative weights": (
+        lambda: (cut(X), cut(y), cut(-WEIGHT)),
+        ValueError,
+        "Negative values in data passed to `sample_weight`",
+    ),
+    "no weights": (
+        lambda: (cut(X), cut(y), cut(0 * WEIGHT)),
+        ValueError,
+        "sample_weight is 0 for all samples, expected at least one",
+    ),
+    "NaN weights": (
+        lambda: (cut(X), cut(y), cut(WEIGHT * np.nan)),
+        ValueError,
+        "Input sample_weight contains NaN",
+    ),
+    "no rows": (
+        lambda: (unknown(X, kept=y > 9), unknown(y, kept=y > 9)),
+        ValueError,
+        "X has no rows, expected at least one",
+    ),
+    "NaN": (
+        lambda: (_with(np.nan), cut(y)),
+        ValueError,
+        "Input X contains NaN.\nDaskThreeLayerNNClassifier does not accept",
+    ),
+    "inf": (lambda: (_with(np.inf), cut(y)), ValueError, "Input X contains infinity"),
+    "NA": (
+        lambda: (frame(MISSING), frame(pd.Series(y))),
+        ValueError,
+        "Input X contains NaN",
+    ),
+    "strings": (
+        lambda: (frame(STRINGS), frame(pd.Series(y))),
+        ValueError,
+        "could not convert string to float: 'u'",
+    ),
+    "categories": (
+        lambda: (frame(STRINGS.astype({"a": "category"})), frame(pd.Series(y))),
+        ValueError,
+        "could not convert string to float: 'u'",
+    ),
+    "NaN in y": (
+        lambda: (cut(X), cut(np.where(LENGTHS, y, np.nan))),
+        ValueError,
+        "Input y contains NaN",
+    ),
+    "NA in y": (
+        lambda: (frame(FRAME), frame(pd.Series(MISSING["a"]))),
+        ValueError,
+        "Input y contains NaN",
+    ),
+    "continuous y": (
+        lambda: (cut(X), cut(X[:, 0])),
+        ValueError,
+        "Unknown label type: continuous. Expected classes in y",
+    ),
+    "columns of classes": (
+        lambda: (cut(X), cut(np.stack([y, y], axis=1))),
+        ValueError,
+        "y has several columns with more than two values",
+    ),
+    "strings and numbers": (
+        lambda: (cut(X), in_second(cut(y), lambda block: block.astype(str))),
+        ValueError,
+        "y has strings in some partitions and numbers in others",
+    ),
+    "columns of a partition of y": (
+        lambda: (cut(X), in_second(cut(LABELS), _columns)),
+        ValueError,
+        r"Partitions of y have \[2, 4\] columns, expected as many",
+    ),
+    "columns of a partition": (
+        lambda: (in_second(cut(X), _columns), cut(y)),
+        ValueError,
+        r"Partitions of X have \[2, 4\] columns, expected as many",
+    ),
+    "columns of all partitions": (
+        lambda: (cut(X).map_blocks(_columns, dtype=float), cut(y)),
+        ValueError,
+        "X is said to have 4 columns, but its partitions have 2",
+    ),
+    "sparse and dense": (
+        lambda: (in_second(cut(X), sp.csr_array), cut(y)),
+        ValueError,
+        "Some partitions of X are sparse matrices and some are not, expected one kind",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_other_data_is_refused(case):
+    arrays, error, words = REFUSED[case]
+    before = net(cut(X), cut(y))
+    for clf in (make(), before):
+        left = attributes(clf)
+        with pytest.raises(error) as raised:
+            clf.fit(*arrays())
+        assert re.search(words, str(raised.value)), raised.value
+        assert attributes(clf).keys() == left.keys()
+        assert all(value is left[name] for name, value in attributes(clf).items())
+
+
+@pytest.mark.parametrize(
+    ("params", "arrays", "words"),
+    [
+        ({"output_activation": "softmax"}, (X, LABELS), "softmax.*y is multilabel"),
+        ({"class_weight": {0: 0, 1: 0, 2: 0}}, (X, y), "nor 0 for all samples"),
+        ({"class_weight": {7: 0}}, (X, y), "class_weight={7: 0}: The classes"),
+        ({"client": "tcp://a:1"}, (X, y), "'client' parameter.*distributed.client.Cl"),
+    ],
+)
+def test_parameters_that_do_not_go_with_the_data(params, arrays, words):
+    clf = make(**params)
+    with pytest.raises(ValueError, match=words):
+        clf.fit(*map(cut, arrays))
+    assert not attributes(clf)
+
+
+def test_a_warm_start_is_from_the_same_problem():
+    clf = net(cut(X), cut(y), warm_start=True)
+    before = attributes(clf)
+    with pytest.raises(ValueError, match="continues with the same classes"):
+        clf.fit(cut(X), cut(y + 1))
+    with pytest.raises(ValueError, match="X has 3 features"):
+        clf.fit(cut(X[:, :3]), cut(y))
+    assert all(value is before[name] for name, value in attributes(clf).items())
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        (lambda: (da.from_array(X, chunks=(100, 2)), cut(y)), r"rechunk\(\{1: -1\}\)"),
+        (lambda: (unknown(X), unknown(y, 150)), "3 partitions and y 2"),
+        (lambda: (unknown(X), unknown(y, kept=LENGTHS)), "Partition 1 has 100 rows"),
+        (lambda: (cut(X[:, :3]), cut(y)), "X has 3 features"),
+        (lambda: (cut(X), cut(LABELS)), "mix of multilabel-indicator and"),
+        (lambda: (cut(X[:0]), cut(y[:0])), "no samples with a weight"),
+        (lambda: (_with(np.nan), cut(y)), "Input X contains NaN"),
+    ],
+)
+def test_a_score_is_of_data_like_that_of_a_fit(arrays, words):
+    clf = net(cut(X), cut(y))
+    with pytest.raises(ValueError, match=words):
+        clf.score(*arrays())
+
+
+def test_predictions_are_for_columns_like_those_of_a_fit():
+    clf = net(frame(FRAME), frame(pd.Series(y)))
+    with pytest.raises(ValueError, match="must be in the same order"):
+        clf.predict(frame(FRAME[list("dcba")]))
+    with pytest.raises(ValueError, match=r"rechunk\(\{1: -1\}\)"):
+        clf.predict(da.from_array(X, chunks=(100, 2)))
+    with pytest.raises(TypeError, match="X is of type ndarray"):
+        clf.predict(X)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        assert clf.predict(cut(X)).compute().shape == (ROWS,)
+
+
+# ------------------------------------------------------------------------- clients
+
+
+def test_a_client_that_is_closed(client):
+    closed = Client(client.cluster, set_as_default=False)
+    closed.close()
+    with pytest.raises(ConnectionError, match=r"client=.* is closed, expected one"):
+        make(client=closed).fit(cut(X), cut(y))
+
+
+def test_a_client_that_is_asynchronous():
+    async def fit():
+        async with (
+            LocalCluster(
+                n_workers=0, processes=False, dashboard_address=":0", asynchronous=True
+            ) as cluster,
+            Client(cluster, asynchronous=True, set_as_default=False) as client,
+        ):
+            make(client=client).fit(cut(X), cut(y))
+
+    with pytest.raises(TypeError, match="is asynchronous, expected one that waits"):
+        asyncio.run(fit())
+
+
+def test_no_client_at_all(client, monkeypatch):
+    """Predictions need none."""
+    fit, expected = net(cut(X), cut(y)), local(X, y)
+
+    def none():
+        raise ValueError("No global client found and no address provided")
+
+    monkeypatch.setattr("distributed.get_client", none)
+    with pytest.raises(ValueError, match="there is none: make one with"):
+        make().fit(cut(X), cut(y))
+    assert fit.score(cut(X), cut(y)) == expected.score(X, y)
+
+
+def test_a_client_that_is_no_default_one(client):
+    with Client(client.cluster, set_as_default=False) as other:
+        assert_same(net(cut(X), cut(y), client=other), local(X, y))
