@@ -9,7 +9,7 @@ import pytest
 from numpydoc.docscrape import NumpyDocString
 
 PUBLIC = ["sknn3", "sknn3.network", "sknn3.gradient_check", "sknn3.datasets"]
-PUBLIC += ["sknn3.display", "sknn3.onnx"]
+PUBLIC += ["sknn3.display", "sknn3.onnx", "sknn3.dask"]
 
 
 def public_module(value):

@@ -8,7 +8,7 @@ import pytest
 import sknn3
 
 PUBLIC = ["sknn3", "sknn3.network", "sknn3.gradient_check", "sknn3.datasets"]
-PUBLIC += ["sknn3.display", "sknn3.onnx"]
+PUBLIC += ["sknn3.display", "sknn3.onnx", "sknn3.dask"]
 API_PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 
 
