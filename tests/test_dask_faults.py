@@ -232,7 +232,7 @@ def test_a_worker_that_joins_late_changes_nothing(run):
 
             assert_same(disturbed(join).fit(X, array(y_here)), calm)
             of.scale(1)
-            while len(pids(client)) > 1:
+            while len(client.nthreads()) > 1:
                 time.sleep(0.05)
             assert_same(disturbed(join_and_share).fit(X, array(y_here)), calm)
     """)

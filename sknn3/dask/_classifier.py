@@ -106,9 +106,9 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     >>> from sknn3.dask import DaskThreeLayerNNClassifier
     >>> from sknn3.datasets import load_digits20
     >>> X, y = load_digits20(return_X_y=True)
-    >>> X = da.from_array(X, chunks=(1250, -1))
+    >>> X = da.from_array(X.astype("float32"), chunks=(1250, -1))
     >>> y = da.from_array(y, chunks=1250)
-    >>> with Client(processes=False, dashboard_address=None) as client:
+    >>> with Client(processes=False, dashboard_address=":0") as client:
     ...     clf = DaskThreeLayerNNClassifier(tol=1e-3, random_state=0).fit(X, y)
     ...     accuracy = clf.score(X, y)
     >>> round(accuracy, 2)
