@@ -37,13 +37,14 @@ IMPORTS = {
     "dask._tree": set(),
     "dask._collections": set(),
     "dask._connection": set(),
+    "dask._work": {"_blocks", "_parallel", "_samples", "dask._tree"},
     "dask._partitions": {
         "_arrays",
-        "_blocks",
         "_parallel",
         "_samples",
         "dask._connection",
         "dask._tree",
+        "dask._work",
     },
     "dask._classifier": {
         "_samples",
@@ -51,6 +52,7 @@ IMPORTS = {
         "dask._collections",
         "dask._connection",
         "dask._partitions",
+        "dask._work",
     },
     "onnx": {"classifier", "classifier_cv"},
     "_blocks": set(),

@@ -21,7 +21,8 @@ from sknn3._samples import labels_of
 from sknn3.classifier import ThreeLayerNNClassifier
 from sknn3.dask._collections import as_rows, beside, persisted
 from sknn3.dask._connection import asked, connected
-from sknn3.dask._partitions import Partitions, count_right
+from sknn3.dask._partitions import Partitions
+from sknn3.dask._work import count_right
 
 
 class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):

@@ -1,8 +1,6 @@
 """Samples in partitions on the workers of a cluster, and sums over them.
 
-Three kinds of things are there for each partition: its rows as the user has them, its
-labels as they came, for a moment, and the codes and weights that they become.  What
-comes here is small: classes, numbers of rows, sums.
+What comes here is small: classes, numbers of rows, sums.
 """
 
 from __future__ import annotations
@@ -12,21 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from distributed import Client, Future
-from scipy.sparse import issparse
-from sklearn.metrics import accuracy_score
-from sklearn.utils import check_array
-from sklearn.utils.validation import _check_sample_weight
 
 from sknn3._arrays import HOST, Home
-from sknn3._blocks import Selection, refuse_unless_finite
 from sknn3._parallel import block_map
 from sknn3._samples import (
     Classes,
-    Samples,
     draw_held_out,
     raise_no_class_weight,
     unit_of,
@@ -34,200 +26,20 @@ from sknn3._samples import (
 )
 from sknn3.dask._connection import asked, settled
 from sknn3.dask._tree import Node, Sums, add_up, root
-
-# ------------------------------------------------------------- done by the workers
-
-
-class Received(NamedTuple):
-    """Labels and weights of the rows that have a weight, and which these are (all)."""
-
-    labels: Any
-    weight: np.ndarray | None
-    rows: np.ndarray | None
-
-
-class Summary(NamedTuple):
-    """What is to be known of a partition before all are known."""
-
-    n_samples: int
-    n_features: int
-    n_columns_of_y: int
-    dtype: Any
-    is_sparse: bool
-    as_it_is: bool  # whether the network can read the rows as they are
-    classes: Classes | None  # none without rows
-
-
-class Part(NamedTuple):
-    """Codes and weights, and the rows they belong to (all)."""
-
-    classes: Classes
-    codes: np.ndarray
-    weight: np.ndarray | None
-    rows: np.ndarray | None
-
-    def take(self, rows: np.ndarray) -> Part:
-        """Select samples."""
-        return Part(
-            self.classes,
-            self.codes[rows],
-            None if self.weight is None else self.weight[rows],
-            rows if self.rows is None else self.rows[rows],
-        )
-
-
-def _as_rows(X: Any, dtype: Any = None) -> Any:
-    """Rows as the network reads them."""
-    X = check_array(
-        X,
-        accept_sparse="csr",
-        dtype=dtype or [np.float64, np.float32],
-        ensure_all_finite=False,
-        ensure_min_samples=0,
-        input_name="X",
-    )
-    # What came by the network may start at any byte, and NumPy would copy it for each
-    # product.
-    if issparse(X):
-        aligned = X.data.flags.aligned and X.indices.flags.aligned
-        return X if aligned else X.copy()
-    return np.require(X, requirements="A")
-
-
-def _receive(
-    X: Any, y: Any, sample_weight: Any, number: int, name: str
-) -> tuple[Received, Summary]:
-    """Validate a partition; samples of weight zero count as absent."""
-    _check_lengths(number, X, y, sample_weight)
-    rows = _as_rows(X)
-    refuse_unless_finite(rows, name)
-    labels, weight, present = _labels(y), sample_weight, None
-    if weight is not None and len(weight):
-        weight = _check_sample_weight(
-            weight,
-            labels,
-            dtype=np.float64,
-            ensure_non_negative=True,
-            allow_all_zero_weights=True,
-        )
-        if not weight.all():
-            present = np.flatnonzero(weight)
-            labels, weight = labels[present], weight[present]
-    n_samples = labels.shape[0]
-    summary = Summary(
-        n_samples,
-        rows.shape[1],
-        labels.shape[1] if labels.ndim == 2 else 1,
-        rows.dtype,
-        issparse(rows),
-        rows is X,
-        Classes.of(labels) if n_samples else None,
-    )
-    return Received(labels, weight, present), summary
-
-
-def _check_lengths(number: int, X: Any, y: Any, sample_weight: Any) -> None:
-    for what, rows in (("y", y), ("sample_weight", sample_weight)):
-        if rows is not None and rows.shape[0] != X.shape[0]:
-            raise ValueError(
-                f"Partition {number} has {X.shape[0]} rows in X and {rows.shape[0]} in "
-                f"{what}: rechunk one like the other."
-            )
-
-
-def count_right(
-    X: Any, y: Any, sample_weight: Any, number: int, network: Any
-) -> tuple[float, float]:
-    """Sum the weights of samples that a network is right about, and of all."""
-    _check_lengths(number, X, y, sample_weight)
-    total = X.shape[0] if sample_weight is None else sample_weight.sum()
-    if not total:  # of which accuracy_score says nothing
-        return 0.0, 0.0
-    right = accuracy_score(
-        y, network.predict(X), normalize=False, sample_weight=sample_weight
-    )
-    return float(right), float(total)
-
-
-def _labels(y: Any) -> Any:
-    y = check_array(
-        y,
-        accept_sparse="csr",
-        ensure_2d=False,
-        dtype=None,
-        ensure_min_samples=0,
-        input_name="y",
-    )
-    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-
-
-def _first(pair: tuple[Any, Any]) -> Any:
-    return pair[0]
-
-
-def _second(pair: tuple[Any, Any]) -> Any:
-    return pair[1]
-
-
-def _encode(received: Received, classes: Classes) -> Part:
-    labels, weight, rows = received
-    return Part(classes, classes.encode(labels), weight, rows)
-
-
-def _weigh(part: Part, class_weights: np.ndarray) -> Part:
-    """Multiply by the weights of classes, and drop samples that lose all of theirs."""
-    numbered = Samples(np.arange(len(part.codes)), part.classes, part.codes)
-    weighed = replace(numbered, weight=part.weight).times(class_weights)
-    return part.take(weighed.X)._replace(weight=weighed.weight)
-
-
-def _stratum_counts(part: Part) -> np.ndarray:
-    strata, n_strata = part.classes.strata(part.codes)
-    return np.bincount(strata, minlength=n_strata)
-
-
-def _select(part: Part, places: list[np.ndarray], held_out: bool) -> Part:
-    """Take the samples that are held out, by their places in strata, or the others."""
-    strata, _ = part.classes.strata(part.codes)
-    selected = np.full(len(part.codes), not held_out)
-    for stratum, of_stratum in enumerate(places):
-        selected[np.flatnonzero(strata == stratum)[of_stratum]] = held_out
-    return part.take(np.flatnonzero(selected))
-
-
-def _sum_parts(
-    function: Callable[..., Sums],
-    args: tuple[Any, ...],
-    leaves: list[tuple[int, int]],
-    rows: list[Any],
-    parts: list[Part],
-    *,
-    unit: float,
-    n_leaves: int,
-) -> dict[Node, Sums]:
-    """Add the sums of some partitions, as far as the tree allows."""
-    sums: dict[Node, Sums] = {}
-    # One thread of BLAS each: the cluster's threads are enough, and sums the same.
-    with block_map(1):
-        for (leaf, first_row), X, part in zip(leaves, rows, parts, strict=True):
-            samples = Samples(
-                X if part.rows is None else Selection(X, part.rows),
-                part.classes,
-                part.codes,
-                part.weight,
-                first_row=first_row,
-            ).in_unit(unit)
-            sums[0, leaf] = function(samples, *args)
-            add_up(sums, n_leaves)
-    return sums
-
-
-def count_sums(samples: Samples) -> tuple[np.ndarray, float]:
-    """Count classes, and sum weights."""
-    return samples.counts, samples.total_weight
-
-
-# ------------------------------------------------------------------------ done here
+from sknn3.dask._work import (
+    Summary,
+    as_rows,
+    count_sums,
+    encode,
+    first,
+    receive,
+    second,
+    select,
+    size_of,
+    stratum_counts,
+    sum_parts,
+    weigh,
+)
 
 
 def each(
@@ -299,24 +111,24 @@ class Partitions:
         weights = sample_weight if sample_weight is not None else [None] * len(X)
         pairs = each_where_it_is(
             client,
-            _receive,
+            receive,
             settled(client, X),
             y,
             weights,
             range(len(X)),
             last=(name,),
         )
-        received = each(client, _first, pairs)
-        summaries = asked(client, client.gather, each(client, _second, pairs))
+        received = each(client, first, pairs)
+        summaries = asked(client, client.gather, each(client, second, pairs))
         del pairs
         dtype = _common_dtype(summaries)
         if not all(s.as_it_is and s.dtype == dtype for s in summaries):
-            X = each_where_it_is(client, _as_rows, X, last=(dtype,))
+            X = each_where_it_is(client, as_rows, X, last=(dtype,))
         classes = _common_classes(summaries, weighted=sample_weight is not None)
         data = cls(
             client,
             X,
-            each(client, _encode, received, last=(classes,)),
+            each(client, encode, received, last=(classes,)),
             [s.n_samples for s in summaries],
             classes,
             np.empty((0, summaries[0].n_features), dtype),
@@ -331,9 +143,9 @@ class Partitions:
 
     def times(self, class_weights: np.ndarray) -> Partitions:
         """Multiply weights by those of the classes."""
-        parts = each(self.client, _weigh, self.parts, last=(class_weights,))
+        parts = each(self.client, weigh, self.parts, last=(class_weights,))
         sizes = asked(
-            self.client, self.client.gather, each(self.client, _n_samples, parts)
+            self.client, self.client.gather, each(self.client, size_of, parts)
         )
         return replace(self, parts=parts, sizes=sizes).without_empty()
 
@@ -387,7 +199,7 @@ class Partitions:
         first_rows = np.cumsum([0, *self.sizes]).tolist()
         futures = [
             self.client.submit(
-                _sum_parts,
+                sum_parts,
                 function,
                 args,
                 [(i, first_rows[i]) for i in leaves],
@@ -428,7 +240,7 @@ class Partitions:
         self, fraction: float, rng: np.random.RandomState
     ) -> tuple[Partitions, Partitions]:
         """Part off a share of the samples, of each class unless multilabel."""
-        of_parts = each(self.client, _stratum_counts, self.parts)
+        of_parts = each(self.client, stratum_counts, self.parts)
         counts = np.array(asked(self.client, self.client.gather, of_parts))
         edges = np.cumsum(counts, axis=0)
         places: list[list[np.ndarray]] = [[] for _ in self.parts]
@@ -440,15 +252,11 @@ class Partitions:
         n_held_out = [sum(map(len, of_part)) for of_part in places]
 
         def selected(sizes: list[int], *, held_out: bool) -> Partitions:
-            parts = each(self.client, _select, self.parts, places, last=(held_out,))
+            parts = each(self.client, select, self.parts, places, last=(held_out,))
             return replace(self, parts=parts, sizes=sizes).without_empty()
 
         n_left = [n - m for n, m in zip(self.sizes, n_held_out, strict=True)]
         return selected(n_left, held_out=False), selected(n_held_out, held_out=True)
-
-
-def _n_samples(part: Part) -> int:
-    return len(part.codes)
 
 
 def _common_dtype(summaries: list[Summary]) -> Any:
