@@ -1,6 +1,8 @@
 """The estimator on a cluster of two processes, against the one on this machine."""
 
+import functools
 import gc
+import math
 import pickle
 import time
 import warnings
@@ -18,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.dask import DaskThreeLayerNNClassifier
-from sknn3.dask._tree import add_up, root
+from sknn3.dask._sums import add, pairs_of, rounded
 
 Local, Net = ThreeLayerNNClassifier, DaskThreeLayerNNClassifier
 
@@ -194,28 +196,19 @@ def test_the_sum_is_the_same_to_the_bit_wherever_partitions_are(client, large):
     assert spread.loss_curve_ == elsewhere.loss_curve_
 
 
-@pytest.mark.parametrize("n_leaves", [1, 2, 3, 7, 8, 13])
-def test_a_tree_is_the_same_whoever_adds(n_leaves, rng):
-    leaves = (
-        rng.standard_normal((n_leaves, 3))
-        * 10.0 ** rng.randint(-8, 8, n_leaves)[:, None]
+@pytest.mark.parametrize("n_terms", [1, 2, 13, 200])
+def test_sums_are_those_of_exact_numbers_in_any_order(n_terms, rng):
+    terms = rng.standard_normal((n_terms, 50)) * 10.0 ** rng.randint(
+        -6, 6, (n_terms, 1)
     )
-    totals = []
-    for n_holders in (1, 2, 3, n_leaves):
-        holder = rng.randint(0, n_holders, n_leaves)
-        everything = {}
-        for who in range(n_holders):
-            held = {
-                (0, i): (leaves[i],) for i in np.flatnonzero(holder == who).tolist()
-            }
-            add_up(held, n_leaves)
-            everything |= held
-        add_up(everything, n_leaves)
-        assert set(everything) == {root(n_leaves)}
-        totals.append(everything[root(n_leaves)][0])
-    for total in totals:
-        assert_array_equal(total, totals[0])
-    assert_allclose(totals[0], leaves.sum(axis=0), rtol=1e-6)
+    expected = [math.fsum(column) for column in terms.T]
+    assert n_terms < 13 or (terms.sum(axis=0) != expected).any()
+    for n_shares in (1, 2, 3, n_terms):
+        shares = [
+            functools.reduce(add, [pairs_of((term,)) for term in share])
+            for share in np.array_split(rng.permutation(terms), min(n_shares, n_terms))
+        ]
+        assert_array_equal(rounded(shares)[0], expected)
 
 
 # ------------------------------------------------------------------ what comes back

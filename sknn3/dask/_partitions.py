@@ -25,7 +25,7 @@ from sknn3._samples import (
     warn_of_many_classes,
 )
 from sknn3.dask._connection import asked, settled
-from sknn3.dask._tree import Node, Sums, add_up, root
+from sknn3.dask._sums import Sums, rounded
 from sknn3.dask._work import (
     Summary,
     as_rows,
@@ -195,32 +195,26 @@ class Partitions:
 
         The same to the bit, wherever the partitions are.
         """
-        n_leaves = len(self.parts)
         first_rows = np.cumsum([0, *self.sizes]).tolist()
         futures = [
             self.client.submit(
                 sum_parts,
                 function,
                 args,
-                [(i, first_rows[i]) for i in leaves],
-                [self.rows[i] for i in leaves],
-                [self.parts[i] for i in leaves],
-                unit=self.unit,
-                n_leaves=n_leaves,
+                [first_rows[i] for i in share],
+                [self.rows[i] for i in share],
+                [self.parts[i] for i in share],
+                self.unit,
                 pure=False,
                 workers=worker,
                 allow_other_workers=worker is not None,
             )
-            for worker, leaves in self._shares()
+            for worker, share in self._shares()
         ]
         # Those of the sum before are let go after these are asked for: for 10 ms
         # after a message, of which this makes one, the client saves up others.
         self.last.append(futures)
-        sums: dict[Node, Sums] = {}
-        for share in asked(self.client, self.client.gather, futures):
-            sums.update(share)
-        add_up(sums, n_leaves)
-        return sums[root(n_leaves)]
+        return rounded(asked(self.client, self.client.gather, futures))
 
     def _shares(self) -> Iterable[tuple[str | None, list[int]]]:
         """Deal the partitions to workers that hold them, a share for each thread."""
@@ -231,9 +225,9 @@ class Partitions:
             workers = holders.get(future.key) or [None]
             of_worker[min(workers, key=lambda w: len(of_worker.get(w, ())))].append(i)
         n_threads = asked(self.client, self.client.nthreads)
-        for worker, leaves in of_worker.items():
-            n_shares = min(n_threads.get(worker, 1), len(leaves))
-            for share in np.array_split(leaves, n_shares):
+        for worker, held in of_worker.items():
+            n_shares = min(n_threads.get(worker, 1), len(held))
+            for share in np.array_split(held, n_shares):
                 yield worker, share.tolist()
 
     def split(

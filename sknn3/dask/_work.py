@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn.utils.validation import _check_sample_weight
 from sknn3._blocks import Selection, refuse_unless_finite
 from sknn3._parallel import block_map
 from sknn3._samples import Classes, Samples
-from sknn3.dask._tree import Node, Sums, add_up
+from sknn3.dask._sums import Pairs, Sums, add, pairs_of
 
 
 class Received(NamedTuple):
@@ -182,28 +183,26 @@ def select(part: Part, places: list[np.ndarray], held_out: bool) -> Part:
 def sum_parts(
     function: Callable[..., Sums],
     args: tuple[Any, ...],
-    leaves: list[tuple[int, int]],
+    first_rows: list[int],
     rows: list[Any],
     parts: list[Part],
-    *,
     unit: float,
-    n_leaves: int,
-) -> dict[Node, Sums]:
-    """Add the sums of some partitions, as far as the tree allows."""
-    sums: dict[Node, Sums] = {}
+) -> Pairs:
+    """Add what the function says of some partitions."""
+
+    def say(first_row: int, X: Any, part: Part) -> Pairs:
+        samples = Samples(
+            X if part.rows is None else Selection(X, part.rows),
+            part.classes,
+            part.codes,
+            part.weight,
+            first_row=first_row,
+        )
+        return pairs_of(function(samples.in_unit(unit), *args))
+
     # One thread of BLAS each: the cluster's threads are enough, and sums the same.
-    with block_map(1):
-        for (leaf, first_row), X, part in zip(leaves, rows, parts, strict=True):
-            samples = Samples(
-                X if part.rows is None else Selection(X, part.rows),
-                part.classes,
-                part.codes,
-                part.weight,
-                first_row=first_row,
-            ).in_unit(unit)
-            sums[0, leaf] = function(samples, *args)
-            add_up(sums, n_leaves)
-    return sums
+    with block_map(1), np.errstate(over="ignore", invalid="ignore"):
+        return reduce(add, map(say, first_rows, rows, parts))
 
 
 def count_sums(samples: Samples) -> tuple[np.ndarray, float]:
