@@ -17,6 +17,7 @@ else to do; minima are the steadier ones where it has.
 import argparse
 import asyncio
 import json
+import logging
 import os
 import platform
 import socket
@@ -128,7 +129,11 @@ def distant_cluster(n_workers: int, delay: float, rate: float) -> Iterator[Clien
     ports = free_ports(2 * n_workers + 1)
     behind, in_front = ports[:n_workers], ports[n_workers:-1]
     with ExitStack() as stack:
-        cluster = stack.enter_context(LocalCluster(n_workers=0, dashboard_address=":0"))
+        cluster = stack.enter_context(
+            LocalCluster(
+                n_workers=0, dashboard_address=":0", silence_logs=logging.ERROR
+            )
+        )
         client = stack.enter_context(Client(cluster))
         scheduler = int(cluster.scheduler_address.rpartition(":")[2])
         doors = [(ports[-1], scheduler, True)]
@@ -144,7 +149,6 @@ def distant_cluster(n_workers: int, delay: float, rate: float) -> Iterator[Clien
             stack.enter_context(worker_behind(ports[-1], door=a, port=b))
         client.wait_for_workers(n_workers, timeout=60)
         yield client
-        client.retire_workers()
 
 
 @contextmanager
@@ -161,7 +165,7 @@ def worker_behind(scheduler: int, *, door: int, port: int) -> Iterator[None]:
     try:
         yield
     finally:
-        worker.terminate()
+        worker.kill()  # it would look for its scheduler first
         worker.wait()
 
 
@@ -294,10 +298,11 @@ def make_data(
 def timed_sums(
     samples: Samples, params: np.ndarray, architecture: Architecture
 ) -> tuple[Any, ...]:
-    """Add who computed, and for how long."""
-    start = perf_counter()
+    """Add who computed, for how long, and how long of that on a processor."""
+    start, of_thread = perf_counter(), time.thread_time()
     cost, gradient = loss_sums(samples, params, architecture)
-    return [(os.getpid(), perf_counter() - start)], cost, gradient
+    spent = np.array([perf_counter() - start, time.thread_time() - of_thread])
+    return [(os.getpid(), spent)], cost, gradient
 
 
 def time_passes(data: Partitions, n_hidden: int, n_turns: int) -> Row:
@@ -311,13 +316,13 @@ def time_passes(data: Partitions, n_hidden: int, n_turns: int) -> Row:
         start = perf_counter()
         times, _, _ = data.sum(timed_sums, params, architecture)
         wall = perf_counter() - start
-        of_worker: dict[int, float] = defaultdict(float)
+        of_worker: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(2))
         for worker, spent in times:
             of_worker[worker] += spent
-        slowest = max(of_worker.values())
-        turns.append((wall, slowest, wall - slowest))
+        slowest, processor = np.max([*of_worker.values()], axis=0)
+        turns.append((wall, slowest, wall - slowest, processor))
     milliseconds = 1e3 * np.array(turns[2:])
-    wall, slowest, overhead = np.median(milliseconds, axis=0).tolist()
+    wall, slowest, overhead, processor = np.median(milliseconds, axis=0).tolist()
     return {
         "rows": data.n_samples,
         "features": n_features,
@@ -329,6 +334,7 @@ def time_passes(data: Partitions, n_hidden: int, n_turns: int) -> Row:
         "ms a pass": wall,
         "least": milliseconds[:, 0].min().item(),
         "slowest worker": slowest,
+        "its processor": processor,
         "its least": milliseconds[:, 1].min().item(),
         "overhead": overhead,
         "least overhead": milliseconds[:, 2].min().item(),
@@ -375,13 +381,16 @@ def measure_speedup(quick: bool) -> Iterator[Row]:
                     n = n_rows // 10 if quick else n_rows
                     data = make_data(client, n, n_features, dtype, 4)
                     times = time_passes(data, n_hidden, 3 if quick else 7)
-                walls.append([times["ms a pass"], times["least"]])
+                walls.append(
+                    [times[k] for k in ("ms a pass", "least", "its processor")]
+                )
                 yield {"memory": name, "workers": n_workers} | times
-            medians, least = zip(*walls, strict=True)
+            medians, least, processor = zip(*walls, strict=True)
             yield {
                 "memory": name,
                 "speed-up": medians[0] / medians[1],
                 "of the least": least[0] / least[1],
+                "of processor time": processor[0] / processor[1],
             }
 
 
@@ -472,8 +481,8 @@ def work_of(row: Row) -> np.ndarray:
 
 
 def seconds_of(rows: list[Row]) -> list[float]:
-    """Seconds that the slowest worker computed."""
-    return [row["its least"] / 1e3 for row in rows]
+    """Seconds of a processor that the slowest worker took."""
+    return [row["its processor"] / 1e3 for row in rows]
 
 
 def fit(terms: list[np.ndarray], seconds: list[float]) -> tuple[np.ndarray, str]:
