@@ -24,7 +24,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
@@ -42,7 +41,6 @@ from sknn3._objective import Architecture, loss_sums
 from sknn3._samples import Samples
 from sknn3.dask._collections import persisted
 from sknn3.dask._partitions import Partitions
-from sknn3.dask._tree import add_up
 
 Row = dict[str, Any]
 N_CLASSES = 10
@@ -296,13 +294,17 @@ def make_data(
 
 
 def timed_sums(
-    samples: Samples, params: np.ndarray, architecture: Architecture
+    samples: Samples, params: np.ndarray, architecture: Architecture, workers: list[int]
 ) -> tuple[Any, ...]:
-    """Add who computed, for how long, and how long of that on a processor."""
+    """Add how long each worker computed, and how long of that on a processor."""
     start, of_thread = perf_counter(), time.thread_time()
     cost, gradient = loss_sums(samples, params, architecture)
-    spent = np.array([perf_counter() - start, time.thread_time() - of_thread])
-    return [(os.getpid(), spent)], cost, gradient
+    spent = np.zeros((len(workers), 2))
+    spent[workers.index(os.getpid())] = (
+        perf_counter() - start,
+        time.thread_time() - of_thread,
+    )
+    return spent, cost, gradient
 
 
 def time_passes(data: Partitions, n_hidden: int, n_turns: int) -> Row:
@@ -311,15 +313,13 @@ def time_passes(data: Partitions, n_hidden: int, n_turns: int) -> Row:
     n_params = n_hidden * (n_features + 1) + N_CLASSES * (n_hidden + 1)
     params = np.random.default_rng(0).standard_normal(n_params) / 10
     architecture = Architecture(n_hidden, "logistic", "softmax")
+    workers = sorted(data.client.run(os.getpid).values())
     turns = []
     for _ in range(n_turns + 2):
         start = perf_counter()
-        times, _, _ = data.sum(timed_sums, params, architecture)
+        spent, _, _ = data.sum(timed_sums, params, architecture, workers)
         wall = perf_counter() - start
-        of_worker: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(2))
-        for worker, spent in times:
-            of_worker[worker] += spent
-        slowest, processor = np.max([*of_worker.values()], axis=0)
+        slowest, processor = spent.max(axis=0)
         turns.append((wall, slowest, wall - slowest, processor))
     milliseconds = 1e3 * np.array(turns[2:])
     wall, slowest, overhead, processor = np.median(milliseconds, axis=0).tolist()
@@ -330,7 +330,7 @@ def time_passes(data: Partitions, n_hidden: int, n_turns: int) -> Row:
         "dtype": data.template.dtype.name,
         "partitions": len(data.parts),
         "weights": n_params,
-        **dict(zip(("tasks", "sums"), messages(data), strict=True)),
+        "tasks": len([*data._shares()]),  # noqa: SLF001 (one for each share)
         "ms a pass": wall,
         "least": milliseconds[:, 0].min().item(),
         "slowest worker": slowest,
@@ -339,14 +339,6 @@ def time_passes(data: Partitions, n_hidden: int, n_turns: int) -> Row:
         "overhead": overhead,
         "least overhead": milliseconds[:, 2].min().item(),
     }
-
-
-def messages(data: Partitions) -> tuple[int, int]:
-    """Count the tasks of a pass, and the gradients that they send."""
-    shares = [dict.fromkeys(((0, i) for i in of), (0,)) for _, of in data._shares()]  # noqa: SLF001 (who has what)
-    for share in shares:
-        add_up(share, len(data.parts))
-    return len(shares), sum(map(len, shares))
 
 
 # ------------------------------------------------------------------------ sections
@@ -451,8 +443,7 @@ def model_of(report: dict[str, Any]) -> Row:
     model |= dict(zip(TRAFFIC, constants.tolist(), strict=True))
     model["errors of overheads"] = errors
     for row in report.get("distance", []):
-        bytes_sent = 8 * row["weights"] * (row["tasks"] + row["sums"])
-        away = 4 * row["ms one way"] + bytes_sent / row["MB a second"] / 1e3
+        away = 4 * row["ms one way"] + bytes_of(row) / row["MB a second"] / 1e3
         row["foreseen"] = (
             row["slowest worker"] + away + 1e3 * float(traffic_of(row) @ constants)
         )
@@ -463,14 +454,20 @@ def model_of(report: dict[str, Any]) -> Row:
     return model
 
 
-TRAFFIC = ("s a pass", "s a task", "s a partition", "s a byte out", "s a byte in")
+TRAFFIC = ("s a pass", "s a task", "s a partition", "s a byte", "s a weight added")
 
 
 def traffic_of(row: Row) -> np.ndarray:
     """How much there is of each of these."""
-    n_bytes = 8 * row["weights"]
-    out, back = n_bytes * row["tasks"], n_bytes * row["sums"]
-    return np.array([1, row["tasks"], row["partitions"], out, back])
+    n_tasks, n_partitions = row["tasks"], row["partitions"]
+    added = (n_partitions / n_tasks + n_tasks) * row["weights"]  # there, and here
+    return np.array([1, n_tasks, n_partitions, bytes_of(row), added])
+
+
+def bytes_of(row: Row) -> int:
+    """Weights out and sums back, these with what rounding lost if there was any."""
+    numbers = 2 if row["partitions"] == row["tasks"] else 3
+    return row["tasks"] * numbers * 8 * row["weights"]
 
 
 def work_of(row: Row) -> np.ndarray:

@@ -96,9 +96,9 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     ``client.rebalance()`` sees to.  While there are no workers a fit waits for some; a
     second Ctrl-C does not wait for the end of the pass.
 
-    Each thread of a worker takes a share of its partitions, so there should be as many
-    as threads, or a few times as many.  In float32 blocks of rows are rounded, which
-    another cut of the rows does differently.
+    Each thread of a worker takes a share of its partitions, so there should be at least
+    as many as threads.  In float32 blocks of rows are rounded, which another cut of the
+    rows does differently.
 
     Examples
     --------
