@@ -278,6 +278,29 @@ def test_persisted_data_is_read_as_it_is(client, large):
     assert [f.key for f in seen[0]] == [f.key for f in seen[1]]
 
 
+def test_partitions_that_are_still_computed_are_not_brought_together(client, large):
+    """Nor does it leave copies of them on other workers."""
+    from sknn3.dask import _partitions
+
+    def slowly(X, dtype=None):
+        time.sleep(0.3)
+        return as_rows(X, dtype)
+
+    as_rows, lengths = _partitions.as_rows, []
+    sum_ = _partitions.Partitions.sum
+
+    def spy(self, *args):
+        shares = self._shares()
+        lengths.extend(len(leaves) for worker, leaves in shares if worker is None)
+        return sum_(self, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_partitions, "as_rows", slowly)
+        patch.setattr(_partitions.Partitions, "sum", spy)
+        fitted(quick(), cut(large[0].astype(int)), cut(large[1]))
+    assert set(lengths) == {1}
+
+
 def test_not_fitted(client, iris):
     with pytest.raises(NotFittedError):
         Net().predict(cut(iris[0]))

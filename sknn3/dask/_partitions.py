@@ -221,12 +221,13 @@ class Partitions:
         holders = asked(self.client, self.client.who_has, self.rows)
         of_worker: dict[str | None, list[int]] = defaultdict(list)
         for i, future in enumerate(self.rows):
-            # None, if it was lost and has to be computed again.
+            # None, if it is still to be computed, or again: no share brings such
+            # partitions together in one place.
             workers = holders.get(future.key) or [None]
             of_worker[min(workers, key=lambda w: len(of_worker.get(w, ())))].append(i)
         n_threads = asked(self.client, self.client.nthreads)
         for worker, held in of_worker.items():
-            n_shares = min(n_threads.get(worker, 1), len(held))
+            n_shares = min(n_threads.get(worker, len(held)), len(held))
             for share in np.array_split(held, n_shares):
                 yield worker, share.tolist()
 
