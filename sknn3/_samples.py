@@ -248,6 +248,8 @@ def unit_of(mean_weight: float) -> float:
 
     Lest losses leave the range of float32; a power of 2, so that nothing is rounded.
     """
+    if not math.isfinite(mean_weight):
+        raise ValueError("The sum of sample_weight times class_weight overflows.")
     return 2.0 ** math.floor(math.log2(mean_weight))
 
 

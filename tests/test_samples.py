@@ -253,6 +253,16 @@ def test_weights_whose_products_vanish_are_refused():
         )
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+@pytest.mark.parametrize(
+    ("weight", "class_weight"), [(1e308, None), (1e200, {1: 1e200}), (None, {1: 1e308})]
+)
+def test_weights_whose_sum_overflows_are_refused(weight, class_weight):
+    weight = None if weight is None else np.full(4, weight)
+    with pytest.raises(ValueError, match="sample_weight times class_weight overflows"):
+        Samples.present(np.ones((4, 1)), np.array([0, 1, 1, 1]), weight, class_weight)
+
+
 def test_a_split_parts_rows_labels_and_weights_alike(rng):
     X = np.arange(20.0).reshape(-1, 1)
     samples = Samples(X, *coded(np.repeat([0, 1], 10)), np.arange(1.0, 21))
