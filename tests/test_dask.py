@@ -257,6 +257,32 @@ def test_nothing_is_left_on_the_cluster(client, large):
     assert not wanted() - before
 
 
+def test_a_fit_that_fails_leaves_no_data_on_the_cluster(client, large):
+    def fail_at_the_last(block):
+        if len(block) < 700:
+            raise OSError("no such block")
+        return block
+
+    def bytes_wanted():
+        return client.run_on_scheduler(
+            lambda dask_scheduler: sum(
+                max(0, task.nbytes)
+                for task in dask_scheduler.tasks.values()
+                if task.who_wants and task.state == "memory"
+            )
+        )
+
+    before = bytes_wanted()
+    X, y = map(cut, large)
+    with pytest.raises(OSError, match="no such block"):
+        quick().fit(X.map_blocks(fail_at_the_last, meta=np.empty((0, 0))), y)
+    block = 700 * 12 * 8
+    deadline = time.monotonic() + 10
+    while bytes_wanted() - before > block / 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert bytes_wanted() - before < block / 2  # summaries, which errors still hold
+
+
 def test_persisted_data_is_read_as_it_is(client, large):
     """No second copy of X is on the workers."""
     X, y = client.persist(

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from traceback import clear_frames
 from typing import Any
 
 from distributed import CancelledError, Client, Future
@@ -26,6 +27,9 @@ def connected(client: Client) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        # The client keeps errors, which keep the frames they went through, which would
+        # keep the futures of the fit, and so its data on the workers.
+        clear_frames(error.__traceback__)
         if _is_disconnection(client, error):
             raise ConnectionError(
                 f"The connection to the dask scheduler at {address} was lost: the "
