@@ -6,6 +6,7 @@ import math
 import pickle
 import time
 import warnings
+from copy import copy
 
 import dask.array as da
 import dask.dataframe as dd
@@ -229,6 +230,7 @@ def test_attributes_are_numpys_and_give_a_local_network(client, large):
 def test_the_client_is_shared_by_copies_and_not_saved(client, iris):
     net = fitted(quick(client=client), *map(cut, iris))
     assert clone(net).client is client
+    assert copy(net).client is client
     again = pickle.loads(pickle.dumps(net))
     assert again.client is None
     assert_array_equal(

@@ -179,6 +179,11 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         cloned.client = self.client
         return cloned
 
+    def __copy__(self) -> DaskThreeLayerNNClassifier:
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"client": None}
 
