@@ -92,15 +92,18 @@ _single_threaded_blas = _SingleThreadedBlas()
 
 
 # Where a block takes long, since its rows are on a disk for example, the others go on
-# until so many results wait for its.
-MAX_WAITING = 16
+# until so many results for each thread wait for its.
+WAITING_PER_THREAD = 8
 
 
 class _Share:
     """The blocks of a pass: whoever is free takes the next, results come in order."""
 
-    def __init__(self, function: Callable[[Any], Any], blocks: Iterable[Any]) -> None:
+    def __init__(
+        self, function: Callable[[Any], Any], blocks: Iterable[Any], n_threads: int
+    ) -> None:
         self.function = function
+        self.max_waiting = WAITING_PER_THREAD * n_threads
         self.todo = deque(enumerate(blocks))
         self.done: dict[int, Any] = {}
         self.n_taken = 0
@@ -124,7 +127,7 @@ class _Share:
 
     def is_full(self) -> bool:
         """Tell whether enough results wait for their turn."""
-        return len(self.done) >= MAX_WAITING
+        return len(self.done) >= self.max_waiting
 
     def await_turn(self) -> None:
         """Wait for the result of a helper that all others wait for."""
@@ -176,7 +179,7 @@ class _Crew:
         self, function: Callable[[Any], Any], blocks: Iterable[Any]
     ) -> Iterator[Any]:
         """Map over blocks in order; only results out of turn stay in memory."""
-        share = _Share(function, blocks)
+        share = _Share(function, blocks, 1 + len(self._helpers))
         self._ask_to_join(share, len(self._helpers))
         try:
             for _ in share.work():

@@ -67,7 +67,7 @@ class Classes:
         """Tell the classes in the labels of a classification problem."""
         if labels.ndim == 2:
             values = _unique(labels.data if issparse(labels) else labels)
-            if not np.isin(values, (0, 1)).all():
+            if labels.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
                 _refuse_unless_classes(labels)
                 raise ValueError(
                     f"y is a matrix of the values {values.tolist()}, expected 0 and 1 "

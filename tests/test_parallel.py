@@ -91,7 +91,8 @@ def test_few_results_wait_for_a_slow_block(by_whom):
     with threadpool_limits(2, user_api="blas"), block_map(2) as map_blocks:
         assert list(map_blocks(produce, range(300))) == list(range(300))
     assert len(set(workers[100:])) == 2  # both go on
-    assert _parallel.MAX_WAITING <= n_done_meanwhile <= _parallel.MAX_WAITING + 2
+    expected = 2 * _parallel.WAITING_PER_THREAD
+    assert expected <= n_done_meanwhile <= expected + 2
 
 
 def test_maps_may_overlap_or_be_given_up():

@@ -102,6 +102,8 @@ def test_a_column_is_taken_with_a_warning():
         ([0.5, 1.5], "Unknown label type: continuous"),
         ([1.0, 1.5], "Unknown label type: continuous"),
         ([[0.5, 1.5], [1.0, 1.0]], "Unknown label type: continuous"),
+        (np.array([0, 1], object), "Unknown label type: unknown"),
+        (np.array([[0, 1], [1, 1]], object), "Unknown label type: unknown"),
     ],
 )
 def test_what_is_no_classification_is_refused(y, message):

@@ -180,6 +180,7 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         return cloned
 
     def __copy__(self) -> DaskThreeLayerNNClassifier:
+        # By default by way of what is saved, which has no client.
         copied = type(self).__new__(type(self))
         copied.__dict__.update(self.__dict__)
         return copied
