@@ -8,6 +8,7 @@ import time
 import warnings
 from copy import copy
 
+import dask
 import dask.array as da
 import dask.dataframe as dd
 import numpy as np
@@ -327,6 +328,31 @@ def test_partitions_that_are_still_computed_are_not_brought_together(client, lar
         patch.setattr(_partitions.Partitions, "sum", spy)
         fitted(quick(), cut(large[0].astype(int)), cut(large[1]))
     assert set(lengths) == {1}
+
+
+@pytest.mark.parametrize("method", ["fit", "score"])
+def test_what_x_and_y_have_in_common_is_read_once(
+    client, large, tmp_path, caplog, method
+):
+    def read(i):
+        (tmp_path / f"{method}-{i}-{time.monotonic_ns()}").touch()
+        return np.column_stack(large)[i::4]
+
+    shape = len(large[0]) // 4, large[0].shape[1] + 1
+    table = da.concatenate(
+        [
+            da.from_delayed(dask.delayed(read)(i), shape, dtype=np.float64)
+            for i in range(4)
+        ]
+    )
+    X, y = table[:, :-1], table[:, -1]
+    net = fitted(quick(), *map(cut, large))
+    if method == "fit":
+        fitted(net, X, y)
+    else:
+        assert net.score(X, y) > 0.3
+    assert len(list(tmp_path.iterdir())) == 4
+    assert not [r for r in caplog.records if r.levelname in ("WARNING", "ERROR")]
 
 
 def test_not_fitted(client, iris):

@@ -222,6 +222,11 @@ LENGTHS = np.arange(ROWS) // 10 != 15  # ten rows are missing in the second
 STRINGS = FRAME.assign(a="u")
 MISSING = FRAME.assign(a=pd.array([1, None] * 150, dtype="Int64"))
 
+
+def _with_a_word(block):
+    return np.where(block == block[0, 0], "u", block)
+
+
 REFUSED = {
     "NumPy X": (lambda: (X, cut(y)), TypeError, "X is of type ndarray, expected a da"),
     "NumPy y": (lambda: (cut(X), y), TypeError, "y is of type ndarray, expected a da"),
@@ -312,10 +317,20 @@ REFUSED = {
     "strings": (
         lambda: (frame(STRINGS), frame(pd.Series(y))),
         ValueError,
-        "could not convert string to float: 'u'",
+        "X has columns that are no numbers: {'a': 'str",
     ),
     "categories": (
         lambda: (frame(STRINGS.astype({"a": "category"})), frame(pd.Series(y))),
+        ValueError,
+        "X has columns that are no numbers: {'a': 'category'}. Leave them out",
+    ),
+    "dates": (
+        lambda: (frame(FRAME.assign(a=pd.Timestamp(0))), frame(pd.Series(y))),
+        ValueError,
+        "X has columns that are no numbers: {'a': 'datetime64",
+    ),
+    "words as objects": (
+        lambda: (cut(X.astype(object)).map_blocks(_with_a_word), cut(y)),
         ValueError,
         "could not convert string to float: 'u'",
     ),

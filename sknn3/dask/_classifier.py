@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any, ClassVar
 
-import dask
 import dask.array as da
 import distributed
 import numpy as np
@@ -395,28 +394,35 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         check_is_fitted(self)
         rows = as_rows(X)
         self._check_columns(X, rows, reset=False)
-        columns = [rows, beside(rows, y, "y", (1, 2))]
+        y = beside(rows, y, "y", (1, 2))
+        weight: tuple[Any, Any] = (None, None)
         if sample_weight is not None:
-            columns.append(beside(rows, sample_weight, "sample_weight", (1,)))
-        parts = [column.to_delayed().ravel() for column in columns]
-        weights = parts[2] if len(parts) == 3 else [None] * len(parts[0])
-        network = dask.delayed(self._network())
-        sums = [
-            dask.delayed(count_right)(*of_partition, i, network)
-            for i, of_partition in enumerate(zip(*parts[:2], weights, strict=True))
-        ]
-        right, total = np.sum(self._computed(sums), axis=0)
+            weight = beside(rows, sample_weight, "sample_weight", (1,)), "i"
+        sums = da.blockwise(
+            count_right,
+            "is",
+            *(rows, "ij"),
+            *(y, "ik"[: y.ndim]),
+            *weight,
+            *(da.arange(rows.numblocks[0], chunks=1), "i"),
+            network=self._network(),
+            new_axes={"s": 2},
+            adjust_chunks={"i": 1},
+            align_arrays=False,
+            meta=np.empty((0, 2)),
+        )
+        right, total = self._computed(sums).sum(axis=0)
         if not total:
             raise ValueError("X has no samples with a weight, expected at least one.")
         return float(right / total)
 
-    def _computed(self, delayed: list[Any]) -> Any:
+    def _computed(self, array: da.Array) -> np.ndarray:
         try:
             client = self._connection()
         except ValueError:  # there is none: by what else computes dask's collections
-            return dask.compute(*delayed)
+            return array.compute()
         with connected(client):
-            return asked(client, client.gather, client.compute(delayed))
+            return asked(client, client.gather, client.compute(array))
 
     def _lazily(self, X: Any, method: str) -> da.Array:
         check_is_fitted(self)

@@ -13,6 +13,7 @@ from distributed import Client, Future, futures_of
 
 def as_rows(X: Any) -> da.Array:
     """Take an array or a data frame as an array cut by rows only."""
+    _refuse_words(X)
     X = _as_array(X, "X")
     if X.ndim != 2 or np.isnan(X.shape[1]):
         raise ValueError(
@@ -69,8 +70,26 @@ def _as_array(values: Any, name: str) -> da.Array:
         return _without_missing_numbers(values).map_partitions(np.asarray)
     raise TypeError(
         f"{name} is of type {type(values).__name__}, expected a dask array or a dask "
-        "DataFrame or Series; see dask.array.from_array."
+        "DataFrame or Series: see dask.array.from_array and dask.dataframe.from_pandas;"
+        " for data on this machine there is to_local()."
     )
+
+
+def _refuse_words(X: Any) -> None:
+    """Refuse columns of a data frame that are no numbers, before any is read."""
+    if not hasattr(type(X), "dtypes"):
+        return
+    words = {
+        name: str(dtype)
+        for name, dtype in X.dtypes.items()
+        # NumPy's objects may be numbers; pandas' own strings and categories say so too.
+        if dtype.kind not in ("biufO" if isinstance(dtype, np.dtype) else "biuf")
+    }
+    if words:
+        raise ValueError(
+            f"X has columns that are no numbers: {words}. Leave them out, or encode "
+            "them."
+        )
 
 
 def _without_missing_numbers(values: Any) -> Any:

@@ -121,17 +121,23 @@ def _check_lengths(number: int, X: Any, y: Any, sample_weight: Any) -> None:
 
 
 def count_right(
-    X: Any, y: Any, sample_weight: Any, number: int, network: Any
-) -> tuple[float, float]:
+    X: Any, y: Any, sample_weight: Any, number: np.ndarray, network: Any
+) -> np.ndarray:
     """Sum the weights of samples that a network is right about, and of all."""
-    _check_lengths(number, X, y, sample_weight)
+    X, y = _the_block(X), _the_block(y)
+    _check_lengths(number.item(), X, y, sample_weight)
     total = X.shape[0] if sample_weight is None else sample_weight.sum()
     if not total:  # of which accuracy_score says nothing
-        return 0.0, 0.0
+        return np.zeros((1, 2))
     right = accuracy_score(
         y, network.predict(X), normalize=False, sample_weight=sample_weight
     )
-    return float(right), float(total)
+    return np.array([[right, total]])
+
+
+def _the_block(blocks: Any) -> Any:
+    """Take the one block there is along the columns from dask's list of them."""
+    return blocks[0] if isinstance(blocks, list) else blocks
 
 
 def _labels(y: Any) -> Any:
