@@ -321,6 +321,7 @@ class Samples:
     map_blocks: BlockMap = map
 
     @classmethod
+    @np.errstate(over="ignore")  # which `unit_of` sees
     def present(
         cls, X: Any, y: Any, sample_weight: np.ndarray | None, class_weight: Any
     ) -> Samples:

@@ -334,6 +334,11 @@ REFUSED = {
         ValueError,
         "could not convert string to float: 'u'",
     ),
+    "weights that overflow": (
+        lambda: (cut(X), cut(y), cut(np.full(len(y), 1e308))),
+        ValueError,
+        "The sum of sample_weight times class_weight overflows",
+    ),
     "NaN in y": (
         lambda: (cut(X), cut(np.where(LENGTHS, y, np.nan))),
         ValueError,

@@ -255,7 +255,6 @@ def test_weights_whose_products_vanish_are_refused():
         )
 
 
-@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 @pytest.mark.parametrize(
     ("weight", "class_weight"), [(1e308, None), (1e200, {1: 1e200}), (None, {1: 1e308})]
 )

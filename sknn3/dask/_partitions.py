@@ -214,7 +214,10 @@ class Partitions:
         # Those of the sum before are let go after these are asked for: for 10 ms
         # after a message, of which this makes one, the client saves up others.
         self.last.append(futures)
-        return rounded(asked(self.client, self.client.gather, futures))
+        shares = asked(self.client, self.client.gather, futures)
+        # Whoever asks looks at what comes out.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return rounded(shares)
 
     def _shares(self) -> Iterable[tuple[str | None, list[int]]]:
         """Deal the partitions to workers that hold them, a share for each thread."""
