@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 
 from sknn3._samples import labels_of
 from sknn3.classifier import ThreeLayerNNClassifier
-from sknn3.dask._collections import as_rows, beside, persisted
+from sknn3.dask._collections import beside, persisted, rows_of
 from sknn3.dask._connection import asked, connected
 from sknn3.dask._partitions import Partitions
 from sknn3.dask._work import count_right
@@ -244,7 +244,7 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> Partitions:
         client = self._connection()
-        rows = as_rows(X)
+        rows = rows_of(X)
         self._check_columns(X, rows, reset=not self._continues())
         columns = [rows, beside(rows, y, "y", (1, 2))]
         if sample_weight is not None:
@@ -392,7 +392,7 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
             Share of the samples, by weight, whose labels are all as predicted.
         """  # noqa: E501 (numpydoc wants a type in a line)
         check_is_fitted(self)
-        rows = as_rows(X)
+        rows = rows_of(X)
         self._check_columns(X, rows, reset=False)
         y = beside(rows, y, "y", (1, 2))
         weight: tuple[Any, Any] = (None, None)
@@ -426,7 +426,7 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
 
     def _lazily(self, X: Any, method: str) -> da.Array:
         check_is_fitted(self)
-        rows = as_rows(X)
+        rows = rows_of(X)
         self._check_columns(X, rows, reset=False)
         local = self._network()
         example = np.zeros((1, self.n_features_in_), local.theta1_.dtype)

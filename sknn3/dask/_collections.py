@@ -11,7 +11,7 @@ from dask.core import flatten
 from distributed import Client, Future, futures_of
 
 
-def as_rows(X: Any) -> da.Array:
+def rows_of(X: Any) -> da.Array:
     """Take an array or a data frame as an array cut by rows only."""
     _refuse_words(X)
     X = _as_array(X, "X")
