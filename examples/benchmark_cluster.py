@@ -4,7 +4,7 @@ Local clusters of worker processes with one thread each, and data that they make
 themselves.  A pass is one evaluation of cost and gradient; its overhead is its time
 less that which the slowest worker computes.  Workers can also be reached by a relay
 that holds bytes back, as a network would.  Prints a table for each
-section, fits the cost model of docs/scaling.md, and keeps all figures::
+section, fits the cost model of docs/user_guide/scaling.md, and keeps all figures::
 
     python examples/benchmark_cluster.py --quick
     python examples/benchmark_cluster.py --json benchmarks_cluster.json

@@ -75,8 +75,9 @@ class ThreeLayerNNClassifier(
     .. math::
 
         J = \frac{1}{S} \sum_i s_i \, \mathrm{loss}(o_i, y_i)
-            + \frac{\alpha}{2 S} \left(\|W_1\|^2 + \|W_2\|^2\right),
-        \qquad o_i = W_2 \, g(W_1 x_i + b_1) + b_2 .
+            + \frac{\alpha}{2 S} \left(\|W_1\|^2 + \|W_2\|^2\right)
+
+    of the outputs :math:`o_i = W_2 \, g(W_1 x_i + b_1) + b_2`.
 
     Parameters
     ----------
@@ -144,16 +145,16 @@ class ThreeLayerNNClassifier(
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels; for multilabel targets the numbers of the columns.
-    theta1_ : ndarray of shape (hidden_layer_size, n_features_in_ + 1)
+    theta1_ : ndarray of shape (hidden_layer_size, `n_features_in_` + 1)
         Weights of the hidden layer, bias in column 0.
-    theta2_ : ndarray of shape (n_outputs_, hidden_layer_size + 1)
+    theta2_ : ndarray of shape (`n_outputs_`, hidden_layer_size + 1)
         Weights of the output layer, bias in column 0.
     coefs_ : list of 2 ndarrays
         The same weights without biases and in the shapes of `MLPClassifier`,
-        (n_features_in_, hidden_layer_size) and (hidden_layer_size, n_outputs_):
+        (`n_features_in_`, hidden_layer_size) and (hidden_layer_size, `n_outputs_`):
         views of `theta1_` and `theta2_`.
     intercepts_ : list of 2 ndarrays
-        Their biases, (hidden_layer_size,) and (n_outputs_,), as views.
+        Their biases, (hidden_layer_size,) and (`n_outputs_`,), as views.
     loss_ : float
         Cost J at the fitted weights.
     loss_curve_ : list of float
@@ -181,7 +182,7 @@ class ThreeLayerNNClassifier(
         Activation of the outputs: 'logistic' or 'softmax'.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where all are strings.
 
     See Also
@@ -637,7 +638,7 @@ class ThreeLayerNNClassifier(
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs_)
+        ndarray of shape (n_samples,) or (n_samples, `n_outputs_`)
             One value for two classes, positive for ``classes_[1]``; else one for
             each class, the largest being the predicted one, or for each label,
             positive where the label is predicted.

@@ -109,9 +109,9 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
         What candidates were compared by.
     classes_ : ndarray of shape (n_classes,)
         Class labels; for multilabel targets the numbers of the columns.
-    theta1_ : ndarray of shape (hidden_layer_size, n_features_in_ + 1)
+    theta1_ : ndarray of shape (hidden_layer_size, `n_features_in_` + 1)
         Weights of the hidden layer, bias in column 0.
-    theta2_ : ndarray of shape (n_outputs_, hidden_layer_size + 1)
+    theta2_ : ndarray of shape (`n_outputs_`, hidden_layer_size + 1)
         Weights of the output layer, bias in column 0.
     coefs_ : list of 2 ndarrays
         The same weights without biases, in the shapes of `MLPClassifier`.
@@ -141,7 +141,7 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
         Activation of the outputs: 'logistic' or 'softmax'.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where all are strings.
 
     See Also

@@ -1,13 +1,15 @@
 """The architecture: who imports whom.  Another arrow is a decision, made here."""
 
-import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
-import sknn3
-
-PACKAGE = Path(sknn3.__file__).parent
+# What draws the modules for the documentation reads their imports for us too.
+_path = Path(__file__).parents[1] / "docs" / "module_drawing.py"
+_spec = importlib.util.spec_from_file_location(_path.stem, _path)
+module_drawing = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(module_drawing)
 
 IMPORTS = {
     "__init__": {"classifier", "classifier_cv", "gradient_check"},
@@ -93,43 +95,17 @@ WHEN_USED = {
 }
 
 
-def files():
-    """Each module's file, by its name within the package."""
-    found = {}
-    for path in PACKAGE.rglob("*.py"):
-        *folders, name = path.relative_to(PACKAGE).with_suffix("").parts
-        package_itself = name == "__init__" and folders
-        found[".".join(folders if package_itself else [*folders, name])] = path
-    return found
-
-
-FILES = files()
-
-
-def imports_of(module):
-    """Modules of the package, and packages outside, that a module imports."""
-    inside, outside = set(), set()
-    for node in ast.walk(ast.parse(FILES[module].read_text())):
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            names = [node.module]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        for name in names:
-            top, _, rest = name.partition(".")
-            inside.add(rest) if top == "sknn3" else outside.add(top)
-    return inside, outside
+FILES = module_drawing.module_files()
+FOUND = {module: module_drawing.imports_of(path) for module, path in FILES.items()}
 
 
 def test_modules_import_each_other_as_designed():
-    assert {m: imports_of(m)[0] for m in FILES} == IMPORTS
+    assert {module: inside for module, (inside, _) in FOUND.items()} == IMPORTS
 
 
 def test_the_outside_is_numpy_scipy_and_scikit_learn():
     for module in IMPORTS:
-        outside = imports_of(module)[1] - set(sys.stdlib_module_names)
+        outside = FOUND[module][1] - set(sys.stdlib_module_names)
         assert outside <= ALLOWED_OUTSIDE | WHEN_USED.get(module, set())
 
 
@@ -150,3 +126,25 @@ def test_imports_form_a_tree():
         ready = {m for m, needs in IMPORTS.items() if needs <= done} - done
         assert ready, f"a circle among {set(IMPORTS) - done}"
         done |= ready
+
+
+def test_the_drawing_shows_every_module_above_what_it_imports():
+    graph = module_drawing.direct_only(IMPORTS)
+    assert {m: module_drawing.needed(graph, m) for m in graph} == {
+        m: module_drawing.needed(IMPORTS, m) for m in IMPORTS
+    }
+    rows = {
+        module: row
+        for row, modules in enumerate(module_drawing.levels(graph))
+        for module in modules
+    }
+    assert set(rows) == set(FILES)
+    assert all(rows[m] < rows[other] for m in graph for other in graph[m])
+    places = module_drawing.places(graph)
+    assert len(set(places.values())) == len(FILES)
+
+
+def test_every_module_says_what_it_does_in_a_line():
+    lines = module_drawing.table().splitlines()[2:]
+    assert [line.split("`")[1] for line in lines] == list(FILES)
+    assert all(line.split("|")[2].strip().endswith(".") for line in lines)

@@ -339,7 +339,7 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
 
         Returns
         -------
-        dask array of shape (n_samples,) or (n_samples, n_outputs_)
+        dask array of shape (n_samples,) or (n_samples, `n_outputs_`)
             What `ThreeLayerNNClassifier.decision_function` says, when it is computed.
         """
         return self._lazily(X, "decision_function")

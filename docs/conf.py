@@ -1,0 +1,110 @@
+"""How Sphinx builds the documentation: ``sphinx-build -W docs docs/_build``.
+
+Nothing is fetched, neither by the build nor by the pages.  With ``SKNN3_INTERSPHINX``
+in the environment, names of other projects link to their documentation, whose indices
+are fetched then.
+"""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import sknn3
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import module_drawing  # noqa: E402 (of this folder)
+
+project = "sknn3"
+author = "the sknn3 developers"
+project_copyright = f"2026, {author}"
+version = release = sknn3.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "sphinx-mathjax-offline",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "generated/modules.md", "releasing.md"]
+nitpicky = True
+nitpick_ignore_regex = [
+    # Described elsewhere, and linked with intersphinx only.
+    ("py:.*", r"(numpy|scipy|sklearn|matplotlib|dask|distributed|skops|np)\..*")
+]
+default_role = "literal"
+
+# Pages are Markdown, which GitHub shows as well.
+myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
+myst_heading_anchors = 3
+
+# Docstrings: what a class inherits from scikit-learn is described there.
+autosummary_generate = True
+autodoc_typehints = "none"  # types stand in the docstrings
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sknn3"
+html_static_path = ["_static"]
+html_css_files = ["sknn3.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "header_links_before_dropdown": 6,
+    "navbar_align": "left",
+    "show_prev_next": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
+_lone_pages = "index", "start", "mlpclassifier", "benchmarks", "design", "changelog"
+html_sidebars = {name: [] for name in _lone_pages}
+
+copybutton_prompt_text = ">>> |... |$ "
+copybutton_prompt_is_regexp = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "examples",
+    # Benchmarks take minutes; their figures are on a page of their own.
+    "ignore_pattern": r"benchmark_\w+\.py",
+    "filename_pattern": r"\.py",
+    "within_subsection_order": "FileNameSortKey",
+    "copyfile_regex": r"",
+    "min_reported_time": 30,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "plot_gallery": True,
+    "doc_module": ("sknn3",),
+    "backreferences_dir": "api/backreferences",
+    "inspect_global_variables": True,
+    "matplotlib_animations": False,
+}
+
+if os.environ.get("SKNN3_INTERSPHINX"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3/", None),
+        "numpy": ("https://numpy.org/doc/stable/", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy/", None),
+        "sklearn": ("https://scikit-learn.org/stable/", None),
+    }
+
+# A figure cannot be shown in a window here; the gallery takes it all the same.
+warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+
+
+def setup(_: object) -> None:
+    """Draw and list the modules anew with each build."""
+    generated = HERE / "generated"
+    generated.mkdir(exist_ok=True)
+    module_drawing.write(generated / "modules.svg")
+    (generated / "modules.md").write_text(module_drawing.table())
