@@ -1,0 +1,171 @@
+"""
+The same objective as MLPClassifier
+===================================
+
+With ``output_activation="softmax"`` a :class:`~sknn3.ThreeLayerNNClassifier` minimises
+what scikit-learn's :class:`~sklearn.neural_network.MLPClassifier` minimises.  Here both
+are evaluated at equal weights, both are trained and timed, and the weights of one are
+handed to the other.
+"""
+
+import warnings
+from time import perf_counter
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import FixedLocator, NullLocator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
+
+from sknn3 import ThreeLayerNNClassifier
+from sknn3.datasets import load_digits20
+from sknn3.network import cost_gradient, pack
+
+# Budgets end most fits here: the way there is what is measured.
+warnings.filterwarnings("ignore", category=ConvergenceWarning)
+
+X, y = load_digits20(return_X_y=True)
+X, y = X[::2], y[::2]  # 2500 digits, for a short run
+
+ALPHA = 1.0
+NETWORK = {"activation": "logistic", "alpha": ALPHA, "random_state": 0}
+
+
+# %%
+# Equal weights, equal objective
+# ------------------------------
+#
+# L-BFGS of MLPClassifier leaves the objective at its final weights in ``loss_``.
+# :func:`~sknn3.network.cost_gradient` gets the same weights, packed: a row for each
+# unit, biases in column 0.
+
+
+def objective(coefs: list[np.ndarray], intercepts: list[np.ndarray]) -> float:
+    """Evaluate our objective at weights in MLPClassifier's shapes."""
+    thetas = [np.column_stack([b, W.T]) for W, b in zip(coefs, intercepts, strict=True)]
+    cost, _ = cost_gradient(
+        pack(*thetas),
+        X,
+        y,
+        hidden_layer_size=len(thetas[0]),
+        alpha=ALPHA,
+        output_activation="softmax",
+    )
+    return cost
+
+
+with threadpool_limits(1):
+    mlp = MLPClassifier(25, solver="lbfgs", max_iter=30, **NETWORK).fit(X, y)
+
+print(f"MLPClassifier: {mlp.loss_:.15f}")
+print(f"sknn3:         {objective(mlp.coefs_, mlp.intercepts_):.15f}")
+
+# %%
+# The way down
+# ------------
+#
+# What a solver has reached after so many passes over the data, and after so many
+# seconds.  All run with one thread: with two, the BLAS of NumPy and that of SciPy would
+# fight for the cores in MLPClassifier's L-BFGS.
+#
+# - Our solvers and MLPClassifier's L-BFGS are given growing budgets, and each fit is
+#   timed whole.  The budget of L-BFGS is ``max_fun``, which counts evaluations; it ends
+#   with the step in which they are used up.
+# - Adam goes on from epoch to epoch.  It divides the penalty by the samples of a batch,
+#   200, where the others divide it by all; with an ``alpha`` that much smaller it
+#   minimises the same.  Its ``loss_`` is a mean over the batches of an epoch, so the
+#   objective is evaluated afterwards.  ``random_state`` is a generator: with a number,
+#   each call of ``partial_fit`` would shuffle the samples alike.
+
+BUDGETS = [5, 10, 20, 40, 80, 160]
+
+
+def by_budgets(nets: list[Any]) -> tuple[list[float], list[float]]:
+    """Train each, and give seconds and objectives."""
+    seconds, costs = [], []
+    for net in nets:
+        start = perf_counter()
+        net.fit(X, y)
+        seconds.append(perf_counter() - start)
+        costs.append(net.loss_)
+    return seconds, costs
+
+
+def ours(solver: str) -> list[Any]:
+    """Make our network, with each budget."""
+    settings = NETWORK | {"output_activation": "softmax", "solver": solver, "tol": 0}
+    return [ThreeLayerNNClassifier(25, max_iter=n, **settings) for n in BUDGETS]
+
+
+def its_lbfgs() -> list[Any]:
+    """Make MLPClassifier, with each budget."""
+    settings = NETWORK | {"solver": "lbfgs", "tol": 0, "max_iter": 1000}
+    return [MLPClassifier(25, max_fun=n, **settings) for n in BUDGETS]
+
+
+def its_adam() -> tuple[list[float], list[float]]:
+    """Train epoch by epoch, and give seconds and objectives at the budgets."""
+    settings = NETWORK | {
+        "alpha": ALPHA * 200 / len(X),
+        "random_state": np.random.RandomState(0),
+    }
+    net = MLPClassifier(25, **settings)
+    seconds, costs, spent = [], [], 0.0
+    for epoch in range(1, BUDGETS[-1] + 1):
+        start = perf_counter()
+        net.partial_fit(X, y, classes=np.unique(y))
+        spent += perf_counter() - start
+        if epoch in BUDGETS:
+            seconds.append(spent)
+            costs.append(objective(net.coefs_, net.intercepts_))
+    return seconds, costs
+
+
+with threadpool_limits(1):
+    runs = {
+        "MLPClassifier, adam": its_adam(),
+        "MLPClassifier, lbfgs": by_budgets(its_lbfgs()),
+        "sknn3, tnc": by_budgets(ours("tnc")),
+        "sknn3, lbfgs": by_budgets(ours("lbfgs")),
+    }
+
+fig, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
+for (name, (seconds, costs)), style in zip(runs.items(), "v^so", strict=True):
+    for ax, along in zip(axes, (BUDGETS, seconds), strict=True):
+        ax.loglog(along, costs, marker=style, label=name)
+axes[0].set(xlabel="passes over the data (Adam: epochs)", ylabel="objective")
+axes[1].set(xlabel="seconds, one thread")
+for ax in axes:
+    ax.grid(alpha=0.3)
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("{x:g}")
+axes[0].xaxis.set_major_locator(FixedLocator(BUDGETS))
+axes[0].xaxis.set_minor_locator(NullLocator())
+axes[0].xaxis.set_major_formatter("{x:g}")
+axes[0].legend()
+plt.show()
+
+# %%
+# The same in figures, and the seconds of the largest budget:
+
+print(f"{'passes':<20} " + "".join(f"{n:>7}" for n in BUDGETS) + "  seconds")
+for name, (seconds, costs) in runs.items():
+    line = "".join(f"{cost:>7.3f}" for cost in costs)
+    print(f"{name:<20} {line}  {seconds[-1]:.2f}")
+
+# %%
+# Taking weights over
+# -------------------
+#
+# ``fit`` takes weights in MLPClassifier's shapes.  The first entry of the loss curve is
+# the objective that its L-BFGS ended with, and training goes on from there:
+
+net = ThreeLayerNNClassifier(
+    25, output_activation="softmax", solver="lbfgs", max_iter=50, **NETWORK
+)
+net.fit(X, y, coefs_init=mlp.coefs_, intercepts_init=mlp.intercepts_)
+print(f"MLPClassifier ended with {mlp.loss_:.6f}")
+print(f"sknn3 starts with        {net.loss_curve_[0]:.6f}")
+print(f"and ends with            {net.loss_:.6f}, after {net.n_iter_} passes")
