@@ -1,0 +1,336 @@
+"""What docs/mlpclassifier.md says of MLPClassifier, held against the installed one."""
+
+import inspect
+import re
+import warnings
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import cross_val_score
+from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
+
+from sknn3 import ThreeLayerNNClassifier
+from sknn3.network import cost_gradient, pack
+
+PAGE = (Path(__file__).parents[1] / "docs" / "mlpclassifier.md").read_text(
+    encoding="utf-8"
+)
+# All words in code, in running text and in blocks.
+WORDS = set(re.findall(r"\w+", " ".join(re.findall(r"`+[^`]+`+", PAGE))))
+
+# Adam and SGD are given few epochs: that they have not converged is no news.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Stochastic Optimizer:sklearn.exceptions.ConvergenceWarning"
+)
+
+
+def pairs(mlp):
+    return zip(mlp.coefs_, mlp.intercepts_, strict=True)
+
+
+def our_cost(mlp, X, Y, alpha, sample_weight=None):
+    """Our objective and gradient at the weights of an MLPClassifier."""
+    return cost_gradient(
+        pack(*(np.column_stack([b, W.T]) for W, b in pairs(mlp))),
+        X,
+        Y,
+        hidden_layer_size=mlp.coefs_[0].shape[1],
+        alpha=alpha,
+        activation=mlp.activation,
+        output_activation=mlp.out_activation_,
+        sample_weight=sample_weight,
+    )
+
+
+def unmoved(X, y, sample_weight=None, **settings):
+    """Let it evaluate its loss in batches, at steps too small to move a weight."""
+    mlp = MLPClassifier(
+        6, solver="sgd", momentum=0, learning_rate_init=1e-300, random_state=0
+    )
+    mlp.set_params(max_iter=1, **settings)
+    return mlp.fit(X, y, sample_weight=sample_weight)
+
+
+def fitted_attributes(estimator):
+    properties = inspect.getmembers(type(estimator), lambda m: isinstance(m, property))
+    names = vars(estimator).keys() | {name for name, _ in properties}
+    return {name for name in names if re.fullmatch(r"[a-z]\w*_", name)}
+
+
+def public_methods(cls):
+    names = {name for name in dir(cls) if not name.startswith("_")}
+    return {name for name in names if callable(getattr(cls, name))}
+
+
+# --------------------------------------------------------------- nothing is left out
+
+
+@pytest.mark.parametrize("cls", [MLPClassifier, ThreeLayerNNClassifier])
+def test_every_parameter_is_named(cls):
+    assert set(inspect.signature(cls).parameters) <= WORDS
+
+
+def test_every_parameter_of_its_is_in_a_table():
+    rows = " ".join(line for line in PAGE.splitlines() if line.startswith("| `"))
+    for name in inspect.signature(MLPClassifier).parameters:
+        assert re.search(rf"`{name}\b", rows), name
+
+
+@pytest.mark.parametrize("cls", [MLPClassifier, ThreeLayerNNClassifier])
+def test_every_default_is_right(cls):
+    for name, parameter in inspect.signature(cls).parameters.items():
+        stated = {
+            eval(value, {})  # noqa: S307 (our own page)
+            for value in re.findall(rf"`{name}=([^`]+)`", PAGE)
+            if "|" not in value
+        }
+        assert parameter.default in stated, name
+
+
+@pytest.mark.parametrize(
+    ("cls", "settings"),
+    [
+        (MLPClassifier, {"solver": "adam"}),
+        (MLPClassifier, {"solver": "adam", "early_stopping": True}),
+        (MLPClassifier, {"solver": "lbfgs"}),
+        (ThreeLayerNNClassifier, {"tol": 0.1}),
+    ],
+)
+def test_every_fitted_attribute_is_named(cls, settings):
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = cls(max_iter=3, random_state=0, **settings).fit(X, y)
+    attributes = fitted_attributes(fitted)
+    assert {"coefs_", "feature_names_in_", "n_iter_"} <= attributes
+    assert attributes <= WORDS
+
+
+@pytest.mark.parametrize("cls", [MLPClassifier, ThreeLayerNNClassifier])
+def test_every_method_is_named(cls):
+    methods = public_methods(cls)
+    assert {"fit", "predict_proba", "get_params"} <= methods
+    assert methods <= WORDS
+
+
+# ---------------------------------------------------------------------- the objective
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+@pytest.mark.parametrize("targets", ["classes", "two classes", "labels"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_objective_is_the_same(iris, rng, activation, targets, weighted):
+    X, y = iris
+    Y = {
+        "classes": y,
+        "two classes": (y == 1).astype(int),
+        "labels": np.column_stack([y == 0, X[:, 0] > 0, X[:, 1] > 0]).astype(int),
+    }[targets]
+    weight = rng.uniform(size=len(X)) if weighted else None
+    mlp = MLPClassifier(
+        6, activation, solver="lbfgs", alpha=0.7, max_iter=20, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mlp.fit(X, Y, sample_weight=weight)
+    cost, gradient = our_cost(mlp, X, Y, 0.7, weight)
+    assert cost == pytest.approx(mlp.loss_, rel=0, abs=1e-12)
+    # A twentieth step is not the first: the loss was not that of small weights alone.
+    assert np.abs(gradient).max() < 0.1
+    assert cost != pytest.approx(our_cost(mlp, X, Y, 0, weight)[0])
+
+
+@pytest.mark.parametrize("n_batches", [1, 3, 5])
+def test_batches_multiply_its_penalty(iris, n_batches):
+    X, y = iris
+    batch_size = len(X) // n_batches
+    mlp = unmoved(X, y, alpha=0.7, batch_size=batch_size)
+    our_alpha = 0.7 * len(X) / batch_size
+    assert mlp.loss_ == pytest.approx(our_cost(mlp, X, y, our_alpha)[0], abs=1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [(np.float64, 36), (np.float32, 16)])
+def test_its_loss_of_a_sample_is_limited(dtype, limit):
+    X, y = np.array([[-1e4], [1e4]], dtype=dtype), np.array([0, 1])
+    mlp = unmoved(X, y, alpha=0.0, activation="identity")
+    right_way_round = mlp.predict(X)[0] == 0
+    y = 1 - y if right_way_round else y  # now all are missed, and far away
+    mlp = unmoved(X, y, alpha=0.0, activation="identity")
+    assert limit - 1 < mlp.loss_ < limit + 1
+    assert our_cost(mlp, X, y, 0.0)[0] > 100
+
+
+def test_negative_weights_are_refused_here_only(iris):
+    X, y = iris
+    weight = np.where(np.arange(len(X)) == 0, -1.0, 1.0)
+    unmoved(X, y, sample_weight=weight)
+    with pytest.raises(ValueError, match="Negative values"):
+        ThreeLayerNNClassifier().fit(X, y, sample_weight=weight)
+
+
+# ------------------------------------------------------------------ outputs, budgets
+
+
+def test_its_probabilities_reach_zero_and_ours_do_not(iris):
+    X, y = iris
+    mlp = MLPClassifier(6, solver="lbfgs", alpha=0.1, max_iter=1000, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mlp.fit(X, y)
+    net = ThreeLayerNNClassifier(
+        6, activation="relu", output_activation="softmax", max_iter=1, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        net.fit(X, y, coefs_init=mlp.coefs_, intercepts_init=mlp.intercepts_)
+    far = 1000 * X
+    assert (mlp.predict_proba(far) == 0).any()
+    with np.errstate(divide="ignore"):
+        assert np.isneginf(mlp.predict_log_proba(far)).any()
+    assert (net.predict_proba(far) > 0).all()
+    assert np.isfinite(net.predict_log_proba(far)).all()
+
+
+def test_labels_want_sigmoids(multilabel):
+    assert unmoved(*multilabel).out_activation_ == "logistic"
+    with pytest.raises(ValueError, match="multilabel"):
+        ThreeLayerNNClassifier(output_activation="softmax").fit(*multilabel)
+
+
+def test_its_lbfgs_stops_by_the_gradient_as_ours(iris):
+    X, y = iris
+    for tol in (1e-2, 1e-3):
+        mlp = MLPClassifier(
+            6, "tanh", solver="lbfgs", alpha=1, tol=tol, max_iter=1000, random_state=0
+        ).fit(X, y)
+        _, gradient = our_cost(mlp, X, y, 1)
+        assert tol / 10 < np.abs(gradient).max() <= tol
+
+
+def test_adam_counts_one_more_epoch_without_a_better_loss(iris):
+    mlp = MLPClassifier(6, tol=10.0, n_iter_no_change=4, random_state=0).fit(*iris)
+    assert mlp.n_iter_ == 6  # the first is better than none
+    assert mlp.t_ == 6 * len(iris[0])
+
+
+def test_adam_keeps_the_last_weights_and_not_the_best(iris):
+    X, y = iris
+    mlp = MLPClassifier(
+        6,
+        alpha=0,
+        learning_rate_init=0.5,
+        batch_size=len(X),
+        max_iter=11,
+        random_state=0,
+    )
+    mlp.fit(X, y)
+    last = mlp.loss_
+    mlp.set_params(max_iter=1, warm_start=True, learning_rate_init=1e-300).fit(X, y)
+    assert mlp.loss_ != last  # of the weights before the last step
+    assert mlp.loss_ > mlp.best_loss_
+
+
+# ------------------------------------------------- early stopping, warm start, threads
+
+
+def test_its_lbfgs_ignores_early_stopping_without_a_word(iris):
+    settings = {"solver": "lbfgs", "alpha": 1, "max_iter": 1000, "random_state": 0}
+    plain, early = (
+        MLPClassifier(6, "tanh", early_stopping=early, **settings).fit(*iris)
+        for early in (False, True)
+    )
+    np.testing.assert_array_equal(plain.coefs_[0], early.coefs_[0])
+    for name in ("loss_curve_", "best_loss_", "validation_scores_"):
+        assert not hasattr(early, name)
+    assert early.t_ == 0
+
+
+def test_early_stopping_leaves_its_last_loss_and_our_best(iris):
+    X, y = iris
+    mlp = MLPClassifier(6, early_stopping=True, random_state=0).fit(X, y)
+    assert mlp.loss_ == mlp.loss_curve_[-1]
+    assert mlp.best_loss_ is None
+    net = ThreeLayerNNClassifier(6, early_stopping=True, random_state=0).fit(X, y)
+    assert net.stop_reason_ == "early_stopping"
+    assert net.loss_ > net.loss_curve_[-1]  # of the weights that scored best
+
+
+def test_warm_start_continues_its_books_and_opens_ours_anew(iris):
+    X, y = iris
+    mlp = MLPClassifier(6, warm_start=True, max_iter=4, random_state=0).fit(X, y)
+    mlp.fit(X, y)
+    assert (mlp.n_iter_, len(mlp.loss_curve_), mlp.t_) == (4, 8, 8 * len(X))
+    net = ThreeLayerNNClassifier(6, warm_start=True, tol=0.01, random_state=0)
+    n_first = net.fit(X, y).n_iter_
+    net.fit(X, y)
+    assert len(net.loss_curve_) == net.n_iter_ < n_first
+
+
+def test_a_warm_start_with_another_size_is_refused_here_only(iris):
+    X, y = iris
+    mlp = MLPClassifier(6, warm_start=True, max_iter=4, random_state=0).fit(X, y)
+    mlp.set_params(hidden_layer_sizes=9).fit(X, y)
+    assert mlp.coefs_[0].shape == (4, 6)
+    net = ThreeLayerNNClassifier(6, warm_start=True, tol=0.1).fit(X, y)
+    with pytest.raises(ValueError, match="hidden_layer_size"):
+        net.set_params(hidden_layer_size=9).fit(X, y)
+
+
+def test_weights_are_those_of_repeated_samples_here(iris, rng):
+    X, y = iris
+    weight = rng.randint(0, 4, len(X))
+    net = ThreeLayerNNClassifier(6, tol=1e-3, random_state=0)
+    weighted = net.fit(X, y, sample_weight=weight).theta1_
+    repeated = net.fit(X.repeat(weight, axis=0), y.repeat(weight)).theta1_
+    np.testing.assert_array_equal(weighted, repeated)
+
+
+def test_threads_leave_no_trace_here(digits):
+    X, y = digits.data[::5], digits.target[::5]
+    net = ThreeLayerNNClassifier(output_activation="softmax", tol=1e-2, random_state=0)
+    thetas = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads):
+            thetas.append(net.fit(X, y).theta1_)
+    np.testing.assert_array_equal(*thetas)
+
+
+def test_partial_fit_shuffles_alike_with_a_number(iris):
+    X, y = iris
+    number = MLPClassifier(6, batch_size=10, random_state=0)
+    number.partial_fit(X, y, classes=np.unique(y))
+    generator = deepcopy(number).set_params(random_state=np.random.RandomState(0))
+    for mlp in (number, generator):
+        mlp.partial_fit(X, y)
+    np.testing.assert_array_equal(number.coefs_[0], generator.coefs_[0])
+    anew = deepcopy(generator).set_params(random_state=np.random.RandomState(0))
+    for mlp in (number, generator, anew):
+        mlp.partial_fit(X, y)
+    np.testing.assert_array_equal(number.coefs_[0], anew.coefs_[0])
+    assert (number.coefs_[0] != generator.coefs_[0]).any()
+
+
+def test_adam_writes_into_the_arrays_it_is_given(iris):
+    X, y = iris
+    mlp = MLPClassifier(6, max_iter=1, warm_start=True, random_state=0).fit(X, y)
+    given = mlp.coefs_[0]
+    before = given.copy()
+    mlp.fit(X, y)
+    assert mlp.coefs_[0] is given
+    assert (given != before).any()
+
+
+@pytest.mark.filterwarnings("ignore:max_iter:sklearn.exceptions.ConvergenceWarning")
+def test_unscaled_features_are_learnt_here():
+    X, y = load_wine(return_X_y=True)
+    theirs, ours = (
+        [cross_val_score(cls(random_state=seed), X, y).mean() for seed in range(5)]
+        for cls in (MLPClassifier, ThreeLayerNNClassifier)
+    )
+    assert max(theirs) < 0.91
+    assert min(ours) > 0.94
