@@ -131,7 +131,7 @@ with threadpool_limits(1):
         "sknn3, lbfgs": by_budgets(ours("lbfgs")),
     }
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.6), sharey=True, layout="constrained")
 for (name, (seconds, costs)), style in zip(runs.items(), "v^so", strict=True):
     for ax, along in zip(axes, (BUDGETS, seconds), strict=True):
         ax.loglog(along, costs, marker=style, label=name)
@@ -150,9 +150,9 @@ plt.show()
 # %%
 # The same in figures, and the seconds of the largest budget:
 
-print(f"{'passes':<20} " + "".join(f"{n:>7}" for n in BUDGETS) + "  seconds")
+print(f"{'passes':<20} " + "".join(f"{n:>6}" for n in BUDGETS) + "  seconds")
 for name, (seconds, costs) in runs.items():
-    line = "".join(f"{cost:>7.3f}" for cost in costs)
+    line = "".join(f"{cost:>6.2f}" for cost in costs)
     print(f"{name:<20} {line}  {seconds[-1]:.2f}")
 
 # %%
