@@ -79,7 +79,7 @@ def places(graph: dict[str, set[str]]) -> dict[str, tuple[float, float]]:
     """Give each module's place: near the middle of those that it is joined to."""
     joined = {m: graph[m] | {n for n in graph if m in graph[n]} for m in graph}
     # Pictures, which nothing joins to others, go to the left, the cluster to the right.
-    side = {"display": [-3.6], "dask": [4.0]}
+    side = {"display": [-3.2], "dask": [4.0]}
     pulled = {m: side.get(m.partition(".")[0], []) for m in graph}
     x = {m: sum(pulled[m]) for m in graph}
     rows = levels(graph)
