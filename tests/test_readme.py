@@ -1,0 +1,30 @@
+"""README and the pages beside it: code that runs, links that lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+
+
+def test_the_first_lines_of_code_do_what_they_say(capsys):
+    page = (ROOT / "README.md").read_text()
+    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
+    assert len([line for line in code.splitlines() if line]) <= 6
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)  # noqa: S102 (our own)
+    stated = re.search(r"# ([\d.]+), after (\d+) passes", code)
+    assert float(capsys.readouterr().out) == pytest.approx(float(stated[1]), abs=0.005)
+    assert names["clf"].n_iter_ == pytest.approx(int(stated[2]), abs=10)
+    assert names["clf"].stop_reason_ == "converged"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    text = (ROOT / page).read_text()
+    links = re.findall(r'\]\(([^)#]+)[^)]*\)|src="([^"]+)"', text)
+    targets = {a or b for a, b in links if not (a or b).startswith("http")}
+    assert targets or page == "CHANGELOG.md"
+    assert {target for target in targets if not (ROOT / target).exists()} == set()
