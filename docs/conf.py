@@ -47,6 +47,7 @@ myst_heading_anchors = 3
 
 # Docstrings: what a class inherits from scikit-learn is described there.
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # types stand in the docstrings
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
