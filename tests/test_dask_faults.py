@@ -261,6 +261,9 @@ with (
     words = "connection to the dask scheduler at tcp://127.0.0.1.* was lost"
     new = disturbed(lambda: kill(process.pid))
     assert_fails(new, X, y, ConnectionError, words)
+    # The client that could not send is told a little later that nothing comes either.
+    while client.status == "running":
+        time.sleep(0.01)
     assert client.status == "connecting"
     # Whatever is asked from now on.
     assert_fails(old, X, y, ConnectionError, "is connecting, expected one that is")
