@@ -1,0 +1,72 @@
+"""
+Check a gradient, right and wrong
+=================================
+
+Backpropagation is easy to get nearly right. :func:`~sknn3.check_gradient` compares a
+gradient with central differences of the cost, component by component, and
+:class:`~sknn3.display.GradientCheckDisplay` shows where they disagree.
+
+We check the package's own gradient, and the same with a bug that is often made: biases
+penalised along with the weights.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_wine
+from sklearn.preprocessing import StandardScaler
+
+from sknn3 import check_gradient
+from sknn3.display import GradientCheckDisplay
+from sknn3.network import cost_gradient, pack, random_weights, unpack
+
+# %%
+# A network with 13 inputs, 4 hidden units and 3 outputs is enough, at random weights. A
+# large ``alpha`` makes faults of the penalty show.
+
+ALPHA = 30
+X, y = load_wine(return_X_y=True)
+X = StandardScaler().fit_transform(X)
+sizes = n_features, n_hidden = X.shape[1], 4
+params = pack(
+    random_weights(n_features, n_hidden, random_state=0),
+    random_weights(n_hidden, 3, random_state=1),
+)
+
+
+def right(params: np.ndarray) -> tuple[float, np.ndarray]:
+    """Give cost and gradient as the estimator itself has them."""
+    return cost_gradient(params, X, y, hidden_layer_size=n_hidden, alpha=ALPHA)
+
+
+check = check_gradient(right, params)
+print(f"largest difference: {check.max_difference:.0e}")
+GradientCheckDisplay.from_check(check)
+plt.show()
+
+# %%
+# Both gradients lie on the diagonal. What differs is rounding in the differences: a
+# fault would be larger by orders of magnitude.
+#
+# Now the bug. Column 0 of either matrix holds the biases, which should go free.
+
+
+def wrong(params: np.ndarray) -> tuple[float, np.ndarray]:
+    """Penalise the biases as well."""
+    cost, gradient = right(params)
+    gradient = gradient.copy()
+    for part, theta in zip(
+        unpack(gradient, *sizes), unpack(params, *sizes), strict=True
+    ):
+        part[:, 0] += ALPHA / len(X) * theta[:, 0]
+    return cost, gradient
+
+
+check = check_gradient(wrong, params)
+print(f"largest difference: {check.max_difference:.0e}")
+GradientCheckDisplay.from_check(check)
+plt.show()
+
+# %%
+# Points leave the diagonal, and the weights to which they belong say where to look: the
+# biases of both layers, and nothing else. Check your own function the same way; all
+# that it needs is to give cost and gradient for a flat vector of parameters.
