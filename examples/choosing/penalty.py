@@ -1,0 +1,88 @@
+"""
+See what alpha does
+===================
+
+``alpha`` is the strength of the penalty on the weights. Too little of it, and the
+network learns the noise; too much, and it can no longer bend. This example draws both
+ends in two dimensions, and finds the middle on held-out data.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import make_moons
+from sklearn.inspection import DecisionBoundaryDisplay
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+
+from sknn3 import ThreeLayerNNClassifier
+
+# %%
+# Two half moons overlap, so that no boundary can be right everywhere. We train on 200
+# points and keep 2000 to judge by.
+
+X, y = make_moons(2200, noise=0.35, random_state=0)
+X_train, X_test, y_train, y_test = train_test_split(
+    X, y, train_size=200, stratify=y, random_state=0
+)
+
+
+def fitted(alpha: float) -> ThreeLayerNNClassifier:
+    """Train a network to the end with this penalty."""
+    net = ThreeLayerNNClassifier(alpha=alpha, max_iter=5000, tol=1e-3, random_state=0)
+    return net.fit(X_train, y_train)
+
+
+# %%
+# Boundaries
+# ----------
+# Colour is the probability of class 1, the line where it is one half, and the
+# percentage the accuracy on the held-out points.
+
+figure, axes = plt.subplots(
+    2, 2, figsize=(7, 6), layout="constrained", sharex=True, sharey=True
+)
+for ax, alpha in zip(axes.flat, [0.001, 0.1, 1, 10], strict=True):
+    net = fitted(alpha)
+    shades = DecisionBoundaryDisplay.from_estimator(
+        net, X_train, response_method="predict_proba", class_of_interest=1, ax=ax,
+        plot_method="pcolormesh", cmap="PuOr", vmin=0, vmax=1, alpha=0.7,
+    )  # fmt: skip
+    ax.contour(shades.xx0, shades.xx1, shades.response, [0.5], colors="black")
+    ax.scatter(*X_train.T, c=y_train, cmap="PuOr", edgecolors="white", s=22)
+    ax.set(
+        title=f"alpha {alpha:g}: {net.score(X_test, y_test):.1%}", xlabel="", ylabel=""
+    )
+figure.colorbar(shades.surface_, ax=axes, label="Probability of class 1", shrink=0.7)
+plt.show()
+
+# %%
+# With hardly a penalty the boundary winds around single points, and the network is sure
+# of itself close to it. With a heavy one the boundary is straight and nothing is sure.
+#
+# Log loss over alpha
+# -------------------
+# Accuracy sees only which side of the line a point is on. Log loss sees the
+# probabilities, and tells the two ends apart sooner.
+
+alphas = np.logspace(-3, 2, 16)
+nets = [fitted(alpha) for alpha in alphas]
+train = [log_loss(y_train, net.predict_proba(X_train)) for net in nets]
+test = [log_loss(y_test, net.predict_proba(X_test)) for net in nets]
+best = int(np.argmin(test))
+print(
+    f"lowest log loss on held-out points: {test[best]:.3f} at alpha {alphas[best]:.2g}"
+)
+print(f"at alpha 0.001: {test[0]:.3f}, though {train[0]:.3f} on training points")
+
+figure, ax = plt.subplots(layout="constrained")
+ax.plot(alphas, train, label="training points")
+ax.plot(alphas, test, label="held-out points", marker="o", markevery=[best])
+ax.set(xscale="log", xlabel="alpha", ylabel="Log loss", ylim=0)
+ax.legend()
+plt.show()
+
+# %%
+# The gap between the curves is what the network has learned of the noise. The dot is
+# what you want, and cross-validation finds it without a test set:
+# :class:`~sknn3.ThreeLayerNNClassifierCV` tries a range of ``alphas``. Search in
+# factors of 3 to 10, since the curve is flat around its lowest point.
