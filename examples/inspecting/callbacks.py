@@ -1,0 +1,109 @@
+"""
+Watch a fit, and stop it yourself
+=================================
+
+scikit-learn's callbacks are told of each pass of a fit. They get a network that is
+ready to predict, and where one returns True, the fit ends and keeps what it has. A bar
+of progress, ``sklearn.callback.ProgressBar``, is one of them; this example writes
+another.
+"""
+
+import warnings
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+
+from sknn3 import ThreeLayerNNClassifier
+from sknn3.datasets import load_digits20
+
+# %%
+# A callback is any object with these four methods. Ours looks at digits held out:
+# it notes log loss, accuracy and how sure the network is, and stops the fit when the
+# loss has not been lower for so many passes. ``context`` tells what a task is: a pass,
+# or the whole fit.
+
+
+class StopOnLogLoss:
+    """Ends a fit when log loss on held-out samples no longer falls."""
+
+    def __init__(self, X: np.ndarray, y: np.ndarray, patience: int = 20) -> None:
+        self.X, self.y, self.patience = X, y, patience
+        self.losses, self.accuracies, self.confidences = [], [], []
+
+    def setup(self, estimator: Any, context: Any) -> None:  # noqa: ARG002
+        """Begin anew with each fit: a clone of the network has the same callback."""
+        self.losses, self.accuracies, self.confidences = [], [], []
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Nothing to undo."""
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Nothing to note before a pass."""
+
+    def on_fit_task_end(
+        self,
+        estimator: Any,  # noqa: ARG002
+        context: Any,
+        *,
+        fitted_estimator: Any,
+    ) -> bool:
+        """Note, and say whether to stop."""
+        if context.task_name != "pass":
+            return False
+        probabilities = fitted_estimator.predict_proba(self.X)
+        right = fitted_estimator.classes_[probabilities.argmax(axis=1)] == self.y
+        self.losses.append(log_loss(self.y, probabilities))
+        self.accuracies.append(right.mean())
+        self.confidences.append(probabilities.max(axis=1).mean())
+        return len(self.losses) - np.argmin(self.losses) > self.patience
+
+
+# %%
+# What callbacks ask for by name in ``on_fit_task_end``, they get, here
+# ``fitted_estimator``; ``X``, ``y`` and ``metadata`` are the others. ``set_callbacks``
+# puts them on the network before the fit.
+
+X, y = load_digits20(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(
+    X, y, test_size=0.6, stratify=y, random_state=0
+)
+watcher = StopOnLogLoss(X_test, y_test)
+net = ThreeLayerNNClassifier(alpha=0.01, solver="lbfgs", random_state=0)
+net.set_callbacks(watcher).fit(X_train, y_train)
+best = int(np.argmin(watcher.losses))
+print(f"ended by {net.stop_reason_} after {net.n_iter_} passes")
+print(f"lowest log loss {watcher.losses[best]:.3f}, after {best + 1} passes")
+
+# %%
+figure, (upper, lower) = plt.subplots(
+    2, figsize=(6.4, 5.5), layout="constrained", sharex=True
+)
+passes = np.arange(1, net.n_iter_ + 1)
+upper.plot(passes, watcher.losses, marker="o", markevery=[best])
+upper.set(ylabel="Log loss")
+lower.plot(passes, watcher.accuracies, label="accuracy")
+lower.plot(passes, watcher.confidences, "--", label="mean of the highest probability")
+lower.set(xlabel="Passes over the data", ylabel="On held-out digits", ylim=(0, 1))
+lower.legend()
+plt.show()
+
+# %%
+# The loss turns where the network becomes surer of itself than it is right, though it
+# is still right a little more often: accuracy alone would not have told.
+#
+# The weights that a fit keeps are those of the lowest *training* cost at the time of
+# the stop. For those of the dot, fit again with as many passes. It is the same path,
+# since ``random_state`` is fixed.
+
+# The budget is meant to end training.
+warnings.simplefilter("ignore", ConvergenceWarning)
+
+again = clone(net).set_params(max_iter=best + 1).fit(X_train, y_train)
+for name, fit in [("stopped", net), ("of the dot", again)]:
+    loss = log_loss(y_test, fit.predict_proba(X_test))
+    print(f"{name:<10}  log loss {loss:.3f}, accuracy {fit.score(X_test, y_test):.2%}")
