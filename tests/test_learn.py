@@ -1,0 +1,516 @@
+"""The tutorial: hand and package agree, and each figure in its prose is right.
+
+Figures have oracles of their own: loops over samples, closed forms, the practical's
+published ones; and what training comes to is bounded as widely as the prose words it.
+"""
+
+import re
+import runpy
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import OptimizeWarning, minimize
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+
+from sknn3 import ThreeLayerNNClassifier, check_gradient
+from sknn3.network import forward, sigmoid_gradient, unpack
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted((ROOT / "examples/learn").glob("*.py"))
+OVERVIEW = ROOT / "docs/learn.md"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small products in a row, with others' tests beside them, are fastest on one."""
+    with threadpool_limits(1):
+        yield
+
+
+def run(name):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plt, "show", lambda: plt.close("all"))
+        return runpy.run_path(str(ROOT / "examples/learn" / name))
+
+
+@pytest.fixture(scope="module")
+def forwards():
+    return run("01_forward.py")
+
+
+@pytest.fixture(scope="module")
+def costs():
+    return run("02_cost.py")
+
+
+@pytest.fixture(scope="module")
+def backwards():
+    return run("03_backpropagation.py")
+
+
+@pytest.fixture(scope="module")
+def training():
+    return run("04_training.py")
+
+
+@pytest.fixture(scope="module")
+def sine():
+    return np.sin(np.arange(1, 10286)) / 10
+
+
+def sums_by_loops(params, X, classes, h=25, K=10):
+    """Sum cost and gradient over samples, one by one, without ones in front."""
+    n_hidden = h * (X.shape[1] + 1)
+    theta1, theta2 = params[:n_hidden].reshape(h, -1), params[n_hidden:].reshape(K, -1)
+    b1, W1, b2, W2 = theta1[:, 0], theta1[:, 1:], theta2[:, 0], theta2[:, 1:]
+    g_b1, g_W1, g_b2, g_W2 = (np.zeros_like(a) for a in (b1, W1, b2, W2))
+    cost = n_right = 0
+    for x, k in zip(X, classes, strict=True):
+        a = 0.5 + 0.5 * np.tanh((b1 + W1 @ x) / 2)
+        o = b2 + W2 @ a
+        cost += np.logaddexp(0, o).sum() - o[k]
+        error = 0.5 + 0.5 * np.tanh(o / 2)
+        n_right += error.argmax() == k
+        error[k] -= 1
+        g_b2 += error
+        g_W2 += np.outer(error, a)
+        back = (error @ W2) * (a - a * a)
+        g_b1 += back
+        g_W1 += np.outer(back, x)
+    gradient = [np.c_[g_b1, g_W1].ravel(), np.c_[g_b2, g_W2].ravel()]
+    weights = np.concatenate([np.c_[0 * b1, W1].ravel(), np.c_[0 * b2, W2].ravel()])
+    return cost, np.concatenate(gradient), n_right, weights
+
+
+@pytest.fixture(scope="module")
+def loops(sine, digits):
+    """Sums over the digits in their own order, and in that of the practical's file."""
+    return [
+        sums_by_loops(sine, digits.data, classes)
+        for classes in (digits.target, (digits.target - 1) % 10)
+    ]
+
+
+def small_loops(alpha, *, biases_too=False):
+    check = check_gradient(alpha=alpha)  # the samples are sines, as the page has them
+
+    def sines(n_rows, n_columns):
+        values = [np.sin(i + 1) / 10 for i in range(n_rows * n_columns)]
+        return np.array([values[r::n_rows] for r in range(n_rows)])
+
+    params = np.concatenate([sines(5, 4).ravel(), sines(3, 6).ravel()])
+    cost, gradient, _, weights = sums_by_loops(
+        params, sines(5, 3), [1, 2, 0, 1, 2], h=5, K=3
+    )
+    charged = params if biases_too else weights
+    assert check.analytic.shape == params.shape
+    return (
+        (cost + alpha / 2 * (charged @ charged)) / 5,
+        (gradient + alpha * weights) / 5,
+    )
+
+
+# ------------------------------------------------- by hand, and by the package
+
+
+def test_forward_by_hand_agrees(forwards, digits, sine):
+    assert_array_equal(forwards["params"], sine)
+    for mine, theirs in zip(
+        forwards["forward_by_hand"](digits.data, *unpack(sine, 400, 25)),
+        forward(digits.data, *unpack(sine, 400, 25)),
+        strict=True,
+    ):
+        assert_allclose(mine, theirs, rtol=1e-12)
+    z = forwards["z"]
+    assert_allclose(forwards["slope"](z), sigmoid_gradient(z), rtol=1e-14)
+
+
+def test_cost_by_hand_agrees(costs, loops):
+    cost, _, _, weights = loops[0]
+    assert_allclose(costs["J"], cost / 5000, rtol=1e-13)
+    assert_allclose(costs["penalty"], weights @ weights / 10000, rtol=1e-13)
+    assert_allclose(costs["J_theirs"], costs["J"] + 3 * costs["penalty"], rtol=1e-13)
+
+
+@pytest.mark.parametrize("alpha", [0, 1])
+def test_gradient_by_hand_agrees(backwards, loops, digits, sine, alpha):
+    cost, gradient, _, weights = loops[0]
+    actual = backwards["cost_and_gradient"](
+        sine, digits.data, np.eye(10)[digits.target], 25, alpha
+    )
+    expected = (cost + alpha / 2 * (weights @ weights)) / 5000
+    assert_allclose(actual[0], expected, rtol=1e-13)
+    assert_allclose(actual[1], (gradient + alpha * weights) / 5000, atol=1e-14)
+
+
+@pytest.mark.parametrize("alpha", [0, 3])
+def test_gradient_of_the_small_network_agrees(backwards, alpha):
+    cost, gradient = small_loops(alpha)
+    actual = backwards["small_cost"](backwards["small_params"], alpha)
+    assert_allclose(actual[0], cost, rtol=1e-14)
+    assert_allclose(actual[1], gradient, atol=1e-15)
+    check = check_gradient(alpha=alpha)
+    assert_allclose(check.analytic, gradient, atol=1e-15)
+    numeric = backwards["differences"](
+        lambda p: backwards["small_cost"](p, alpha)[0], backwards["small_params"]
+    )
+    assert_allclose(numeric, check.numeric, atol=1e-10)
+    assert np.abs(numeric - gradient).max() < 1e-9
+
+
+def test_bugs_show_as_the_page_says(backwards):
+    params = backwards["small_params"]
+
+    def ratio_and_wrong(name):
+        check = check_gradient(backwards[name], params)
+        wrong = np.flatnonzero(np.abs(check.difference) > 1e-6)
+        return check.analytic / check.numeric, wrong
+
+    _, wrong = ratio_and_wrong("biases_penalised")
+    assert_array_equal(wrong, [0, 4, 8, 12, 16, 20, 26, 32])
+    ratio, wrong = ratio_and_wrong("not_divided")
+    assert_allclose(ratio, 5, rtol=1e-6)
+    assert len(wrong) == 38
+    ratio, wrong = ratio_and_wrong("no_slope")
+    assert_array_equal(wrong, np.arange(20))
+    assert_allclose(np.median(ratio[:20]), 4, rtol=0.01)
+
+
+def test_gradients_of_blocks_add_up(backwards):
+    parts = 2000 * backwards["first"] + 3000 * backwards["rest"]
+    assert_allclose(parts / 5000, backwards["whole"], atol=1e-14)
+
+
+def test_the_estimators_books_are_right_by_hand(training):
+    clf, cost = training["clf"], training["cost"]
+    assert_array_equal(
+        training["start"], np.random.RandomState(0).uniform(-0.12, 0.12, 10285)
+    )
+    assert_allclose(clf.loss_curve_[0], cost(training["start"])[0], rtol=1e-9)
+    assert_allclose(clf.loss_, cost(training["fitted"])[0], rtol=1e-9)
+    score = clf.score(training["X"], training["y"])
+    assert score == training["accuracy"](training["fitted"])
+
+
+def test_hidden_units_by_hand_are_those_drawn(training):
+    assert_array_equal(training["by_hand"], training["display"].weights[0])
+
+
+# ------------------------------------------------------ figures in the prose
+
+
+# A figure is a number with a decimal point, or a percentage, in a docstring or comment
+# of a script or in the overview; code, and names such as SciPy 1.17, are none.
+FIGURE = re.compile(r"(?<![\w.])-?\d+(?:\.\d+(?:e-\d+)?%?|%)")
+
+
+def prose(path):
+    text = path.read_text()
+    if path.suffix == ".md":
+        return text
+    title = text.split('"""')[1]
+    return "\n".join([title, *re.findall(r"^# .*", text, re.MULTILINE)])
+
+
+def stated(*paths):
+    return {m for path in paths for m in FIGURE.findall(prose(path))}
+
+
+def value_of(text):
+    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+
+
+def unit_of(text):
+    """One in the last place that is written."""
+    mantissa, _, exponent = text.rstrip("%").partition("e")
+    decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
+    return 10.0 ** -(decimals + 2 * text.endswith("%"))
+
+
+def assert_states(page, exact, rough=None):
+    """Each stated figure is the value beside it, to its last digit or within a bound.
+
+    No figure may be stated that is not here.
+    """
+    rough = rough or {}
+    assert stated(page) == exact.keys() | rough.keys()
+    for text, value in exact.items():
+        assert abs(value_of(text) - value) <= 0.501 * unit_of(text), (text, value)
+    for text, (value, bound) in rough.items():
+        assert abs(value_of(text) - value) <= bound, (text, value)
+
+
+@pytest.fixture(scope="module")
+def published(loops):
+    """Figures of both orders of labels, of zeros, and of the practical's weights."""
+    figures = {"6.931472": 10 * np.log(2)}
+    orders = [
+        ("6.865120 6.870245 6.880496 3.374197 53.3122 -0.003642 0.189204", loops[0]),
+        ("6.871914 6.877039 6.887289 3.373880 53.3168 -0.003414 0.187212", loops[1]),
+    ]
+    for texts, (cost, gradient, _, weights) in orders:
+        square = weights @ weights
+        values = [(cost + alpha / 2 * square) / 5000 for alpha in (0, 1, 3)]
+        values += [np.linalg.norm(gradient) / 5000, gradient.sum() / 5000]
+        values += [gradient[0] / 5000, gradient[-1] / 5000]
+        figures |= beside(texts, values)
+    # Of ex4weights.mat: tests/test_course.py computes these, where the file is.
+    figures |= {
+        "0.287629": 0.2876291651613187,
+        "0.383770": 0.3837698590909234,
+        "0.576051": 0.5760512469501331,
+        "97.52%": 0.9752,
+    }
+    figures["13.12%"] = loops[0][2] / 5000
+    return figures
+
+
+def beside(texts, values):
+    return dict(zip(texts.split(), map(float, values), strict=True))
+
+
+def some(figures, texts):
+    return {text: figures[text] for text in texts.split()}
+
+
+def test_figures_of_loops_are_those_of_the_reference(loops):
+    # Costs and gradients by other loops, for labels in the order 1 to 9, 0.
+    cost, gradient, _, weights = loops[1]
+    assert_allclose(cost / 5000, 6.871914018731947, rtol=1e-12)
+    penalised = cost / 5000 + weights @ weights / 10000
+    assert_allclose(penalised, 6.8770390776174235, rtol=1e-12)
+    assert_allclose(
+        [np.linalg.norm(gradient), gradient.sum(), *gradient[[0, 230, 10025, 10284]]],
+        5000
+        * np.array(
+            [
+                3.373879997575055,
+                53.316777968859746,
+                -0.0034137978637229062,
+                -0.0005246258350378266,
+                0.38379979723452007,
+                0.18721218757009345,
+            ]
+        ),
+        rtol=1e-12,
+    )
+
+
+def test_figures_of_the_overview(published):
+    assert_states(OVERVIEW, published)
+
+
+def test_figures_of_page_1(digits, sine, published, training):
+    image = digits.data[0]
+    theta1, theta2 = sine[:10025].reshape(25, 401), sine[10025:].reshape(10, 26)
+
+    def unit(theta, inputs):
+        return 1 / (1 + np.exp(-theta[0] - sum(theta[1:] * inputs)))
+
+    A = [unit(theta, image) for theta in theta1]
+    P = [unit(theta, np.array(A)) for theta in theta2]
+    z = np.exp([-1, -0.5, 0.5, 1])
+    exact = some(published, "97.52% 13.12%")
+    exact |= {"-0.132": digits.data.min(), "1.128": digits.data.max()}
+    exact |= {"262678.26": np.array([row.sum() for row in digits.images]).sum()}
+    exact |= beside("0.2689 0.3775 0.6225 0.7311", z / (1 + z))
+    exact |= beside("0.1966 0.2350", (z / (1 + z) ** 2)[:2])
+    exact |= beside("0.5 0.25", [1 / 2, 1 / 4])
+    exact |= beside("0.4004 0.3789 0.4942 0.5068 0.4999 0.4931", A[:3] + P[:3])
+    exact |= {"10%": 1 / 10, "4.2e-18": np.exp(-40.0)}
+    net = training["networks"][1, 70, "our defaults"]
+    rows = digits.images.reshape(5000, 400)
+    rough = {
+        "99%": (net.score(digits.data, digits.target), 0.006),
+        "19%": (net.score(rows, digits.target), 0.03),
+    }
+    assert_states(SCRIPTS[0], exact, rough)
+
+
+def test_answers_of_page_1(forwards, digits, sine):
+    assert len(forwards["params"]) == 10285
+    assert forwards["n_right"] == 656
+    assert 50 * 401 + 10 * 51 == 20560
+    with pytest.raises(ValueError, match="fits no network"):
+        unpack(np.zeros(20561), 400, 50)
+    with pytest.raises(ValueError, match="size 401 is different from 400"):
+        digits.data @ sine[:10025].reshape(25, 401).T
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        assert forwards["g"](np.array(-1000.0)) == 0
+    assert forwards["slope"](np.array(40.0)) == 0
+    assert_allclose(sigmoid_gradient(40), np.exp(-40.0), rtol=1e-14)
+
+
+def test_figures_of_page_2(costs, loops, sine, published):
+    cost, _, _, weights = loops[0]
+    square = weights @ weights
+    exact = some(published, "6.931472 6.865120 0.287629 6.870245 6.880496 0.383770")
+    exact |= some(published, "0.576051 6.871914 6.877039")
+    exact |= {
+        "0.1": 0.1,  # of a formula
+        "0.9": 0.9,
+        "3.250830": 10 * (-0.1 * np.log(0.1) - 0.9 * np.log(0.9)),
+        "0.005125": square / 10000,
+        "0.5125": square / 100,
+        "6.870263": cost / 5000 + sine @ sine / 10000,
+        "0.7264": (costs["yes"] + costs["no"]).sum(axis=0)[4] / 5000,
+    }
+    assert_states(SCRIPTS[1], exact)
+
+
+def test_mistakes_of_page_2_are_those_that_they_are_called(costs, loops, digits, sine):
+    cost, _, _, weights = loops[0]
+    mean, square = cost / 5000, weights @ weights
+    mistakes = costs["mistakes"] | costs["mistakes_of_penalty"]
+    expected = {
+        "not divided by n": cost,
+        "np.mean, over the outputs too": mean / 10,
+        "labels 1 to 9, 0": loops[1][0] / 5000,
+        "biases penalised": mean + sine @ sine / 10000,
+        "the half forgotten": mean + square / 5000,
+        "penalty not divided by n": mean + square / 2,
+        "images row by row": sums_by_loops(
+            sine, digits.images.reshape(5000, 400), digits.target
+        )[0]
+        / 5000,
+    }
+    for name, value in expected.items():
+        assert_allclose(mistakes[name], value, rtol=1e-12, err_msg=name)
+    assert len({round(value, 6) for value in mistakes.values()}) == len(mistakes) == 12
+    per_output = (costs["yes"] + costs["no"]).sum(axis=0)
+    assert per_output.argmax() == 4
+    assert_allclose(per_output.sum(), cost, rtol=1e-12)
+    with pytest.raises(IndexError, match="index 10 is out of bounds for axis 0"):
+        np.eye(10)[[1, 10]]
+    assert_allclose(np.logaddexp(0, 40), 40)
+
+
+def test_figures_of_page_3(backwards, loops, published, digits):
+    cost, gradient, _, weights = loops[0]
+    exact = some(published, "6.865120 3.374197 53.3122 -0.003642 0.189204")
+    exact |= some(published, "3.373880 53.3168 -0.003414 0.187212")
+    penalised = (gradient + weights) / 5000
+    exact |= {"3.374200": np.linalg.norm(penalised), "0.189193": penalised[-1]}
+    exact |= {"0.383800": gradient[10025] / 5000}
+    (without, slopes), (with_penalty, _) = small_loops(0), small_loops(3)
+    exact |= {"2.100951": without, "2.146360": with_penalty}
+    exact |= {"-0.009278": slopes[0], "0.008899": slopes[4]}
+    exact |= {"2.160166": small_loops(3, biases_too=True)[0]}
+    few = digits.data[::500], digits.target[::500]
+    params = np.sin(np.arange(1, 833)) / 10
+    cost, _, _, weights = sums_by_loops(params, *few, h=2)
+    exact |= {"7.162897": (cost + weights @ weights / 2) / 10}
+    assert_states(SCRIPTS[2], exact)
+
+
+def test_answers_of_page_3(backwards, digits):
+    X, Y = digits.data[::500], np.eye(10)[digits.target[::500]]
+    check = check_gradient(
+        lambda p: backwards["cost_and_gradient"](p, X, Y, 2, 1),
+        np.sin(np.arange(1, 833)) / 10,
+    )
+    assert check.max_difference < 1e-8
+
+    def error(epsilon):
+        J, params = backwards["small_cost"], backwards["small_params"]
+        numeric = backwards["differences"](lambda p: J(p)[0], params, epsilon)
+        return np.abs(numeric - J(params)[1]).max()
+
+    assert_allclose(error(1e-2) / error(1e-1), 1e-2, rtol=0.1)
+    assert error(1e-5) < 1e-9 < error(1e-2)
+    assert 1e-5 < error(1e-12) < 1e-2
+    theta2 = unpack(backwards["small_params"], 3, 5)[1]
+    with pytest.raises(ValueError, match=r"shapes \(5,6\) \(5,5\)"):
+        (np.ones((5, 3)) @ theta2) * np.ones((5, 5))
+
+
+def test_figures_of_page_4(training, published, digits):
+    cost, accuracy = training["cost"], training["accuracy"]
+    X, y = digits.data, digits.target
+    start = np.random.RandomState(0).uniform(-0.12, 0.12, 10285)
+    start_cost, _, start_right, weights = sums_by_loops(start, X, y)
+    start_cost_penalised = (start_cost + weights @ weights / 2) / 5000
+    net = training["networks"]
+    exact = some(published, "6.931472")
+    exact |= {
+        "3.251178": cost(training["from_zeros"])[0],
+        "3.250830": 10 * (-0.1 * np.log(0.1) - 0.9 * np.log(0.9)),
+        "-0.12": -0.12,
+        "0.12": 0.12,
+        "0.1188": np.sqrt(6 / 425),
+        "0.011715": start[0],
+        "-0.037261": start[-1],
+        "6.908430": start_cost_penalised,
+        "10.00%": start_right / 5000,
+        "1.5798": cost(training["descended"])[0],
+        "81.56%": accuracy(training["descended"]),
+        "93.86%": training["practical"][1, 70],
+        "63.84%": training["practical"][0, 10],
+        "89.36%": training["practical"][20, 70],
+        "10%": accuracy(training["from_zeros"]),
+        "3.25": cost(training["from_zeros"])[0],
+        "0.1": 0.1,  # of an exercise
+        "6.91": start_cost_penalised,
+        "9.11": cost(training["descend"](start, 1, step=3))[0],
+    }
+    one_unit = minimize(
+        cost, np.zeros(10285), jac=True, method="L-BFGS-B", options={"maxfun": 70}
+    )
+    alphas = training["alphas"]
+    unseen = dict(zip(alphas, training["on_unseen"], strict=True))
+    half = ThreeLayerNNClassifier(max_iter=30, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        half.fit(X[:2500], y[:2500])
+    rough = {
+        "0.38": (training["found"].fun, 0.015),
+        "98%": (accuracy(training["found"].x), 0.01),
+        "95%": (net[1, 70, "its start"].score(X, y), 0.015),
+        "99%": (net[1, 70, "our defaults"].score(X, y), 0.006),
+        "86%": (net[1, 10, "our defaults"].score(X, y), 0.03),
+        "92%": (net[20, 70, "our defaults"].score(X, y), 0.01),
+        "100%": (training["on_seen"][0], 0.002),
+        "87%": (unseen[0.01], 0.015),
+        "91%": (unseen[1], 0.01),
+        "68%": (unseen[100], 0.015),
+        "84%": (training["sizes"][5], 0.03),
+        "29%": (training["sizes"][1], 0.03),
+        "1%": (net[1, 70, "our defaults"].score(X, (y - 1) % 10), 0.01),
+        "0%": (half.score(X[2500:], y[2500:]), 0),
+        "19%": (
+            net[1, 70, "our defaults"].score(digits.images.reshape(5000, 400), y),
+            0.03,
+        ),
+        "35%": (accuracy(one_unit.x), 0.03),
+    }
+    assert_states(SCRIPTS[3], exact, rough)
+
+
+def test_equal_hidden_units_stay_equal(training):
+    from_tenths = training["descend"](np.full(10285, 0.1), 20)
+    for params in (training["from_zeros"], from_tenths):
+        theta1, _ = unpack(params, 400, 25)
+        assert np.ptp(theta1) > 0.01
+        assert np.ptp(theta1, axis=0).max() < 1e-9
+
+
+def test_ten_passes_are_a_lottery(training):
+    assert min(training["lottery"]) == 0.1
+    assert max(training["lottery"]) > 0.4
+
+
+def test_what_page_4_says_of_minimisers(training):
+    cost, start = training["cost"], training["start"]
+    with pytest.warns(OptimizeWarning, match="Unknown solver options: maxiter"):
+        minimize(lambda x: x @ x, [1.0], method="TNC", options={"maxiter": 1})
+    path = [cost(training["descend"](start, n, step=30))[0] for n in (1, 6)]
+    assert 85 < path[0] < 95
+    assert path[1] > cost(start)[0]
+    bug = minimize(
+        lambda p: (cost(p)[0], 5000 * cost(p)[1]), start, jac=True, method="L-BFGS-B"
+    )
+    assert str(bug.message).startswith("ABNORMAL")
+    assert bug.nfev < 70
