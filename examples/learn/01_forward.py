@@ -81,7 +81,8 @@ def slope(z: np.ndarray) -> np.ndarray:
 
 z = np.array([-1, -0.5, 0, 0.5, 1])
 print(g(z).round(4), slope(z).round(4))
-print(np.allclose(g(z), sigmoid(z)), np.allclose(slope(z), sigmoid_gradient(z)))
+print(np.allclose(g(z), sigmoid(z)))
+print(np.allclose(slope(z), sigmoid_gradient(z)))
 
 t = np.linspace(-8, 8, 200)
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
@@ -115,7 +116,8 @@ theta2 = params[25 * 401 :].reshape(10, 26)
 # would fill columns first, and get another network.
 
 theirs = unpack(params, n_features=400, hidden_layer_size=25)
-print(np.array_equal(theta1, theirs[0]), np.array_equal(theta2, theirs[1]))
+print(np.array_equal(theta1, theirs[0]))
+print(np.array_equal(theta2, theirs[1]))
 print(np.array_equal(params, pack(theta1, theta2)))
 
 # %%
@@ -127,8 +129,8 @@ print(np.array_equal(params, pack(theta1, theta2)))
 #
 # .. math::
 #
-#    A = g(X_1 \, \Theta_1^T), \qquad
-#    P = g(A_1 \, \Theta_2^T), \quad A_1 = [1 \mid A] .
+#    A &= g(X_1 \, \Theta_1^T),
+#    \\ P &= g(A_1 \, \Theta_2^T), \quad A_1 = [1 \mid A] .
 #
 # The shapes: (5000, 401) by (401, 25) makes (5000, 25), and (5000, 26) by (26, 10)
 # makes (5000, 10).
@@ -156,7 +158,8 @@ A, P = forward_by_hand(X, theta1, theta2)
 print(A[0, :3].round(4), P[0, :3].round(4))
 
 A_theirs, P_theirs = forward(X, theta1, theta2)
-print(np.allclose(A, A_theirs, rtol=1e-12), np.allclose(P, P_theirs, rtol=1e-12))
+print(np.allclose(A, A_theirs, rtol=1e-12))
+print(np.allclose(P, P_theirs, rtol=1e-12))
 
 # %%
 # How many are right?

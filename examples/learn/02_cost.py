@@ -113,7 +113,8 @@ for target in (y, Y):
 
 def penalty_by_hand(alpha: float, theta1: np.ndarray, theta2: np.ndarray) -> float:
     """Compute what the weights, but not the biases, cost."""
-    return alpha / (2 * n) * (np.sum(theta1[:, 1:] ** 2) + np.sum(theta2[:, 1:] ** 2))
+    squares = np.sum(theta1[:, 1:] ** 2) + np.sum(theta2[:, 1:] ** 2)
+    return alpha / (2 * n) * squares
 
 
 # %%
@@ -125,7 +126,7 @@ def penalty_by_hand(alpha: float, theta1: np.ndarray, theta2: np.ndarray) -> flo
 for alpha in (1, 3):
     penalty = penalty_by_hand(alpha, theta1, theta2)
     J_theirs, _ = cost_gradient(params, X, y, hidden_layer_size=25, alpha=alpha)
-    print(f"{penalty:.6f} {J + penalty:.6f}", np.isclose(J + penalty, J_theirs))
+    print(f"{penalty:.6f} {J + penalty:.6f}", np.isclose(J_theirs, J + penalty))
 
 # %%
 # What goes wrong
@@ -145,9 +146,10 @@ def cost_of(P: np.ndarray, Y: np.ndarray = Y) -> float:
     return -np.sum(Y * np.log(P) + (1 - Y) * np.log(1 - P)) / n
 
 
-A_right = sigmoid(np.hstack([X, ones]) @ theta1.T)
-A_free = sigmoid(X @ theta1[:, 1:].T)
-Z = np.hstack([ones, X]) @ theta1.T
+ones_last = np.hstack([sigmoid(np.hstack([X, ones]) @ theta1.T), ones])
+no_biases = sigmoid(X @ theta1[:, 1:].T)
+no_sigmoid = np.hstack([ones, np.hstack([ones, X]) @ theta1.T])
+row_by_row = digits.images.reshape(n, 400)
 column_by_column = (
     params[:10025].reshape(25, 401, order="F"),
     params[10025:].reshape(10, 26, order="F"),
@@ -157,13 +159,11 @@ mistakes = {
     "not divided by n": np.sum(yes + no),
     "np.mean, over the outputs too": np.mean(yes + no),
     "no charge where y = 0": np.sum(yes) / n,
-    "ones on the right": cost_of(sigmoid(np.hstack([A_right, ones]) @ theta2.T)),
-    "no biases": cost_of(sigmoid(A_free @ theta2[:, 1:].T)),
-    "no sigmoid in the hidden layer": cost_of(sigmoid(np.hstack([ones, Z]) @ theta2.T)),
+    "ones on the right": cost_of(sigmoid(ones_last @ theta2.T)),
+    "no biases": cost_of(sigmoid(no_biases @ theta2[:, 1:].T)),
+    "no sigmoid in the hidden layer": cost_of(sigmoid(no_sigmoid @ theta2.T)),
     "weights column by column": cost_of(forward(X, *column_by_column)[1]),
-    "images row by row": cost_of(
-        forward(digits.images.reshape(n, 400), theta1, theta2)[1]
-    ),
+    "images row by row": cost_of(forward(row_by_row, theta1, theta2)[1]),
     "labels 1 to 9, 0": cost_of(P, np.eye(10)[(y - 1) % 10]),
 }
 mistakes_of_penalty = {

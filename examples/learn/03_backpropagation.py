@@ -33,9 +33,9 @@ params = np.sin(np.arange(1, 10286)) / 10
 # .. math::
 #
 #    \frac{\partial \ell}{\partial o}
-#      = \left(-\frac{y}{p} + \frac{1 - y}{1 - p}\right) p\,(1 - p)
-#      = -y\,(1 - p) + (1 - y)\,p
-#      = p - y .
+#      &= \left(-\frac{y}{p} + \frac{1 - y}{1 - p}\right) p\,(1 - p)
+#      \\ &= -y\,(1 - p) + (1 - y)\,p
+#      \\ &= p - y .
 #
 # The slope cancels: this cost is made for this output. What is left is the plain error,
 # prediction minus target, and it does not fade when the output is sure and wrong. For
@@ -53,9 +53,10 @@ params = np.sin(np.arange(1, 10286)) / 10
 # .. math::
 #
 #    \frac{\partial \ell}{\partial z_j}
-#      = \Big(\sum_k d_{2k}\, W_{2,kj}\Big)\, a_j (1 - a_j),
-#    \qquad
-#    D_1 = (D_2\, W_2) \circ A \circ (1 - A), \quad \text{shape } (5000, 25).
+#      &= \Big(\sum_k d_{2k}\, W_{2,kj}\Big)\, a_j (1 - a_j),
+#    \\ D_1 &= (D_2\, W_2) \circ A \circ (1 - A),
+#
+# with the shape (5000, 25); :math:`\circ` multiplies number by number, ``*`` in NumPy.
 #
 # Here :math:`W_2`, shape (10, 25), is ``theta2`` *without* its column 0. That column
 # belongs to the constant 1, which has no inputs: there is nobody to pass an error on
@@ -69,8 +70,8 @@ params = np.sin(np.arange(1, 10286)) / 10
 #
 # .. math::
 #
-#    G_2 = \tfrac{1}{n} D_2^T A_1 + \tfrac{\lambda}{n} [0 \mid W_2], \qquad
-#    G_1 = \tfrac{1}{n} D_1^T X_1 + \tfrac{\lambda}{n} [0 \mid W_1] .
+#    G_2 &= \tfrac{1}{n} D_2^T A_1 + \tfrac{\lambda}{n} [0 \mid W_2],
+#    \\ G_1 &= \tfrac{1}{n} D_1^T X_1 + \tfrac{\lambda}{n} [0 \mid W_1] .
 #
 # The shapes: (10, 5000) by (5000, 26) makes (10, 26), and (25, 5000) by (5000, 401)
 # makes (25, 401). A gradient has the shape of what it is the gradient of: if yours has
@@ -108,12 +109,12 @@ def cost_and_gradient(
 
 for alpha in (0, 1):
     J, gradient = cost_and_gradient(params, X, Y, h=25, alpha=alpha)
-    print(
-        f"cost {J:.6f}  norm {np.linalg.norm(gradient):.6f}  sum {gradient.sum():.4f}"
-    )
+    norm = np.linalg.norm(gradient)
+    print(f"cost {J:.6f}  norm {norm:.6f}  sum {gradient.sum():.4f}")
     print(f"  first {gradient[0]:.6f}  last {gradient[-1]:.6f}")
     theirs = cost_gradient(params, X, y, hidden_layer_size=25, alpha=alpha)
-    print("  agree:", np.isclose(J, theirs[0]), np.allclose(gradient, theirs[1]))
+    print("  cost agrees:", np.isclose(J, theirs[0]))
+    print("  gradient agrees:", np.allclose(gradient, theirs[1]))
 
 # %%
 # One entry can be had by thought. The derivative by the bias of output *k* is the mean
@@ -143,11 +144,11 @@ plt.show()
 #
 #    \frac{\partial J}{\partial \theta_i} \approx
 #    \frac{J(\theta_i + \varepsilon) - J(\theta_i - \varepsilon)}{2 \varepsilon},
-#    \qquad \varepsilon = 10^{-4}.
 #
-# That takes two costs for each weight, so do it with a small network: 3 inputs, 5
-# hidden units, 3 outputs, 5 samples, 38 weights, all made of sines. Their matrices are
-# filled column by column, as the practical's are, so that its printed figures hold too.
+# with :math:`\varepsilon = 10^{-4}`. That takes two costs for each weight, so do it
+# with a small network: 3 inputs, 5 hidden units, 3 outputs, 5 samples, 38 weights, all
+# made of sines. Their matrices are filled column by column, as the practical's are, so
+# that its printed figures hold too.
 
 
 def sines(n_rows: int, n_columns: int) -> np.ndarray:
@@ -161,14 +162,17 @@ samples, targets = sines(5, 3), np.eye(3)[[1, 2, 0, 1, 2]]
 
 
 def differences(
-    cost: Callable[[np.ndarray], float], params: np.ndarray, epsilon: float = 1e-4
+    cost: Callable[[np.ndarray], float],
+    params: np.ndarray,
+    epsilon: float = 1e-4,
 ) -> np.ndarray:
     """Estimate the gradient from costs alone."""
     gradient = np.empty_like(params)
     for i in range(len(params)):
         nudge = np.zeros_like(params)
         nudge[i] = epsilon
-        gradient[i] = (cost(params + nudge) - cost(params - nudge)) / (2 * epsilon)
+        change = cost(params + nudge) - cost(params - nudge)
+        gradient[i] = change / (2 * epsilon)
     return gradient
 
 
@@ -185,7 +189,7 @@ def small_cost(params: np.ndarray, alpha: float = 3) -> tuple[float, np.ndarray]
 
 for alpha in (0, 3):
     J, analytic = small_cost(small_params, alpha)
-    numeric = differences(lambda p, alpha=alpha: small_cost(p, alpha)[0], small_params)
+    numeric = differences(lambda p, a=alpha: small_cost(p, a)[0], small_params)
     print(f"cost {J:.6f}  entries {analytic[[0, 4]].round(6)}")
     print(f"  largest difference {np.abs(analytic - numeric).max():.0e}")
 
@@ -194,7 +198,8 @@ for alpha in (0, 3):
 # package's own gradient, on this very network; with one it checks yours.
 
 check = check_gradient(alpha=3)
-print(np.allclose(check.analytic, analytic), np.allclose(check.numeric, numeric))
+print(np.allclose(check.analytic, analytic))
+print(np.allclose(check.numeric, numeric))
 
 check = check_gradient(small_cost, small_params)
 print(check)
@@ -219,8 +224,10 @@ plt.show()
 def biases_penalised(params: np.ndarray) -> tuple[float, np.ndarray]:
     """Make the bug."""
     J, gradient = small_cost(params)
-    for G, theta in zip(unpack(gradient, 3, 5), unpack(params, 3, 5), strict=True):
-        G[:, 0] += 3 / len(samples) * theta[:, 0]
+    G1, G2 = unpack(gradient, 3, 5)  # views
+    theta1, theta2 = unpack(params, 3, 5)
+    G1[:, 0] += 3 / len(samples) * theta1[:, 0]
+    G2[:, 0] += 3 / len(samples) * theta2[:, 0]
     return J, gradient
 
 

@@ -16,7 +16,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.datasets import load_digits20
-from sknn3.display import HiddenUnitsDisplay, ImageGridDisplay, LossCurveDisplay
+from sknn3.display import (
+    HiddenUnitsDisplay,
+    ImageGridDisplay,
+    LossCurveDisplay,
+)
 from sknn3.network import cost_gradient, forward, pack, random_weights, unpack
 
 # A budget of passes that ends training is what this page is about.
@@ -61,7 +65,8 @@ def descend(params: np.ndarray, n_passes: int, step: float = 1) -> np.ndarray:
 
 start = np.zeros(10285)
 from_zeros = descend(start, 70)
-print(f"{cost(start)[0]:.6f} {cost(from_zeros)[0]:.6f} {accuracy(from_zeros):.2%}")
+print(f"{cost(start)[0]:.6f} {cost(from_zeros)[0]:.6f}")
+print(f"{accuracy(from_zeros):.2%}")
 
 # %%
 # Look at the weights: all 25 hidden units are the same. They started the same, so they
@@ -70,7 +75,8 @@ print(f"{cost(start)[0]:.6f} {cost(from_zeros)[0]:.6f} {accuracy(from_zeros):.2%
 # outputs: the share of each digit, 1/10, which alone costs 3.250830.
 
 theta1, _ = unpack(from_zeros, 400, 25)
-print(f"largest deviation between units: {np.ptp(theta1, axis=0).max():.0e}")
+deviations = np.ptp(theta1, axis=0)
+print(f"largest deviation between units: {deviations.max():.0e}")
 HiddenUnitsDisplay.from_data(theta1[:, 1:], order="F")
 plt.show()
 
@@ -89,7 +95,10 @@ plt.show()
 # :math:`\lambda = 1`, and 10.00% of the digits are right.
 
 rng = np.random.RandomState(0)
-by_hand = pack(rng.uniform(-0.12, 0.12, (25, 401)), rng.uniform(-0.12, 0.12, (10, 26)))
+by_hand = pack(
+    rng.uniform(-0.12, 0.12, (25, 401)),
+    rng.uniform(-0.12, 0.12, (10, 26)),
+)
 
 rng = np.random.RandomState(0)
 start = pack(
@@ -115,7 +124,8 @@ print(f"{cost(descended)[0]:.4f} {accuracy(descended):.2%}")
 # a few more: it looks at its budget after a step only) it comes down to about 0.38, and
 # recognises about 98%.
 
-found = minimize(cost, start, jac=True, method="L-BFGS-B", options={"maxfun": 70})
+budget = {"maxfun": 70}
+found = minimize(cost, start, jac=True, method="L-BFGS-B", options=budget)
 print(f"{found.fun:.2f} {accuracy(found.x):.0%} after {found.nfev} passes")
 
 # %%
@@ -185,7 +195,8 @@ print(" ".join(f"{score:.1%}" for score in lottery))
 
 ax = None
 for name in settings:
-    display = LossCurveDisplay.from_estimator(networks[1, 70, name], name=name, ax=ax)
+    net = networks[1, 70, name]
+    display = LossCurveDisplay.from_estimator(net, name=name, ax=ax)
     ax = display.ax_
 plt.show()
 
@@ -196,9 +207,10 @@ plt.show()
 
 seen, unseen = slice(0, None, 2), slice(1, None, 2)
 alphas = (0.01, 0.1, 1, 10, 100)
-nets = [ThreeLayerNNClassifier(25, alpha=a, tol=1e-3, random_state=0) for a in alphas]
-for net in nets:
-    net.fit(X[seen], y[seen])
+nets = []
+for alpha in alphas:
+    net = ThreeLayerNNClassifier(25, alpha=alpha, tol=1e-3, random_state=0)
+    nets.append(net.fit(X[seen], y[seen]))
 on_seen = [net.score(X[seen], y[seen]) for net in nets]
 on_unseen = [net.score(X[unseen], y[unseen]) for net in nets]
 for row in zip(alphas, on_seen, on_unseen, strict=True):
