@@ -101,14 +101,14 @@ for target in (y, Y):
 # .. math::
 #
 #    J_\lambda = J + \frac{\lambda}{2n}
-#       \left(\lVert W_1 \rVert^2 + \lVert W_2 \rVert^2\right),
-#    \qquad \Theta_1 = [b_1 \mid W_1], \quad \Theta_2 = [b_2 \mid W_2].
+#       \left(\lVert W_1 \rVert^2 + \lVert W_2 \rVert^2\right).
 #
-# The biases :math:`b_1, b_2`, column 0, go free. A weight says how strongly a unit
-# reacts to its inputs, and large ones make sharp bends. A bias only says from where on.
-# Even a network that may use no input at all needs its biases: set each output to 1/10,
-# the share of its digit, and the cost is
-# :math:`-10\,(0.1 \log 0.1 + 0.9 \log 0.9)` = 3.250830 instead of 6.931472.
+# :math:`W_1` and :math:`W_2` are ``theta1`` and ``theta2`` without column 0, the
+# biases. These go free. A weight says how strongly a unit reacts to its inputs, and
+# large ones make sharp bends. A bias only says from where on. Even a network that may
+# use no input at all needs its biases: set each output to 1/10, the share of its digit,
+# and the cost is :math:`-10\,(0.1 \log 0.1 + 0.9 \log 0.9)` = 3.250830 instead of
+# 6.931472.
 
 
 def penalty_by_hand(alpha: float, theta1: np.ndarray, theta2: np.ndarray) -> float:

@@ -18,6 +18,8 @@ from sknn3.datasets import load_digits20
 from sknn3.display import GradientCheckDisplay, HiddenUnitsDisplay
 from sknn3.network import cost_gradient, pack, sigmoid, unpack
 
+# sphinx_gallery_thumbnail_number = 3  # noqa: ERA001
+
 X, y = load_digits20(return_X_y=True)
 Y = np.eye(10)[y]
 params = np.sin(np.arange(1, 10286)) / 10
