@@ -3,9 +3,9 @@
 ==================
 
 The gradient says, for each of the 10285 weights, how the cost changes with it. You
-derive it, write it in ten lines, and check it twice: against differences of the cost,
-which need no derivation, and against :func:`sknn3.network.cost_gradient`. Then three
-common bugs are made on purpose, to see what each looks like.
+derive it, add it to the cost in four lines, and check it twice: against differences of
+the cost, which need no derivation, and against :func:`sknn3.network.cost_gradient`.
+Then three common bugs are made on purpose, to see what each looks like.
 """
 
 from collections.abc import Callable
