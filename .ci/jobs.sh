@@ -1,46 +1,49 @@
-# Jobs in the background, two at a time, for .ci/run: `job NAME COMMAND...` starts one,
-# `all_jobs` waits for all.  Each writes to a file of its own in $work, and shows how it
-# ended.  The first that fails ends the others and the script.
+# Jobs in the background, for .ci/run.  `start COMMAND...` starts one, `ended_jobs` looks
+# whether one has failed, `all_jobs` waits for all.  One that fails ends the others and
+# the script.  `logged NAME COMMAND...` shows how a command ended, in one piece.
 
-declare -A running=() # process group: name
+declare -A running=() # process groups
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-job() {
-    while ((${#running[@]} == 2)); do next_job; done
+start() {
     set -m # a process group of its own, which is ended as one
-    logged "$@" </dev/null &
+    (
+        trap 'exit 130' INT # ended for another's sake, it has nothing to say
+        "$@"
+    ) </dev/null &
     set +m
-    running[$!]=$1
+    running[$!]=1
 }
 
-all_jobs() { while ((${#running[@]})); do next_job; done; }
-
-next_job() {
+ended_jobs() {
     local pid
-    while true; do
-        for pid in "${!running[@]}"; do
-            if ! kill -0 "$pid" 2>/dev/null; then
-                unset "running[$pid]"
-                wait "$pid" || exit 1
-                return
-            fi
-        done
+    for pid in "${!running[@]}"; do
+        if ! kill -0 "$pid" 2>/dev/null; then
+            unset "running[$pid]"
+            wait "$pid" || exit 1
+        fi
+    done
+}
+
+all_jobs() {
+    while ((${#running[@]})); do
         sleep 0.5
+        ended_jobs
     done
 }
 
 logged() {
-    local name=$1 log="$work/job-$BASHPID.log" status=0 start=$SECONDS
+    local name=$1 log status start=$SECONDS
     shift
-    trap 'exit 130' INT # ended for another's sake, it has nothing to say
-    # Within || and if, set -e would be out of force.
-    set +e
+    log=$(mktemp "$work/log.XXXXXX")
+    set +e # but not within: behind || or if, it would be out of force there too
     (set -e; "$@") >"$log" 2>&1
     status=$?
-    echo "$(summary "$name" "$log" "$status" "$((SECONDS - start))")" # in one piece
-    exit "$status"
+    echo "$(summary "$name" "$log" "$status" "$((SECONDS - start))")"
+    set -e
+    return "$status"
 }
 
 summary() {
