@@ -125,6 +125,25 @@ def test_files_that_are_none_are_refused(content, tmp_path):
         read_weights(tmp_path / "absent.mat")
 
 
+class Loud:
+    """Says so when it is unpickled."""
+
+    def __reduce__(self):
+        return pytest.fail, ("unpickled",)
+
+
+def test_pickled_objects_are_not_loaded(tmp_path, monkeypatch):
+    path = tmp_path / "digits.npz"
+    np.savez(path, images=np.array([Loud()]))
+    with pytest.raises(ValueError, match=r"cannot be read as a \.mat file"):
+        read_digits(path)
+    monkeypatch.setattr("sknn3.datasets._data_file", lambda: path)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        load_digits20()
+    with pytest.raises(pytest.fail.Exception, match="unpickled"):
+        np.load(path, allow_pickle=True)["images"]
+
+
 def test_sparse_variables_are_read(mat):
     data, _ = read_digits(mat(X=sp.csc_array(X + np.eye(3, 400)), y=Y))
     assert_array_equal(data, X + np.eye(3, 400))

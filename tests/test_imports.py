@@ -120,6 +120,21 @@ assert not loaded, loaded
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_import_and_digits_ask_nothing_of_the_network():
+    code = """
+import sys
+
+def refuse(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        raise AssertionError(event, args)
+
+sys.addaudithook(refuse)
+import sknn3, sknn3.datasets, sknn3.display, sknn3.onnx, sknn3.dask
+sknn3.datasets.load_digits20()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_imports_form_a_tree():
     done = set()
     while done != set(IMPORTS):
