@@ -7,6 +7,9 @@ cluster, a GPU.
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+# Pages only: neither Sphinx's settings nor what it makes.
+collect_ignore_glob = ["*.py", "_build", "api", "examples", "generated"]
+
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()], patterns=["*.md"]
 ).pytest()

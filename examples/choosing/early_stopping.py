@@ -57,7 +57,7 @@ class LossMonitor:
 
     def on_fit_task_end(
         self,
-        estimator: Any,  # noqa: ARG002
+        estimator: Any,
         context: Any,
         *,
         fitted_estimator: Any,
@@ -92,9 +92,13 @@ for name, (on_training, on_test) in curves.items():
     (line,) = ax.plot(passes, on_training, linestyle="--")
     lowest = int(np.argmin(on_test))
     ax.plot(
-        passes, on_test, color=line.get_color(), marker="o", markevery=[lowest],
+        passes,
+        on_test,
+        color=line.get_color(),
+        marker="o",
+        markevery=[lowest],
         label=f"{name}, alpha {fits[name].alpha:g}",
-    )  # fmt: skip
+    )
     print(
         f"{name:<17} lowest on test digits after {lowest + 1:>3} passes: "
         f"{on_test[lowest]:.3f}, after 100: {on_test[-1]:.3f}"
@@ -108,10 +112,13 @@ plt.show()
 # Without much of a penalty, the best network is there after a few passes (the dot), and
 # all that follows is for the wrong labels. With one, later passes do no harm.
 #
-# Stop by itself -------------- ``early_stopping=True`` holds out a part of the training
-# data, takes the accuracy on it after each step of the solver, stops when it has not
-# risen for ``n_iter_no_change`` steps, and **keeps the weights that were best on it**,
-# not the last ones. The dot marks them.
+# Stop by itself
+# --------------
+#
+# ``early_stopping=True`` holds out a part of the training data, takes the accuracy on
+# it after each step of the solver, stops when it has not risen for ``n_iter_no_change``
+# steps, and **keeps the weights that were best on it**, not the last ones. The dot
+# marks them.
 
 fits["stopped early"] = network(
     alpha=0.01, early_stopping=True, validation_fraction=0.2

@@ -44,9 +44,17 @@ figure, axes = plt.subplots(
 for ax, alpha in zip(axes.flat, [0.001, 0.1, 1, 10], strict=True):
     net = fitted(alpha)
     shades = DecisionBoundaryDisplay.from_estimator(
-        net, X_train, response_method="predict_proba", class_of_interest=1, ax=ax,
-        plot_method="pcolormesh", cmap="PuOr", vmin=0, vmax=1, alpha=0.7,
-    )  # fmt: skip
+        net,
+        X_train,
+        response_method="predict_proba",
+        class_of_interest=1,
+        ax=ax,
+        plot_method="pcolormesh",
+        cmap="PuOr",
+        vmin=0,
+        vmax=1,
+        alpha=0.7,
+    )
     ax.contour(shades.xx0, shades.xx1, shades.response, [0.5], colors="black")
     ax.scatter(*X_train.T, c=y_train, cmap="PuOr", edgecolors="white", s=22)
     ax.set(

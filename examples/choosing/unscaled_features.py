@@ -30,10 +30,12 @@ for place in np.argsort(X.std(axis=0))[[0, 1, -2, -1]]:
     print(f"{wine.feature_names[place]:<22} {X[:, place].std():>6.2f}")
 
 # %%
-# The path does not see units --------------------------- Both estimators minimise the
-# same cost here, with L-BFGS: 25 logistic units, softmax, and a small ``alpha``.
-# ``max_fun`` gives ``MLPClassifier`` the budget that ``max_iter`` gives us, evaluations
-# of cost and gradient.
+# The path does not see units
+# ---------------------------
+#
+# Both estimators minimise the same cost here, with L-BFGS: 25 logistic units, softmax,
+# and a small ``alpha``. ``max_fun`` gives ``MLPClassifier`` the budget that
+# ``max_iter`` gives us, evaluations of cost and gradient.
 
 ALPHA = 0.1
 budgets = np.unique(np.geomspace(1, 300, 20).astype(int))
@@ -42,18 +44,26 @@ budgets = np.unique(np.geomspace(1, 300, 20).astype(int))
 def cost_of_ours(X: np.ndarray, n_passes: int) -> float:
     """Train ThreeLayerNNClassifier for so many passes."""
     net = ThreeLayerNNClassifier(
-        output_activation="softmax", alpha=ALPHA, solver="lbfgs",
-        max_iter=n_passes, random_state=0,
-    )  # fmt: skip
+        output_activation="softmax",
+        alpha=ALPHA,
+        solver="lbfgs",
+        max_iter=n_passes,
+        random_state=0,
+    )
     return net.fit(X, y).loss_
 
 
 def cost_of_mlp(X: np.ndarray, n_passes: int) -> float:
     """Train MLPClassifier for so many evaluations."""
     net = MLPClassifier(
-        25, activation="logistic", alpha=ALPHA, solver="lbfgs",
-        max_fun=n_passes, max_iter=n_passes, random_state=0,
-    )  # fmt: skip
+        25,
+        activation="logistic",
+        alpha=ALPHA,
+        solver="lbfgs",
+        max_fun=n_passes,
+        max_iter=n_passes,
+        random_state=0,
+    )
     return net.fit(X, y).loss_
 
 
@@ -75,10 +85,12 @@ plt.show()
 # Raw or standardised, our cost falls alike; that of ``MLPClassifier`` on raw features
 # stays far above, after hundreds of passes.
 #
-# The penalty does ---------------- A feature with a deviation of 314 needs but a tiny
-# weight, which costs nothing. One with a deviation of 0.1 needs a large weight, which
-# the penalty forbids. At a strong penalty, what a feature contributes shows that: its
-# weights times its deviation.
+# The penalty does
+# ----------------
+#
+# A feature with a deviation of 314 needs but a tiny weight, which costs nothing. One
+# with a deviation of 0.1 needs a large weight, which the penalty forbids. At a strong
+# penalty, what a feature contributes shows that: its weights times its deviation.
 
 nets = {
     name: ThreeLayerNNClassifier(alpha=10, tol=1e-3, random_state=0).fit(data, y)

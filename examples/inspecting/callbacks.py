@@ -35,7 +35,7 @@ class StopOnLogLoss:
         self.X, self.y, self.patience = X, y, patience
         self.losses, self.accuracies, self.confidences = [], [], []
 
-    def setup(self, estimator: Any, context: Any) -> None:  # noqa: ARG002
+    def setup(self, estimator: Any, context: Any) -> None:
         """Begin anew with each fit: a clone of the network has the same callback."""
         self.losses, self.accuracies, self.confidences = [], [], []
 
@@ -47,7 +47,7 @@ class StopOnLogLoss:
 
     def on_fit_task_end(
         self,
-        estimator: Any,  # noqa: ARG002
+        estimator: Any,
         context: Any,
         *,
         fitted_estimator: Any,

@@ -18,7 +18,7 @@ from sknn3.datasets import load_digits20
 from sknn3.display import GradientCheckDisplay, HiddenUnitsDisplay
 from sknn3.network import cost_gradient, pack, sigmoid, unpack
 
-# sphinx_gallery_thumbnail_number = 3  # noqa: ERA001
+# sphinx_gallery_thumbnail_number = 3
 
 X, y = load_digits20(return_X_y=True)
 Y = np.eye(10)[y]

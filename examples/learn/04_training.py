@@ -23,7 +23,7 @@ from sknn3.display import (
 )
 from sknn3.network import cost_gradient, forward, pack, random_weights, unpack
 
-# sphinx_gallery_thumbnail_number = 4  # noqa: ERA001
+# sphinx_gallery_thumbnail_number = 4
 
 # A budget of passes that ends training is what this page is about.
 warnings.simplefilter("ignore", ConvergenceWarning)

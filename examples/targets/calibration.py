@@ -37,9 +37,14 @@ X_train, X_test, y_train, y_test = train_test_split(
 def searched(output_activation: str) -> ThreeLayerNNClassifierCV:
     """Make a network that chooses its penalty and budget by log loss."""
     return ThreeLayerNNClassifierCV(
-        alphas=[0.1, 0.3, 1], max_iters=[20, 80], cv=3, scoring="neg_log_loss",
-        solver="lbfgs", output_activation=output_activation, random_state=0,
-    )  # fmt: skip
+        alphas=[0.1, 0.3, 1],
+        max_iters=[20, 80],
+        cv=3,
+        scoring="neg_log_loss",
+        solver="lbfgs",
+        output_activation=output_activation,
+        random_state=0,
+    )
 
 
 classifiers = {
@@ -50,10 +55,12 @@ classifiers = {
 }
 
 # %%
-# Confidence against accuracy --------------------------- The highest probability of a
-# digit is how sure a classifier is of its answer. We sort digits by it into eight bins
-# of equal size, and compare with the share of right answers in each. Points below the
-# diagonal: too sure. Above it: too modest.
+# Confidence against accuracy
+# ---------------------------
+#
+# The highest probability of a digit is how sure a classifier is of its answer. We sort
+# digits by it into eight bins of equal size, and compare with the share of right
+# answers in each. Points below the diagonal: too sure. Above it: too modest.
 
 figure, ax = plt.subplots(figsize=(6.4, 6), layout="constrained")
 print("                      log loss  Brier score  accuracy  mean confidence")
@@ -78,8 +85,10 @@ for (name, classifier), marker in zip(classifiers.items(), "osD^", strict=True):
 ax.set(
     xlabel="Confidence: mean of the highest probability",
     ylabel="Share of right answers",
-    xlim=(0.4, 1.01), ylim=(0.4, 1.01), aspect="equal",
-)  # fmt: skip
+    xlim=(0.4, 1.01),
+    ylim=(0.4, 1.01),
+    aspect="equal",
+)
 plt.show()
 
 # %%

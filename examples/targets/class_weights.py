@@ -57,9 +57,17 @@ for ax, (name, (parameters, weights)) in zip(axes, settings.items(), strict=True
     alarms = np.sum((y_test == 0) & (predicted == 1))
     print(f"{name:<28}  {recall:>6.1%}  {precision:>9.1%}  {misses:>6}  {alarms:>12}")
     shades = DecisionBoundaryDisplay.from_estimator(
-        net, X_train, response_method="predict_proba", class_of_interest=1, ax=ax,
-        plot_method="pcolormesh", cmap="PuOr", vmin=0, vmax=1, alpha=0.7,
-    )  # fmt: skip
+        net,
+        X_train,
+        response_method="predict_proba",
+        class_of_interest=1,
+        ax=ax,
+        plot_method="pcolormesh",
+        cmap="PuOr",
+        vmin=0,
+        vmax=1,
+        alpha=0.7,
+    )
     ax.contour(shades.xx0, shades.xx1, shades.response, [0.5], colors="black")
     ax.scatter(
         *X_train.T, c=y_train, cmap="PuOr", edgecolors="white", s=22, linewidths=0.5
