@@ -1,9 +1,11 @@
-"""Export a trained network to ONNX, and run it without scikit-learn.
+"""
+Export to ONNX
+==============
 
-A pipeline is trained on the digits with a small budget, converted by skl2onnx, written
-to a file and run in onnxruntime.  Its probabilities and times are compared with those
-of `predict_proba`.  The file is written beside this script, or where ``--output``
-says::
+A trained pipeline becomes a file that runs without scikit-learn. It is trained on the
+digits, converted by skl2onnx, written and run in onnxruntime; then its probabilities
+and times are compared with those of ``predict_proba``. It needs the extra ``onnx``, and
+writes its file to a temporary folder, or where ``--output`` says::
 
     python -m pip install -e ".[onnx]"
     python examples/onnx_export.py --output models
@@ -13,8 +15,10 @@ import argparse
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
+import matplotlib.pyplot as plt
 import numpy as np
 from onnxruntime import InferenceSession, SessionOptions
 from skl2onnx import to_onnx
@@ -27,48 +31,51 @@ import sknn3.onnx
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.datasets import load_digits20
 
+parser = argparse.ArgumentParser(description="Export a trained network to ONNX.")
+parser.add_argument("--output", type=Path, help="folder; by default a temporary one")
+arguments = parser.parse_args()
+# The budget is meant to end training.
+warnings.simplefilter("ignore", ConvergenceWarning)
 
-def main() -> None:
-    """Train, export, run and compare."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    # The budget is meant to end training.
-    warnings.simplefilter("ignore", ConvergenceWarning)
+# %%
+# Train
+# -----
+# The file will take what the pipeline was shown when it was converted: here float32.
 
-    X, y = load_digits20(return_X_y=True)
-    X = X.astype(np.float32)
-    pipe = make_pipeline(
-        MinMaxScaler(), ThreeLayerNNClassifier(max_iter=40, random_state=0)
-    ).fit(X, y)
-    print(f"accuracy on {len(X)} digits: {pipe.score(X, y):.2%}")
+X, y = load_digits20(return_X_y=True)
+X = X.astype(np.float32)
+pipe = make_pipeline(
+    MinMaxScaler(), ThreeLayerNNClassifier(max_iter=40, random_state=0)
+).fit(X, y)
+print(f"accuracy on {len(X)} digits: {pipe.score(X, y):.2%}")
 
-    sknn3.onnx.register()
-    model = to_onnx(pipe, X[:1], options={"zipmap": False})
-    path = arguments.output / "digits.onnx"
+# %%
+# Convert ------- :func:`sknn3.onnx.register` tells skl2onnx how. Without ``zipmap``
+# probabilities come as one array rather than a dict for each sample.
+
+sknn3.onnx.register()
+model = to_onnx(pipe, X[:1], options={"zipmap": False})
+with TemporaryDirectory() as temporary:
+    path = (arguments.output or Path(temporary)) / "digits.onnx"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(model.SerializeToString())
-    print(f"{path}: {path.stat().st_size / 1024:.1f} KiB")
+    print(f"{path.name}: {path.stat().st_size / 1024:.1f} KiB")
 
     settings = SessionOptions()
     settings.intra_op_num_threads = 1  # more would disturb the other's turn below
     session = InferenceSession(path, settings, providers=["CPUExecutionProvider"])
-    label, probabilities = session.run(None, {"X": X})
-    difference = np.abs(probabilities - pipe.predict_proba(X)).max()
-    print(f"largest difference of probabilities: {difference:.1e}")
-    print(f"labels that differ: {np.sum(label != pipe.predict(X))}\n")
 
-    print("one thread, microseconds a row  onnxruntime  predict_proba")
-    for n_rows, n_times in [(1, 1000), (1000, 200)]:
-        rows = X[:n_rows]
-        with threadpool_limits(1):
-            seconds = medians(
-                lambda rows=rows: session.run(["probabilities"], {"X": rows}),
-                lambda rows=rows: pipe.predict_proba(rows),
-                n_times=n_times,
-            )
-        onnx, sklearn = 1e6 * seconds / n_rows
-        print(f"{n_rows:>16} rows at a time  {onnx:>11.2f}  {sklearn:>13.2f}")
+# %%
+# Run and compare
+# ---------------
+
+label, probabilities = session.run(None, {"X": X})
+difference = np.abs(probabilities - pipe.predict_proba(X)).max()
+print(f"largest difference of probabilities: {difference:.1e}")
+print(f"labels that differ: {np.sum(label != pipe.predict(X))}")
+
+# %%
+# Times of one thread, for a row at a time and for many.
 
 
 def medians(*calls: Callable[[], object], n_times: int) -> np.ndarray:
@@ -82,5 +89,29 @@ def medians(*calls: Callable[[], object], n_times: int) -> np.ndarray:
     return np.median(seconds, axis=0)
 
 
-if __name__ == "__main__":
-    main()
+times = {}
+for n_rows, n_times in [(1, 1000), (10, 500), (100, 200), (1000, 100)]:
+    rows = X[:n_rows]
+    with threadpool_limits(1):
+        seconds = medians(
+            lambda rows=rows: session.run(["probabilities"], {"X": rows}),
+            lambda rows=rows: pipe.predict_proba(rows),
+            n_times=n_times,
+        )
+    times[n_rows] = 1e6 * seconds / n_rows
+
+print("microseconds a row")
+print("rows at a time  onnxruntime  predict_proba")
+for n_rows, (onnx, sklearn) in times.items():
+    print(f"{n_rows:>14}  {onnx:>11.2f}  {sklearn:>13.2f}")
+
+figure, ax = plt.subplots(layout="constrained")
+names = ["onnxruntime", "predict_proba"]
+ax.plot(list(times), list(times.values()), marker="o", label=names)
+ax.set(xscale="log", yscale="log", xlabel="Rows at a time", ylabel="Microseconds a row")
+ax.legend()
+plt.show()
+
+# %%
+# A single row is where the file pays: ``predict_proba`` spends its time on checks of
+# its input, which many rows share.
