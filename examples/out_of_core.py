@@ -1,9 +1,10 @@
-"""Train on a file that is larger than the memory which the process may use.
+"""
+Train on a file larger than memory
+==================================
 
-A generator writes noisy digits to a file, block by block; where they are to have more
-or fewer than 400 features, these are random mixtures of the pixels.  The file is opened
-as a memory map, and on Linux the process limits its own memory before it trains.  The
-file is written beside this script, or where ``--output`` says, and deleted in the end::
+A file is opened as a memory map, and training takes less memory than the file has. On
+Linux a limit sees to that: a copy of the data would fail. The file is written to a
+temporary folder, or where ``--output`` says, and deleted in the end::
 
     python examples/out_of_core.py
     python examples/out_of_core.py --gib 3 --features 784 --hidden 100
@@ -14,46 +15,36 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.datasets import load_digits20
 
-STATUS = Path("/proc/self/status")
+parser = argparse.ArgumentParser(description="Train on a file larger than memory.")
+parser.add_argument("--output", type=Path, help="folder; by default a temporary one")
+parser.add_argument("--gib", type=float, default=0.25, help="size of the file")
+parser.add_argument("--features", type=int, default=400)
+parser.add_argument("--hidden", type=int, default=25, help="number of hidden units")
+parser.add_argument("--passes", type=int, default=20, help="budget of training")
+parser.add_argument("--spare", type=int, default=128, help="MiB of memory left")
+arguments = parser.parse_args()
+# The budget is meant to end training.
+warnings.simplefilter("ignore", ConvergenceWarning)
+
+# %%
+# The data
+# --------
+# A generator makes digits with noise, block by block. Where they are to have more or
+# fewer than 400 features, these are random mixtures of the pixels.
+
 BLOCK_ROWS = 5000
-
-
-def main() -> None:
-    """Write the file, train, and go away without it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    parser.add_argument("--gib", type=float, default=0.25, help="size of the file")
-    parser.add_argument("--features", type=int, default=400)
-    parser.add_argument("--hidden", type=int, default=25, help="number of hidden units")
-    parser.add_argument("--passes", type=int, default=20, help="budget of training")
-    parser.add_argument("--spare", type=int, default=128, help="MiB of memory left")
-    arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    # The budget is meant to end training.
-    warnings.simplefilter("ignore", ConvergenceWarning)
-
-    n, d = int(arguments.gib * 2**28) // arguments.features, arguments.features
-    path = arguments.output / "samples.float32"
-    try:
-        with path.open("wb") as file:
-            labels = [y for X, y in noisy_digits(n, d) if file.write(X)]
-        X, y = np.memmap(path, np.float32, "r", shape=(n, d)), np.concatenate(labels)
-        print(f"file              {X.nbytes / 2**30:.2f} GiB, {n} x {d}, float32")
-        limit_memory(arguments.spare)
-        train(X, y, arguments.hidden, arguments.passes)
-        seconds = np.median([measured(read, path)[0] for _ in range(3)])
-        print(f"reading alone     {X.nbytes / seconds / 1e9:.2f} GB/s")
-    finally:
-        path.unlink()
 
 
 def noisy_digits(n: int, d: int, seed: int = 0) -> Iterator[list[np.ndarray]]:
@@ -69,36 +60,22 @@ def noisy_digits(n: int, d: int, seed: int = 0) -> Iterator[list[np.ndarray]]:
         yield [X[rows] + deviation * noise, y[rows]]
 
 
-def train(X: np.ndarray, y: np.ndarray, n_hidden: int, n_passes: int) -> None:
-    """Train and predict, and tell what it took."""
-    before = status("RssAnon") / 2**20
-    once = ThreeLayerNNClassifier(n_hidden, max_iter=1, random_state=0)
-    clf = ThreeLayerNNClassifier(n_hidden, max_iter=n_passes, random_state=0)
-    first, _ = measured(once.fit, X, y)
-    seconds, peak = measured(clf.fit, X, y)
-    of_prediction, peak_of_prediction = measured(clf.predict, X)
-    a_pass = (seconds - first) / (n_passes - 1)
-    print(f"private memory    {before:.0f} MiB, in training up to {peak:.0f} MiB,")
-    print(f"                  in predicting all up to {peak_of_prediction:.0f} MiB")
-    print(f"training          {seconds:.2f} s, {n_passes} passes")
-    print(f"a pass            {a_pass:.3f} s, {X.nbytes / a_pass / 1e9:.2f} GB/s")
-    print(f"predicting all    {of_prediction:.2f} s")
-    fresh, digits = next(noisy_digits(BLOCK_ROWS, X.shape[1], seed=1))
-    print(f"accuracy          {clf.score(fresh, digits):.2%} of fresh samples")
+n, d = int(arguments.gib * 2**28) // arguments.features, arguments.features
+temporary = TemporaryDirectory()
+folder = arguments.output or Path(temporary.name)
+folder.mkdir(parents=True, exist_ok=True)
+path = folder / "samples.float32"
+with path.open("wb") as file:
+    labels = [y for X, y in noisy_digits(n, d) if file.write(X)]
+X, y = np.memmap(path, np.float32, "r", shape=(n, d)), np.concatenate(labels)
+print(f"{X.nbytes / 2**30:.2f} GiB, {n} x {d}, float32")
 
+# %%
+# The limit --------- What counts against it is private memory: the pages of a memory
+# map are the file's own, which the system may drop and read again. The limit is lifted
+# in the end.
 
-def limit_memory(spare: int) -> None:
-    """Leave so many MiB beside what is in use, where the system can."""
-    if not STATUS.exists():
-        print("limit             none, since this is not Linux")
-        return
-    import resource
-
-    stacks = 8 * (os.cpu_count() or 1)  # of threads count as if they were in use
-    limit = status("VmData") + (spare + stacks) * 2**20
-    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
-    print(f"limit             {spare} MiB more, and {stacks} for threads' stacks")
+STATUS = Path("/proc/self/status")
 
 
 def status(name: str) -> int:
@@ -107,24 +84,102 @@ def status(name: str) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if name in line), 0)
 
 
-def measured(function: Callable[..., object], *args: object) -> tuple[float, float]:
-    """Tell the seconds of a call, and the peak of private memory meanwhile in MiB."""
-    peak, done = [status("RssAnon")], threading.Event()
+@contextmanager
+def memory_limited(spare: int) -> Iterator[None]:
+    """Leave so many MiB beside what is in use, where the system can."""
+    if not STATUS.exists():
+        print("limit             none, since this is not Linux")
+        yield
+        return
+    import resource
+
+    stacks = 8 * (os.cpu_count() or 1)  # of threads count as if they were in use
+    limit = status("VmData") + (spare + stacks) * 2**20
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
+    print(f"limit             {spare} MiB more, and {stacks} for threads' stacks")
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def measured(
+    function: Callable[..., object], *args: object
+) -> tuple[float, list[tuple[float, float]]]:
+    """Tell the seconds of a call; and meanwhile, at times, private memory in MiB."""
+    series, done, start = [], threading.Event(), perf_counter()
 
     def watch() -> None:
         while not done.wait(0.01):
-            peak.append(max(peak.pop(), status("RssAnon")))
+            series.append((perf_counter() - start, status("RssAnon") / 2**20))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    start = perf_counter()
     try:
         function(*args)
+        return perf_counter() - start, series
     finally:
-        seconds = perf_counter() - start
         done.set()
         watcher.join()
-    return seconds, peak[0] / 2**20
+
+
+# %%
+# Train and predict
+# -----------------
+# One pass alone tells what comes before them all, so that the rest can be divided by
+# their number.
+
+once = ThreeLayerNNClassifier(arguments.hidden, max_iter=1, random_state=0)
+clf = ThreeLayerNNClassifier(
+    arguments.hidden, max_iter=arguments.passes, random_state=0
+)
+before = status("RssAnon") / 2**20
+with memory_limited(arguments.spare):
+    first, _ = measured(once.fit, X, y)
+    training, of_training = measured(clf.fit, X, y)
+    predicting, of_predicting = measured(clf.predict, X)
+
+
+def peak(series: list[tuple[float, float]]) -> float:
+    """Most private memory beyond what there was before."""
+    return max((mib for _, mib in series), default=before) - before
+
+
+a_pass = (training - first) / max(clf.n_iter_ - 1, 1)
+print(f"private memory    {before:.0f} MiB before,")
+print(f"                  in training up to {peak(of_training):.0f} MiB more,")
+print(f"                  in predicting all up to {peak(of_predicting):.0f} MiB more")
+print(f"training          {training:.2f} s, {clf.n_iter_} passes")
+print(f"a pass            {a_pass:.3f} s, {X.nbytes / a_pass / 1e9:.2f} GB/s")
+print(f"predicting all    {predicting:.2f} s")
+fresh, digits = next(noisy_digits(BLOCK_ROWS, d, seed=1))
+print(f"accuracy          {clf.score(fresh, digits):.2%} of fresh samples")
+
+# %%
+figure, ax = plt.subplots(layout="constrained")
+for name, series, start in [
+    ("training", of_training, 0),
+    ("predicting all", of_predicting, training),
+]:
+    seconds, mib = np.reshape(series, (-1, 2)).T
+    ax.plot(start + seconds, mib - before, label=name)
+for name, mib in [
+    ("size of the file", X.nbytes / 2**20),
+    ("limit", arguments.spare),
+]:
+    ax.axhline(mib, color="black", linestyle=":")
+    ax.text(0, mib, name, verticalalignment="bottom")
+ax.set(xlabel="Seconds", ylabel="Private memory taken (MiB)", ylim=0)
+ax.margins(y=0.1)
+ax.legend(loc="center right")
+plt.show()
+
+# %%
+# Training takes a few blocks of rows, however long the file, and finds room for some of
+# them in what the process had freed before. A pass is as fast
+# as its products, or as the file can be read where it is not in the system's cache.
+# Reading alone:
 
 
 def read(path: Path) -> None:
@@ -135,5 +190,7 @@ def read(path: Path) -> None:
             pass
 
 
-if __name__ == "__main__":
-    main()
+seconds = np.median([measured(read, path)[0] for _ in range(3)])
+print(f"reading alone     {X.nbytes / seconds / 1e9:.2f} GB/s")
+path.unlink()
+temporary.cleanup()
