@@ -1,0 +1,75 @@
+"""Examples are pages of the gallery, which runs them; here one reads them only."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+# Benchmarks take minutes, and are no pages.
+PAGES = [p for p in sorted(EXAMPLES.rglob("*.py")) if "benchmark_" not in p.name]
+FOLDERS = sorted({page.parent for page in PAGES})
+
+
+def name(path):
+    return str(path.relative_to(EXAMPLES))
+
+
+@pytest.fixture(params=PAGES, ids=name)
+def source(request):
+    return request.param.read_text(encoding="utf-8")
+
+
+def test_there_are_pages():
+    assert EXAMPLES / "train_digits.py" in PAGES
+
+
+def test_a_page_opens_with_a_title_and_says_what_it_is_about(source):
+    docstring = ast.get_docstring(ast.parse(source))
+    title, line, empty, *text = docstring.splitlines()
+    assert title
+    assert line == "=" * len(title)
+    assert empty == ""
+    assert any(text)
+
+
+def test_titles_are_unique():
+    titles = [
+        ast.get_docstring(ast.parse(page.read_text(encoding="utf-8"))).splitlines()[0]
+        for page in PAGES
+    ]
+    assert len(set(titles)) == len(titles)
+
+
+def test_a_page_draws_a_picture_for_its_thumbnail(source):
+    assert "plt.show()" in source
+
+
+def test_a_page_needs_no_docstring_to_run(source):
+    # The gallery takes it away.
+    names = {n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)}
+    assert "__doc__" not in names
+
+
+def test_a_page_knows_no_place_on_a_machine(source):
+    strings = [
+        node.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    absolute = [s for s in strings if re.match(r"(/|~/|[A-Z]:\\)", s)]
+    assert [s for s in absolute if not s.startswith("/proc/self/")] == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_a_folder_has_a_header(folder):
+    header = (folder / "GALLERY_HEADER.rst").read_text(encoding="utf-8")
+    title, line, *_ = header.splitlines()
+    assert len(line) == len(title)
+    assert set(line) == {"=" if folder == EXAMPLES else "-"}
+
+
+def test_links_to_other_pages_lead_somewhere(source):
+    for place in re.findall(r"sphx_glr_examples_(\w+\.py)", source):
+        assert any(name(p).replace("/", "_") == place for p in PAGES), place
