@@ -52,7 +52,7 @@ def copy_of_digits(block_info: Any, first_seed: int) -> np.ndarray:
     return rows + rng.normal(0, 0.1, rows.shape).astype(np.float32)
 
 
-def labels_of_digits(block_info: Any) -> np.ndarray:  # noqa: ARG001
+def labels_of_digits(block_info: Any) -> np.ndarray:
     """Tell the labels of a copy, which are those of any."""
     return load_digits20(return_X_y=True)[1].astype(int)
 

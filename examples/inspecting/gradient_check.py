@@ -2,7 +2,7 @@
 Check a gradient, right and wrong
 =================================
 
-Backpropagation is easy to get nearly right. :func:`~sknn3.check_gradient` compares a
+Backpropagation is easy to get nearly right. :func:`~sknn3.gradient_check.check_gradient` compares a
 gradient with central differences of the cost, component by component, and
 :class:`~sknn3.display.GradientCheckDisplay` shows where they disagree.
 
