@@ -196,8 +196,8 @@ for alpha in (0, 3):
     print(f"  largest difference {np.abs(analytic - numeric).max():.0e}")
 
 # %%
-# :func:`~sknn3.gradient_check.check_gradient` does the same. Without a function it checks the
-# package's own gradient, on this very network; with one it checks yours.
+# :func:`~sknn3.gradient_check.check_gradient` does the same. Without a function it
+# checks the package's own gradient, on this very network; with one it checks yours.
 
 check = check_gradient(alpha=3)
 print(np.allclose(check.analytic, analytic))
