@@ -3,8 +3,8 @@ Check a gradient, right and wrong
 =================================
 
 Backpropagation is easy to get nearly right.
-:func:`~sknn3.gradient_check.check_gradient` compares a gradient with central differences
-of the cost, component by component, and
+:func:`~sknn3.gradient_check.check_gradient` compares a gradient with central
+differences of the cost, component by component, and
 :class:`~sknn3.display.GradientCheckDisplay` shows where they disagree.
 
 We check the package's own gradient, and the same with a bug that is often made: biases
