@@ -4,9 +4,9 @@ Train on a cluster
 
 Two worker processes make shifted, noisy copies of the shipped digits and keep them: no
 process holds the data as a whole. The network is trained where they are, and comes back
-for arrays on this machine. It needs the extra ``dask``::
+for arrays on this machine. It needs two extras::
 
-    python -m pip install -e ".[dask]"
+    python -m pip install -e ".[dask,plot]"
     python examples/dask_cluster.py --copies 40
 
 With a scheduler elsewhere, ``--scheduler tcp://address:8786`` takes its workers; they
@@ -73,9 +73,12 @@ def copies_of_digits(n_copies: int, *, first_seed: int) -> tuple[da.Array, da.Ar
 
 
 # %%
-# The fit ------- :class:`~sknn3.dask.DaskThreeLayerNNClassifier` sends the weights out
-# in each pass, and a cost and a gradient come back from each worker. ``to_local`` gives
-# a :class:`~sknn3.ThreeLayerNNClassifier`, which needs no cluster.
+# The fit
+# -------
+#
+# :class:`~sknn3.dask.DaskThreeLayerNNClassifier` sends the weights out in each pass,
+# and a cost and a gradient come back from each worker. ``to_local`` gives a
+# :class:`~sknn3.ThreeLayerNNClassifier`, which needs no cluster.
 
 
 def train(client: Client, n_copies: int, max_iter: int) -> ThreeLayerNNClassifier:

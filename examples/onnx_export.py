@@ -7,7 +7,7 @@ digits, converted by skl2onnx, written and run in onnxruntime; then its probabil
 and times are compared with those of ``predict_proba``. It needs the extra ``onnx``, and
 writes its file to a temporary folder, or where ``--output`` says::
 
-    python -m pip install -e ".[onnx]"
+    python -m pip install -e ".[onnx,plot]"
     python examples/onnx_export.py --output models
 """
 
@@ -50,8 +50,11 @@ pipe = make_pipeline(
 print(f"accuracy on {len(X)} digits: {pipe.score(X, y):.2%}")
 
 # %%
-# Convert ------- :func:`sknn3.onnx.register` tells skl2onnx how. Without ``zipmap``
-# probabilities come as one array rather than a dict for each sample.
+# Convert
+# -------
+#
+# :func:`sknn3.onnx.register` tells skl2onnx how. Without ``zipmap`` probabilities come
+# as one array rather than a dict for each sample.
 
 sknn3.onnx.register()
 model = to_onnx(pipe, X[:1], options={"zipmap": False})

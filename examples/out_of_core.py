@@ -71,9 +71,11 @@ X, y = np.memmap(path, np.float32, "r", shape=(n, d)), np.concatenate(labels)
 print(f"{X.nbytes / 2**30:.2f} GiB, {n} x {d}, float32")
 
 # %%
-# The limit --------- What counts against it is private memory: the pages of a memory
-# map are the file's own, which the system may drop and read again. The limit is lifted
-# in the end.
+# The limit
+# ---------
+#
+# What counts against it is private memory: the pages of a memory map are the file's
+# own, which the system may drop and read again. The limit is lifted in the end.
 
 STATUS = Path("/proc/self/status")
 

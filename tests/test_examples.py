@@ -42,6 +42,11 @@ def test_titles_are_unique():
     assert len(set(titles)) == len(titles)
 
 
+def test_headings_stand_on_lines_of_their_own(source):
+    lines = [line for line in source.splitlines() if line.startswith("# ")]
+    assert [line for line in lines if re.search(r"\w -{3,}", line)] == []
+
+
 def test_a_page_draws_a_picture_for_its_thumbnail(source):
     assert "plt.show()" in source
 
