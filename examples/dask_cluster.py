@@ -4,7 +4,7 @@ Train on a cluster
 
 Two worker processes make shifted, noisy copies of the shipped digits and keep them: no
 process holds the data as a whole. The network is trained where they are, and comes back
-for arrays on this machine. It needs two extras::
+for arrays on this machine. It needs the extra ``dask``::
 
     python -m pip install -e ".[dask,plot]"
     python examples/dask_cluster.py --copies 40
@@ -75,7 +75,6 @@ def copies_of_digits(n_copies: int, *, first_seed: int) -> tuple[da.Array, da.Ar
 # %%
 # The fit
 # -------
-#
 # :class:`~sknn3.dask.DaskThreeLayerNNClassifier` sends the weights out in each pass,
 # and a cost and a gradient come back from each worker. ``to_local`` gives a
 # :class:`~sknn3.ThreeLayerNNClassifier`, which needs no cluster.
@@ -115,7 +114,7 @@ def train(client: Client, n_copies: int, max_iter: int) -> ThreeLayerNNClassifie
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train on a cluster.")
     parser.add_argument("--copies", type=int, default=10, help="of the 5000 digits")
-    parser.add_argument("--max-iter", type=int, default=40, help="passes")
+    parser.add_argument("--max-iter", type=int, default=30, help="passes")
     parser.add_argument("--scheduler", help="address; by default two processes here")
     arguments = parser.parse_args()
     # The budget is meant to end training.

@@ -52,7 +52,6 @@ print(f"accuracy on {len(X)} digits: {pipe.score(X, y):.2%}")
 # %%
 # Convert
 # -------
-#
 # :func:`sknn3.onnx.register` tells skl2onnx how. Without ``zipmap`` probabilities come
 # as one array rather than a dict for each sample.
 

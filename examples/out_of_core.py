@@ -11,6 +11,7 @@ temporary folder, or where ``--output`` says, and deleted in the end::
 """
 
 import argparse
+import ctypes
 import os
 import threading
 import warnings
@@ -32,7 +33,7 @@ parser.add_argument("--output", type=Path, help="folder; by default a temporary 
 parser.add_argument("--gib", type=float, default=0.25, help="size of the file")
 parser.add_argument("--features", type=int, default=400)
 parser.add_argument("--hidden", type=int, default=25, help="number of hidden units")
-parser.add_argument("--passes", type=int, default=20, help="budget of training")
+parser.add_argument("--passes", type=int, default=15, help="budget of training")
 parser.add_argument("--spare", type=int, default=128, help="MiB of memory left")
 arguments = parser.parse_args()
 # The budget is meant to end training.
@@ -73,7 +74,6 @@ print(f"{X.nbytes / 2**30:.2f} GiB, {n} x {d}, float32")
 # %%
 # The limit
 # ---------
-#
 # What counts against it is private memory: the pages of a memory map are the file's
 # own, which the system may drop and read again. The limit is lifted in the end.
 
@@ -136,6 +136,9 @@ once = ThreeLayerNNClassifier(arguments.hidden, max_iter=1, random_state=0)
 clf = ThreeLayerNNClassifier(
     arguments.hidden, max_iter=arguments.passes, random_state=0
 )
+# What was freed before goes back to the system, lest training find room in it.
+if STATUS.exists() and hasattr(ctypes.CDLL(None), "malloc_trim"):
+    ctypes.CDLL(None).malloc_trim(0)
 before = status("RssAnon") / 2**20
 with memory_limited(arguments.spare):
     first, _ = measured(once.fit, X, y)
@@ -178,10 +181,9 @@ ax.legend(loc="center right")
 plt.show()
 
 # %%
-# Training takes a few blocks of rows, however long the file, and finds room for some of
-# them in what the process had freed before. A pass is as fast
-# as its products, or as the file can be read where it is not in the system's cache.
-# Reading alone:
+# Training takes a few blocks of rows, however long the file. A pass is as fast as its
+# products, or as the file can be read where it is not in the system's cache. Reading
+# alone:
 
 
 def read(path: Path) -> None:

@@ -114,7 +114,6 @@ plt.show()
 #
 # Stop by itself
 # --------------
-#
 # ``early_stopping=True`` holds out a part of the training data, takes the accuracy on
 # it after each step of the solver, stops when it has not risen for ``n_iter_no_change``
 # steps, and **keeps the weights that were best on it**, not the last ones. The dot
@@ -130,7 +129,7 @@ plt.show()
 # What came of it
 # ---------------
 
-print("                   passes  log loss  accuracy on test digits")
+print("network            passes  log loss  accuracy on test digits")
 for name, net in fits.items():
     loss = log_loss(y_test, net.predict_proba(X_test))
     print(

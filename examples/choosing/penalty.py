@@ -92,5 +92,5 @@ plt.show()
 # %%
 # The gap between the curves is what the network has learned of the noise. The dot is
 # what you want, and cross-validation finds it without a test set:
-# :class:`~sknn3.ThreeLayerNNClassifierCV` tries a range of ``alphas``. Search in
-# factors of 3 to 10, since the curve is flat around its lowest point.
+# :class:`~sknn3.ThreeLayerNNClassifierCV` tries a range of ``alphas``. Begin with
+# factors of 10, and go on with factors of 3 around the best.

@@ -32,7 +32,6 @@ for place in np.argsort(X.std(axis=0))[[0, 1, -2, -1]]:
 # %%
 # The path does not see units
 # ---------------------------
-#
 # Both estimators minimise the same cost here, with L-BFGS: 25 logistic units, softmax,
 # and a small ``alpha``. ``max_fun`` gives ``MLPClassifier`` the budget that
 # ``max_iter`` gives us, evaluations of cost and gradient.
@@ -87,7 +86,6 @@ plt.show()
 #
 # The penalty does
 # ----------------
-#
 # A feature with a deviation of 314 needs but a tiny weight, which costs nothing. One
 # with a deviation of 0.1 needs a large weight, which the penalty forbids. At a strong
 # penalty, what a feature contributes shows that: its weights times its deviation.
@@ -115,12 +113,12 @@ plt.show()
 # The network on raw features lives off the features with large numbers, whether or not
 # they say most about the wine. It also shows in the accuracy on held-out wines:
 
-print(" alpha    raw  in a pipeline with StandardScaler")
+print("alpha    raw  in a pipeline with StandardScaler")
 for alpha in [0.1, 1, 10, 30]:
     net = ThreeLayerNNClassifier(alpha=alpha, max_iter=500, tol=1e-3, random_state=0)
     raw = cross_val_score(net, X, y).mean()
     scaled = cross_val_score(make_pipeline(StandardScaler(), net), X, y).mean()
-    print(f"{alpha:>6}  {raw:.1%}  {scaled:.1%}")
+    print(f"{alpha:>5}  {raw:.1%}  {scaled:.1%}")
 
 # %%
 # Where the penalty is far too strong for all, raw features come off better, since the

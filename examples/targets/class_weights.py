@@ -44,7 +44,7 @@ settings = {
 figure, axes = plt.subplots(
     1, 3, figsize=(10, 4), layout="constrained", sharex=True, sharey=True
 )
-print("                              recall  precision  misses  false alarms")
+print("weights                       recall  precision  misses  false alarms")
 for ax, (name, (parameters, weights)) in zip(axes, settings.items(), strict=True):
     net = ThreeLayerNNClassifier(
         10, max_iter=1000, tol=1e-3, random_state=0, **parameters
