@@ -50,7 +50,6 @@ autosummary_generate = True
 toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # types stand in the docstrings
 numpydoc_show_class_members = False
-numpydoc_class_members_toctree = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sknn3"
@@ -68,8 +67,8 @@ html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
 _lone_pages = "index", "start", "mlpclassifier", "benchmarks", "design", "changelog"
 html_sidebars = {name: [] for name in _lone_pages}
 
-copybutton_prompt_text = ">>> |... |$ "
-copybutton_prompt_is_regexp = False
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
@@ -78,16 +77,11 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"benchmark_\w+\.py",
     "filename_pattern": r"\.py",
     "within_subsection_order": "FileNameSortKey",
-    "copyfile_regex": r"",
     "min_reported_time": 30,
     "remove_config_comments": True,
-    "show_memory": False,
     "show_signature": False,
-    "plot_gallery": True,
     "doc_module": ("sknn3",),
     "backreferences_dir": "api/backreferences",
-    "inspect_global_variables": True,
-    "matplotlib_animations": False,
 }
 
 if os.environ.get("SKNN3_INTERSPHINX"):

@@ -37,6 +37,10 @@ def imports_of(path: Path) -> tuple[set[str], set[str]]:
         if isinstance(node, ast.ImportFrom):
             if node.level:
                 raise ValueError(f"{path} imports relatively, from {node.module}")
+            if node.module == "sknn3":
+                raise ValueError(
+                    f"{path} imports from the package, not from its modules"
+                )
             names = [node.module]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

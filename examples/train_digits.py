@@ -85,8 +85,8 @@ plt.show()
 
 # %%
 # Twelve that it is wrong about, in red, and twelve others:
-wrong = np.flatnonzero(pipe.predict(X_test) != y_test)
-some = np.r_[wrong[:12], np.arange(24)][:24]
+right = pipe.predict(X_test) == y_test
+some = np.r_[np.flatnonzero(~right)[:12], np.flatnonzero(right)[:12]]
 ImageGridDisplay.from_estimator(
     pipe, X_test[some], y_test[some], order="F", random_state=0
 )
@@ -94,7 +94,7 @@ plt.savefig(output / "predictions.png", dpi=120)
 plt.show()
 
 # %%
-# What its hidden units look for: a light pixel speaks for the unit, a dark one against
+# What its hidden units look for: a red pixel speaks for the unit, a blue one against
 # it.
 
 # sphinx_gallery_thumbnail_number = 5
