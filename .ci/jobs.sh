@@ -8,7 +8,9 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 start() {
-    set -m # a process group of its own, which is ended as one
+    # A process group of its own, which is ended as one, and in which Ctrl-C is not
+    # ignored: there are tests of it.
+    set -m
     (
         trap 'exit 130' INT # ended for another's sake, it has nothing to say
         "$@"
