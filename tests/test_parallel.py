@@ -73,26 +73,40 @@ def test_results_come_in_order_and_as_soon_as_it_is_their_turn():
 
 @pytest.mark.parametrize("by_whom", ["the thread that asks", "a helper"])
 def test_few_results_wait_for_a_slow_block(by_whom):
-    asks = threading.current_thread()
-    workers, n_done_meanwhile, slow = [], 0, False
+    expected = 2 * _parallel.WAITING_PER_THREAD
+    asks, both = threading.current_thread(), threading.Barrier(2, timeout=30)
+    came, went_on = set(), set()
+    done, taken, waiting = [], [], []
+
+    def meet(those):
+        if threading.current_thread() not in those:
+            those.add(threading.current_thread())
+            both.wait()
+
+    def be_slow():
+        deadline = time.monotonic() + 30
+        while len(done) - len(taken) < expected and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.1)  # in which none may come
+        waiting.append(len(done) - len(taken))
 
     def produce(i):
-        nonlocal n_done_meanwhile, slow
-        if not slow and (threading.current_thread() is asks) == (by_whom != "a helper"):
-            slow = True
-            deadline = time.monotonic() + 0.3
-            while len(workers) < 290 and time.monotonic() < deadline:
-                time.sleep(0.01)
-            n_done_meanwhile = len(workers)
-        time.sleep(1e-4)  # the other is to have its turn
-        workers.append(threading.current_thread())
+        meet(came)
+        is_asked = threading.current_thread() is not asks
+        if waiting:
+            meet(went_on)
+        elif is_asked == (by_whom == "a helper"):
+            be_slow()
+        done.append(i)
         return i
 
     with threadpool_limits(2, user_api="blas"), block_map(2) as map_blocks:
-        assert list(map_blocks(produce, range(300))) == list(range(300))
-    assert len(set(workers[100:])) == 2  # both go on
-    expected = 2 * _parallel.WAITING_PER_THREAD
-    assert expected <= n_done_meanwhile <= expected + 2
+        # one by one: what was taken counts
+        taken.extend(map_blocks(produce, range(300)))
+    assert taken == list(range(300))
+    assert len(waiting) == 1
+    assert expected <= waiting[0] <= expected + 1
+    assert len(went_on) == 2
 
 
 def test_maps_may_overlap_or_be_given_up():
