@@ -6,10 +6,19 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from hypothesis import settings
 from sklearn.datasets import load_breast_cancer, load_iris, make_classification
 from sklearn.preprocessing import StandardScaler
 
 mpl.use("Agg")  # no window, whatever the machine
+
+# The same examples each time, and no time limit: machines are noisy.  Nothing is kept
+# between runs.  The long profile is for changes of the mathematics.
+settings.register_profile(
+    "quick", max_examples=20, deadline=None, derandomize=True, database=None
+)
+settings.register_profile("long", max_examples=10_000, deadline=None, database=None)
+settings.load_profile("quick")
 
 # Files of the course that are not ours to hand on: where they lie beside the project,
 # its figures are checked against them too.
