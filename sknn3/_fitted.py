@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from sklearn.base import BaseEstimator
 
@@ -12,15 +11,11 @@ from sklearn.base import BaseEstimator
 @contextmanager
 def undone_on_failure(estimator: BaseEstimator) -> Iterator[None]:
     """Give a failed fit's estimator its fitted attributes back, or none."""
-
-    def fitted() -> dict[str, Any]:
-        return {k: v for k, v in vars(estimator).items() if k.endswith("_")}
-
-    before = fitted()
+    before = vars(estimator).copy()
     try:
         yield
     except BaseException:
-        for name in fitted():
-            delattr(estimator, name)
-        vars(estimator).update(before)
+        others = {k: v for k, v in vars(estimator).items() if not k.endswith("_")}
+        fitted = {k: v for k, v in before.items() if k.endswith("_")}
+        estimator.__dict__ = others | fitted  # at one stroke, whatever else may come
         raise

@@ -136,7 +136,7 @@ def outputs_of(
     for start in range(0, n_samples, n_rows):
         rows = slice(start, min(start + n_rows, n_samples))
         block = in_memory(take_rows(X, rows))
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             A = hidden_inputs(block, theta1, xp)
             if not math.isfinite(float(total(A, xp))):
                 assert_all_finite(block, estimator_name=estimator_name, input_name="X")

@@ -1,15 +1,16 @@
-"""Blocks over threads of our own, with one BLAS thread each; and Ctrl-C meanwhile.
+"""Blocks over threads of our own, with one BLAS thread each.
 
 NumPy and SciPy bring a BLAS each, and L-BFGS calls SciPy's between our products:
 two pools of spinning threads on the same cores cost more than the products.  So
 BLAS is limited to one thread while a fit runs, and the blocks are spread over as
 many threads as BLAS was allowed before, which keeps within limits set by the user or
-by joblib.  It also makes sums independent of the number of threads.
+by joblib.  Fits at the same time share them.  It also makes sums independent of the
+number of threads.
 """
 
 from __future__ import annotations
 
-import signal
+import os
 import threading
 import time
 from collections import deque
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Self
 
 # Comes with scikit-learn, which depends on it.
 from threadpoolctl import OpenBLASController, ThreadpoolController
@@ -60,35 +61,53 @@ class _SingleThreadedBlas:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._users = 0
+        self._fits: list[int] = []  # the threads that they run in
         self._limiter: Any = None
         self._n_threads = 1
 
-    def __enter__(self) -> int:
-        """Set the limit, return how many threads of our own may take its place."""
+    def __enter__(self) -> Self:
         with self._lock:
-            self._users += 1
-            if self._users == 1:
-                self._n_threads = _n_blas_threads()
-                if self._n_threads > 1:
-                    limiter = _limit_blas()
-                    if _n_blas_threads() == 1:
-                        self._limiter = limiter
-                    else:
-                        self._n_threads = 1
-            return self._n_threads
+            if not self._fits:
+                self._limit()
+            self._fits.append(threading.get_ident())
+        return self
 
     def __exit__(self, *exc_info: object) -> None:
         with self._lock:
-            self._users -= 1
-            if self._users == 0 and self._limiter is not None:
-                _release_control()
-                self._limiter.restore_original_limits()
-                _release_control()
-                self._limiter = None
+            self._fits.remove(threading.get_ident())
+            if not self._fits:
+                self._restore()
+
+    def threads_for_each(self) -> int:
+        """Tell how many threads in place of BLAS's each of the fits may use."""
+        return max(1, self._n_threads // max(1, len(self._fits)))
+
+    def _limit(self) -> None:
+        self._n_threads = _n_blas_threads()
+        if self._n_threads > 1:
+            self._limiter = _limit_blas()
+            if _n_blas_threads() > 1:
+                self._limiter, self._n_threads = None, 1
+
+    def _restore(self) -> None:
+        if self._limiter is not None:
+            _release_control()
+            self._limiter.restore_original_limits()
+            _release_control()
+            self._limiter = None
+
+    def forget_other_threads(self) -> None:
+        """Go on without the fits of threads that a fork has left behind."""
+        self._lock = threading.Lock()  # one of them may have held the old one
+        me = threading.get_ident()
+        self._fits = [thread for thread in self._fits if thread == me]
+        if not self._fits:
+            self._restore()
 
 
 _single_threaded_blas = _SingleThreadedBlas()
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_single_threaded_blas.forget_other_threads)
 
 
 # Where a block takes long, since its rows are on a disk for example, the others go on
@@ -148,16 +167,25 @@ class _Crew:
     a tenth of a small data set's pass.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_helpers: int) -> None:
+        self._max_helpers = max_helpers
         self._shares: SimpleQueue[_Share | None] = SimpleQueue()
         self._helpers: list[threading.Thread] = []
 
-    def hire(self, n_helpers: int) -> None:
-        """Start so many threads."""
-        for _ in range(n_helpers):
+    def _n_helpers(self) -> int:
+        """Tell how many may help now, and start those that are missing."""
+        n_helpers = min(_single_threaded_blas.threads_for_each() - 1, self._max_helpers)
+        while len(self._helpers) < n_helpers:
             helper = threading.Thread(target=self._help, name="sknn3", daemon=True)
-            helper.start()
-            self._helpers.append(helper)
+            self._helpers.append(helper)  # first: whatever comes, it is dismissed
+            try:
+                helper.start()
+            except RuntimeError:  # as many as the system has, whose results are equal
+                self._helpers.pop()
+                self._max_helpers = len(self._helpers)
+                break
+        # A process forked from a callback has none.
+        return sum(helper.is_alive() for helper in self._helpers[:n_helpers])
 
     def _help(self) -> None:
         limited = False
@@ -179,9 +207,10 @@ class _Crew:
         self, function: Callable[[Any], Any], blocks: Iterable[Any]
     ) -> Iterator[Any]:
         """Map over blocks in order; only results out of turn stay in memory."""
-        share = _Share(function, blocks, 1 + len(self._helpers))
-        self._ask_to_join(share, len(self._helpers))
+        n_helpers = self._n_helpers()
+        share = _Share(function, blocks, 1 + n_helpers)
         try:
+            self._ask_to_join(share, n_helpers)
             for _ in share.work():
                 share.await_turn()
                 yield from share.take_results()
@@ -191,70 +220,37 @@ class _Crew:
         finally:  # also where a block failed, or nobody wants the rest
             share.todo.clear()
             errors = [share.reports.get() for _ in range(share.n_asked)]
-        for error in filter(None, errors):
-            raise error
+        failures = [error for error in errors if error is not None]
+        if failures:
+            try:
+                raise failures[0]
+            finally:  # lest an error keep itself, and by its frames the data
+                del errors, failures
         yield from share.take_results()
 
     def _ask_to_join(self, share: _Share, n_helpers: int) -> None:
         for _ in range(n_helpers):
-            share.n_asked += 1
             self._shares.put(share)
+            share.n_asked += 1  # then only: an interrupt leaves no report to wait for
 
     def dismiss(self) -> None:
         """End the threads, and wait until they have."""
         for _ in self._helpers:
             self._shares.put(None)
         for helper in self._helpers:
-            helper.join()
+            if helper.ident is not None:  # else an interrupt came before it began
+                helper.join()
 
 
 @contextmanager
 def block_map(n_blocks: int) -> Iterator[BlockMap]:
     """Give a `map` over blocks that uses the threads BLAS was allowed to use."""
-    with _single_threaded_blas as n_allowed:
-        n_threads = min(n_blocks, n_allowed)
-        if n_threads == 1:
+    with _single_threaded_blas:
+        if n_blocks == 1:
             yield map
             return
-        crew = _Crew()
+        crew = _Crew(n_blocks - 1)
         try:
-            crew.hire(n_threads - 1)
             yield crew.map
         finally:
             crew.dismiss()
-
-
-@contextmanager
-def deferred_interrupt() -> Iterator[Callable[[], None]]:
-    """Hold a Ctrl-C back until the function given is called, which raises it.
-
-    Raised anywhere, it may hit a queue or a lock between the threads, and all of them
-    would wait for ever.  A second Ctrl-C is not held back.
-    """
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):  # none will come here, or one that is somebody else's to handle
-        yield lambda: None
-        return
-
-    pending = False
-
-    def hold(signum: int, frame: Any) -> None:
-        nonlocal pending
-        if pending:
-            signal.default_int_handler(signum, frame)
-        pending = True
-
-    def deliver() -> None:
-        nonlocal pending
-        if pending:
-            pending = False
-            raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, hold)
-    try:
-        yield deliver
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    deliver()

@@ -31,9 +31,9 @@ from sknn3._conditioning import Conditioning, conditioning_for
 from sknn3._diagram import DescribedMixin
 from sknn3._fitted import undone_on_failure
 from sknn3._initial_weights import drawn_weights, given_weights
+from sknn3._interrupts import Interrupts
 from sknn3._minimize import ADVICE, SOLVERS, Outcome, Run, Validation, minimize
 from sknn3._objective import Architecture, Objective, hit_sums, outputs_of
-from sknn3._parallel import deferred_interrupt
 from sknn3._samples import Classes, Data, Samples, decide
 from sknn3.network import ACTIVATIONS, OUTPUTS, pack, weights_beside
 
@@ -375,7 +375,11 @@ class ThreeLayerNNClassifier(
     ) -> tuple[Run, Outcome]:
         """Train without a word on how it ended."""
         deadline = time.perf_counter() + (self.max_time or math.inf)
-        with undone_on_failure(self):
+        with (
+            Interrupts().held() as interrupts,
+            undone_on_failure(self),
+            interrupts.raised_after(0),
+        ):
             samples = self._validate(X, y, sample_weight)
             sizes = self._sizes(samples)
             start = given_weights(sizes, coefs_init, intercepts_init)
@@ -394,7 +398,7 @@ class ThreeLayerNNClassifier(
             )
             with tasks.whole_fit():
                 run, outcome = self._minimize(
-                    samples, start, tasks, deadline, after_pass
+                    samples, start, tasks, interrupts, deadline, after_pass
                 )
                 if self.verbose:
                     print_end(outcome)
@@ -467,6 +471,7 @@ class ThreeLayerNNClassifier(
         samples: Data,
         start: np.ndarray | None,
         tasks: FitTasks,
+        interrupts: Interrupts,
         deadline: float,
         after_pass: Callable[[Run], None] | None,
     ) -> tuple[Run, Outcome]:
@@ -475,7 +480,12 @@ class ThreeLayerNNClassifier(
         if self.early_stopping:
             samples, held_out = samples.split(self.validation_fraction, rng)
             validation = self._validation(held_out)
-        with deferred_interrupt() as deliver, samples.on_threads() as samples:
+        with (
+            interrupts.raised_after(math.inf),
+            samples.on_threads() as samples,
+            # A pass may take long: whoever asks twice does not wait for its end.
+            interrupts.raised_after(1),
+        ):
             objective = Objective(
                 samples, self._architecture(samples.classes), self.alpha
             )
@@ -494,7 +504,7 @@ class ThreeLayerNNClassifier(
                     after_pass(run)
                 if self.verbose:
                     print_progress(run)
-                deliver()
+                interrupts.deliver()
 
             run = Run(
                 objective,
@@ -509,7 +519,7 @@ class ThreeLayerNNClassifier(
             )
             outcome = minimize(run, self.solver)
             try:
-                deliver()
+                interrupts.deliver()
             except KeyboardInterrupt:  # too late for a pass, but heard
                 outcome = outcome._replace(stop_reason="interrupted")
             return run, outcome

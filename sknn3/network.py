@@ -535,8 +535,9 @@ def block_cost_gradient(
     xp = home.xp
     (h, n_inputs), n_outputs = theta1.shape, theta2.shape[0]
     # Weights on the way to nowhere may overflow; whoever minimises looks at the
-    # cost for that, and must not be bothered by a warning for each product.
-    with np.errstate(over="ignore", invalid="ignore"):
+    # cost for that, and must not be bothered by a warning for each product.  Small
+    # numbers become 0, whatever NumPy has been told to say of it.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         A = hidden_inputs(X, theta1, xp)
         O = outputs(A, theta2, activation, xp)
         target = _target(Y, n_outputs, home, X.dtype)

@@ -1,6 +1,10 @@
 """What several test modules share."""
 
+import gc
+import signal
 import sys
+import threading
+import warnings
 from pathlib import Path
 
 import matplotlib as mpl
@@ -9,6 +13,7 @@ import pytest
 from hypothesis import settings
 from sklearn.datasets import load_breast_cancer, load_iris, make_classification
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info
 
 mpl.use("Agg")  # no window, whatever the machine
 
@@ -70,3 +75,23 @@ def multilabel():
 @pytest.fixture
 def rng():
     return np.random.RandomState(0)
+
+
+def _surroundings():
+    files = Path("/proc/self/fd")
+    return {
+        "threads of libraries": [lib["num_threads"] for lib in threadpool_info()],
+        "Ctrl-C": signal.getsignal(signal.SIGINT),
+        "threads": threading.enumerate(),
+        "files": len(list(files.iterdir())) if files.is_dir() else None,
+        "numpy": np.geterr(),
+        "warnings": warnings.filters.copy(),
+        "random": np.random.get_state()[1].tolist(),
+    }
+
+
+@pytest.fixture
+def surroundings():
+    """Tell all there is beside a fit, which it must leave as it was."""
+    gc.collect()  # files that other tests have left open, without use
+    return _surroundings

@@ -1,7 +1,3 @@
-import contextlib
-import signal
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +8,7 @@ from numpy.testing import assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sknn3 import ThreeLayerNNClassifier, _parallel
-from sknn3._parallel import block_map, deferred_interrupt
+from sknn3._parallel import block_map
 
 
 def blas_threads():
@@ -120,22 +116,55 @@ def test_maps_may_overlap_or_be_given_up():
         assert list(map_blocks(abs, range(50))) == list(range(50))
 
 
-def test_threads_that_cannot_start_leave_none_behind(monkeypatch):
-    start, started = threading.Thread.start, []
+@pytest.mark.parametrize("n_that_start", [0, 1])
+def test_a_fit_goes_on_with_the_threads_that_can_start(n_that_start, monkeypatch):
+    start, started, asked = threading.Thread.start, [], []
 
-    def fail_at_the_second(thread):
-        if started:
+    def fail_if_there_are_more(thread):
+        asked.append(thread)
+        if len(started) == n_that_start:
             raise RuntimeError("can't start new thread")
         started.append(thread)
         start(thread)
 
     before = blas_threads()
-    with monkeypatch.context() as patch, threadpool_limits(3, user_api="blas"):
-        patch.setattr(threading.Thread, "start", fail_at_the_second)
-        with pytest.raises(RuntimeError), block_map(3):
-            pass
-    assert not started[0].is_alive()
+    with monkeypatch.context() as patch, threadpool_limits(4, user_api="blas"):
+        patch.setattr(threading.Thread, "start", fail_if_there_are_more)
+        with block_map(9) as map_blocks:
+            for _ in range(3):
+                assert list(map_blocks(abs, range(9))) == list(range(9))
+    assert len(started) == n_that_start
+    assert len(asked) == n_that_start + 1  # in vain once only
+    assert not any(thread.is_alive() for thread in started)
     assert blas_threads() == before
+
+
+@pytest.mark.parametrize(("n_fits", "n_each"), [(1, 4), (2, 2), (3, 1), (6, 1)])
+def test_fits_at_the_same_time_share_the_threads(n_fits, n_each, monkeypatch):
+    monkeypatch.setattr(
+        _parallel._single_threaded_blas,
+        "_limit",
+        lambda: vars(_parallel._single_threaded_blas).update(_n_threads=4),
+    )
+    all_fits = threading.Barrier(n_fits, timeout=30)
+
+    def fit(_):
+        team, working = threading.Barrier(n_each, timeout=30), set()
+
+        def work(i):
+            if threading.current_thread() not in working:
+                working.add(threading.current_thread())
+                team.wait()  # passes only if so many come
+            return i
+
+        with block_map(200) as map_blocks:
+            all_fits.wait()
+            assert list(map_blocks(work, range(200))) == list(range(200))
+            all_fits.wait()
+        return len(working)
+
+    with ThreadPoolExecutor(n_fits) as pool:
+        assert list(pool.map(fit, range(n_fits))) == [n_each] * n_fits
 
 
 def test_limits_that_a_thread_cannot_set_are_an_error_and_no_hang(monkeypatch):
@@ -221,92 +250,6 @@ def test_limits_are_free_for_others_after_a_fit():
         with threadpool_limits(1, user_api="blas"):  # with the other thread alive
             assert set(blas_threads()) == {1}
         assert blas_threads() == before
-
-
-def test_an_interrupt_waits_for_its_delivery():
-    with deferred_interrupt() as deliver:
-        deliver()
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            deliver()
-        deliver()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_an_interrupt_that_nobody_asked_for_comes_at_the_end():
-    with pytest.raises(KeyboardInterrupt), deferred_interrupt():
-        signal.raise_signal(signal.SIGINT)
-
-
-def test_a_second_interrupt_comes_at_once():
-    came_at_once = False
-    with contextlib.suppress(KeyboardInterrupt), deferred_interrupt():
-        signal.raise_signal(signal.SIGINT)
-        try:
-            signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt:
-            came_at_once = True
-    assert came_at_once
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_somebody_elses_handler_is_left_alone():
-    def handler(signum, frame):
-        pass
-
-    before = signal.signal(signal.SIGINT, handler)
-    try:
-        with deferred_interrupt():
-            assert signal.getsignal(signal.SIGINT) is handler
-        assert signal.getsignal(signal.SIGINT) is handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def test_interrupts_at_random_never_hang_nor_fail():
-    # Real signals from another process, into fits that compute on two threads.
-    script = r"""
-import faulthandler, os, random, signal, subprocess, sys, warnings
-from sklearn.datasets import make_classification
-from threadpoolctl import threadpool_limits
-from sknn3 import ThreeLayerNNClassifier, _parallel
-
-warnings.simplefilter("ignore")
-signal.signal(signal.SIGINT, signal.default_int_handler)
-X, y = make_classification(3000, 20, random_state=0)
-killer = subprocess.Popen(
-    [
-        sys.executable,
-        "-c",
-        "import os, signal, sys, time\n"
-        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "for line in sys.stdin:\n"
-        "    time.sleep(float(line)); os.kill(int(sys.argv[1]), signal.SIGINT)",
-        str(os.getpid()),
-    ],
-    stdin=subprocess.PIPE,
-    text=True,
-    bufsize=1,
-)
-random.seed(0)
-with threadpool_limits(2, user_api="blas"):
-    for i in range(60):
-        faulthandler.dump_traceback_later(30, exit=True)
-        clf = ThreeLayerNNClassifier(
-            solver=("tnc", "lbfgs")[i % 2], max_iter=10**6, tol=0, random_state=0
-        )
-        try:
-            killer.stdin.write(f"{random.uniform(0.01, 0.05)}\n")
-            clf.fit(X, y)
-        except KeyboardInterrupt:  # before the fit began
-            assert not hasattr(clf, "theta1_")
-        else:
-            assert clf.stop_reason_ == "interrupted"
-            assert clf.n_iter_ == len(clf.loss_curve_)
-killer.stdin.close()
-killer.wait()
-"""
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
 @pytest.mark.parametrize("solver", ["tnc", "lbfgs"])

@@ -1,0 +1,260 @@
+"""Faults in the middle of a fit, and what goes on beside it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from threadpoolctl import threadpool_limits
+
+from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV, _objective
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"  # budgets are small here
+)
+
+
+def quick(**params):
+    defaults = {"hidden_layer_size": 4, "max_iter": 8, "random_state": 0}
+    return ThreeLayerNNClassifier(**defaults | params)
+
+
+def of_fit(estimator):
+    return {k: v for k, v in vars(estimator).items() if k.endswith("_")}
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    """On any machine."""
+    with threadpool_limits(2, user_api="blas"):
+        yield
+
+
+# ------------------------------------------------------------- errors in a fit
+
+
+class AtPass:
+    """A callback that does something at the end of each pass."""
+
+    def __init__(self, action):
+        self.action = action
+
+    def setup(self, estimator, context): ...
+
+    def teardown(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context):
+        if context.task_name == "pass":
+            self.action(context.task_id)
+
+
+class Fault(Exception):  # noqa: N818 (a word of these tests)
+    pass
+
+
+@contextmanager
+def fault_in_block(n, monkeypatch, error):
+    """Have the n-th block of a fit fail, on whichever thread it is."""
+    real, blocks = _objective.block_cost_gradient, iter(range(10**9))
+
+    def block_cost_gradient(*args, **kwargs):
+        if next(blocks) == n:
+            raise error
+        return real(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_objective, "block_cost_gradient", block_cost_gradient)
+        yield
+
+
+@pytest.mark.parametrize("error", [MemoryError("no room"), Fault("a fault")])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 11])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_an_error_in_a_block_leaves_all_as_it_was(
+    n, error, early_stopping, large, surroundings, monkeypatch
+):
+    before = surroundings()
+    clf = quick(early_stopping=early_stopping)
+    with (
+        fault_in_block(n, monkeypatch, error),
+        pytest.raises(type(error), match=str(error)),
+    ):
+        clf.fit(*large)
+    assert not of_fit(clf)
+    fitted = of_fit(clf.fit(*large))
+    with (
+        fault_in_block(n, monkeypatch, error),
+        pytest.raises(type(error), match=str(error)),
+    ):
+        clf.fit(large[0][:4000, :5], large[1][:4000] + 1)
+    assert of_fit(clf).keys() == fitted.keys()
+    assert all(value is fitted[name] for name, value in of_fit(clf).items())
+    assert surroundings() == before
+
+
+@pytest.mark.parametrize("n", [0, 5])
+def test_an_error_in_a_callback_leaves_all_as_it_was(n, large, surroundings):
+    def fail(i):
+        if i == n:
+            raise Fault
+
+    before = surroundings()
+    clf = quick().set_callbacks(AtPass(fail))
+    with pytest.raises(Fault):
+        clf.fit(*large)
+    assert not of_fit(clf)
+    assert surroundings() == before
+
+
+def test_an_error_in_a_search_leaves_all_as_it_was(iris, surroundings, monkeypatch):
+    before = surroundings()
+    search = ThreeLayerNNClassifierCV(max_iters=[2, 4], cv=2, random_state=0)
+    with fault_in_block(9, monkeypatch, Fault("a fault")), pytest.raises(Fault):
+        search.fit(*iris)
+    assert not of_fit(search)
+    assert surroundings() == before
+
+
+def test_settings_of_numpy_make_no_difference(large, rng):
+    X = large[0] * 10.0 ** rng.randint(-3, 4, size=12)
+    for params in (
+        {"activation": "relu", "alpha": 0},
+        {"activation": "tanh", "output_activation": "softmax", "solver": "lbfgs"},
+    ):
+        clf = quick(**params, max_iter=30).fit(X, large[1])
+        with np.errstate(all="raise"):
+            same = quick(**params, max_iter=30).fit(X, large[1])
+            assert_array_equal(same.theta1_, clf.theta1_)
+            assert_array_equal(same.predict_proba(X * 100), clf.predict_proba(X * 100))
+
+
+# ------------------------------------------------------------ forks and processes
+
+
+def run(script):
+    """Run in a process of its own, which a hang ends, and in which forks do no harm."""
+    beginning = """
+import multiprocessing, os, signal, sys, threading, time, warnings
+
+import numpy as np
+from sklearn.datasets import make_classification
+from threadpoolctl import threadpool_info
+
+from sknn3 import ThreeLayerNNClassifier
+
+X, y = make_classification(3000, 8, random_state=0)
+
+
+def fit(*callbacks):
+    clf = ThreeLayerNNClassifier(4, max_iter=5, random_state=0)
+    return clf.set_callbacks(*callbacks).fit(X, y).theta1_.tolist()
+
+
+def blas():
+    libraries = threadpool_info()
+    return [lib["num_threads"] for lib in libraries if lib["user_api"] == "blas"]
+
+
+class AtPass:
+    def __init__(self, n, action):
+        self.n, self.action = n, action
+
+    def setup(self, estimator, context): ...
+
+    def teardown(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context):
+        if (context.task_name, context.task_id) == ("pass", self.n):
+            self.action()
+
+
+def ended(process):
+    _, status = os.waitpid(process, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def in_child(action):
+    process = os.fork()
+    if process:
+        return process
+    signal.alarm(60)
+    code = 1
+    try:
+        action()
+        code = 0
+    except BaseException as error:
+        print(repr(error), file=sys.stderr, flush=True)
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    before = blas()
+    expected = fit()
+"""
+    source = beginning + textwrap.indent(textwrap.dedent(script), "    ")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "script.py"  # which spawned processes read again
+        path.write_text(source)
+        two_threads = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
+        subprocess.run([sys.executable, path], check=True, timeout=120, env=two_threads)
+
+
+def test_processes_after_a_fit_on_threads_fit_alike():
+    run("""
+    for method in ("fork", "spawn"):
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            assert pool.apply_async(fit).get(timeout=100) == expected
+    """)
+
+
+def test_a_fork_during_a_fit_gives_the_child_its_blas_back():
+    # The fit waits in another thread, which the child has not.
+    run("""
+    waiting, go_on = threading.Event(), threading.Event()
+    results = []
+
+    def fit_slowly():
+        results.append(fit(AtPass(2, lambda: (waiting.set(), go_on.wait(60)))))
+
+    def in_the_child():
+        assert blas() == before
+        assert fit() == expected
+        assert blas() == before
+        assert threading.active_count() == 1
+
+    thread = threading.Thread(target=fit_slowly)
+    thread.start()
+    assert waiting.wait(60)
+    assert set(blas()) == {1}
+    child = in_child(in_the_child)
+    assert ended(child) == 0
+    go_on.set()
+    thread.join()
+    assert results == [expected]
+    assert blas() == before
+    """)
+
+
+def test_a_fork_by_a_callback_gives_two_fits():
+    # The child goes on with the same fit, without the threads that helped.
+    run("""
+    children = []
+    result = fit(AtPass(2, lambda: children.append(os.fork())))
+    if children == [0]:
+        os._exit(not (result == expected and fit() == expected and blas() == before))
+    assert ended(*children) == 0
+    assert result == expected
+    assert blas() == before
+    """)
