@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -38,19 +43,17 @@ def task(
                 )
         yield verdict
     except BaseException:
-        _end(context, begun, estimator=about["estimator"])
+        with suppress(BaseException):  # the first error is the one to hear of
+            _end(context, begun, estimator=about["estimator"])
         raise
-    verdict.stop, errors = _end(
-        context, begun, **about, reconstruction_attributes=at_end
-    )
-    if errors:
-        raise errors[0]
+    verdict.stop = _end(context, begun, **about, reconstruction_attributes=at_end)
 
 
-def _end(
-    context: Any, callbacks: list[Any], **about: Any
-) -> tuple[bool, list[BaseException]]:
-    """End the task for each callback, whatever the others do."""
+def _end(context: Any, callbacks: list[Any], **about: Any) -> bool:
+    """End the task for each callback, whatever the others do; raise what failed first.
+
+    What is returned is true if a callback said stop.
+    """
     stop, errors = False, []
     for callback in callbacks:
         try:
@@ -58,7 +61,14 @@ def _end(
                 stop |= bool(context.call_on_fit_task_end(**about))
         except BaseException as error:
             errors.append(error)
-    return stop, errors
+    try:
+        if errors:
+            raise errors[0]
+    finally:
+        # An error's traceback holds this frame: held by it, the error and all the data
+        # of the fit would stay until the garbage collector comes.
+        errors.clear()
+    return stop
 
 
 @contextmanager
