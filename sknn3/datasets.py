@@ -234,11 +234,13 @@ def _read_mat(
             a > 0 if isinstance(e, str) else a == e
             for a, e in zip(value.shape, shape, strict=True)
         )
+        wanted = f"expected finite numbers of shape ({', '.join(map(str, shape))})"
+        if type(value) is not np.ndarray:  # an object or a function of MATLAB's
+            kind = type(value).__name__
+            raise ValueError(f"{path}: {name} is a {kind}, {wanted}.")
         if not fits or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
-            wanted = ", ".join(map(str, shape))
             raise ValueError(
-                f"{path}: {name} is {value.dtype} of shape {value.shape}, "
-                f"expected finite numbers of shape ({wanted})."
+                f"{path}: {name} is {value.dtype} of shape {value.shape}, {wanted}."
             )
         file[name] = value
     return {name: file[name] for name in expected}
