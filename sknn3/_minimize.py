@@ -55,7 +55,8 @@ ADVICE: dict[str, str | None] = {
     "stalled": (
         "The solver found no lower cost after {n_iter} passes, with the largest "
         "gradient component at {max_gradient:.1e}, above tol={tol:.1e}: the precision "
-        "of the numbers is spent. Increase tol, scale the features, or use float64."
+        "of the numbers is spent, or a kink of activation='relu' is in the way. "
+        "Increase tol, scale the features, or use float64."
     ),
     "interrupted": (
         "Training was interrupted after {n_iter} passes; the best weights so far are "

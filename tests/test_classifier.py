@@ -188,6 +188,29 @@ def test_a_spent_precision_is_warned_about(solver, iris):
     assert clf.score(X, y) > 0.95
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_kink_in_the_way_is_warned_about(solver, rng):
+    X = rng.standard_normal((30, 2))
+    y = X[:, 0] + rng.logistic(size=30) > 0
+    clf = Net(2, activation="relu", solver=solver, alpha=0.1, max_iter=2000)
+    with pytest.warns(ConvergenceWarning, match="or a kink of activation='relu' is"):
+        clf.set_params(random_state=0).fit(X, y)
+    assert clf.stop_reason_ == "stalled"
+    inputs = np.abs(X @ clf.coefs_[0] + clf.intercepts_[0])
+    _, unit = np.unravel_index(inputs.argmin(), inputs.shape)
+    assert inputs.min() < 1e-9
+    # No lack of precision: the gradient is another one on the other side.
+    slopes = []
+    for nudge in (-1e-8, 1e-8):
+        clf.intercepts_[0][unit] += nudge
+        _, slope = cost_gradient(
+            weights_of(clf), X, y, hidden_layer_size=2, alpha=0.1, activation="relu"
+        )
+        clf.intercepts_[0][unit] -= nudge
+        slopes.append(slope)
+    assert np.abs(slopes[0] - slopes[1]).max() > 100 * clf.tol
+
+
 def test_the_warning_points_at_the_caller(iris):
     with pytest.warns(ConvergenceWarning) as caught:
         Net(max_iter=1).fit(*iris)
