@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_wine, make_circles
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
@@ -237,6 +237,19 @@ def test_adam_keeps_the_last_weights_and_not_the_best(iris):
     assert mlp.loss_ > mlp.best_loss_
 
 
+@pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
+def test_its_lbfgs_says_nothing_of_kinks(rng, solver):
+    X = rng.standard_normal((30, 2))
+    y = (X[:, 0] + rng.logistic(size=30) > 0).astype(int)
+    settings = {"alpha": 0.1, "max_iter": 1000, "random_state": 0}
+    mlp = MLPClassifier(2, "relu", solver="lbfgs", **settings).fit(X, y)
+    assert np.abs(our_cost(mlp, X, y, 0.1)[1]).max() > 10 * mlp.tol
+    net = ThreeLayerNNClassifier(2, activation="relu", solver=solver, **settings)
+    with pytest.warns(ConvergenceWarning, match="kink"):
+        net.fit(X, y)
+    assert net.stop_reason_ == "stalled"
+
+
 # ------------------------------------------------- early stopping, warm start, threads
 
 
@@ -250,6 +263,26 @@ def test_its_lbfgs_ignores_early_stopping_without_a_word(iris):
     for name in ("loss_curve_", "best_loss_", "validation_scores_"):
         assert not hasattr(early, name)
     assert early.t_ == 0
+
+
+@pytest.mark.filterwarnings("ignore:max_iter:sklearn.exceptions.ConvergenceWarning")
+def test_it_stratifies_two_classes_only(iris):
+    X, y = iris
+    alone = np.where(np.arange(len(y)) == 7, 3, y)  # a class of one sample
+    settings = {"early_stopping": True, "max_iter": 2, "random_state": 0}
+    with pytest.raises(ValueError, match="least populated class"):
+        MLPClassifier(6, **settings).fit(X, alone == 3)
+    MLPClassifier(6, **settings).fit(X, alone)
+    for target in (alone == 3, alone):
+        net = ThreeLayerNNClassifier(6, **settings).fit(X, target)
+        assert len(net.classes_) == len(set(target))
+
+
+def test_a_number_of_steps_may_be_infinite_there_only(iris):
+    settings = {"n_iter_no_change": np.inf, "early_stopping": True, "max_iter": 2}
+    MLPClassifier(6, **settings).fit(*iris)
+    with pytest.raises(ValueError, match="n_iter_no_change"):
+        ThreeLayerNNClassifier(6, **settings).fit(*iris)
 
 
 def test_early_stopping_leaves_its_last_loss_and_our_best(iris):
@@ -325,6 +358,16 @@ def test_adam_writes_into_the_arrays_it_is_given(iris):
     mlp.fit(X, y)
     assert mlp.coefs_[0] is given
     assert (given != before).any()
+
+
+@pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
+def test_few_samples_want_another_alpha_than_our_default(solver):
+    X, y = make_circles(200, noise=0.08, factor=0.4, random_state=0)
+    assert MLPClassifier(random_state=0).fit(X, y).score(X, y) == 1
+    net = ThreeLayerNNClassifier(solver=solver, random_state=0).fit(X, y)
+    assert len(set(net.predict(X))) == 1
+    net.set_params(alpha=0.1, tol=1e-3).fit(X, y)
+    assert net.score(X, y) == 1
 
 
 @pytest.mark.filterwarnings("ignore:max_iter:sklearn.exceptions.ConvergenceWarning")
