@@ -243,12 +243,20 @@ def _moment_blocks(X: Any, *, on_host: bool) -> Iterator[slice]:
 def _scatter(B: Any, w: Any, xp: Any, *, full: bool) -> Any:
     """Weighted sum of the rows' outer products, or of their squares."""
     if issparse(B):
-        return (B.T @ diags_array(w) @ B).toarray() if full else w @ B.power(2)
+        return (B.T @ diags_array(w) @ B).toarray() if full else w @ _squares(B)
     if not full:
         B *= B
         return w @ B
     B *= xp.sqrt(w)[:, None]
     return B.T @ B
+
+
+def _squares(B: Any) -> Any:
+    """Square the entries of a sparse matrix, which may come in several parts."""
+    B = B.copy()  # parts are added in place, and these are X's own
+    B.sum_duplicates()
+    B.data *= B.data
+    return B
 
 
 def _factors(

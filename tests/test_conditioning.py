@@ -142,6 +142,18 @@ def test_weights_stand_for_repeated_rows_to_the_bit(X, kind, container, rng):
     assert_array_equal(weighted.factor, repeated.factor)
 
 
+def test_entries_in_several_parts_are_summed_and_left_alone(X):
+    n_rows, n_features = X.shape
+    parts = np.hstack([X / 2, X / 2]).ravel()
+    columns = np.tile(np.arange(n_features), 2 * n_rows)
+    indptr = np.arange(0, parts.size + 1, 2 * n_features)
+    in_parts = sp.csr_array((parts, columns, indptr), X.shape)
+    summed = make(sp.csr_array(X), "diagonal")
+    assert_array_equal(make(in_parts, "diagonal").factor, summed.factor)
+    assert in_parts.nnz == 2 * X.size
+    assert_array_equal(in_parts.toarray(), X)
+
+
 def test_auto_is_full_for_few_dense_columns_only(rng):
     assert make(rng.standard_normal((9, 4)), "auto").factor.ndim == 2
     assert make(sp.csr_array(np.eye(4)), "auto").factor.ndim == 1
