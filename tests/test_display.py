@@ -455,6 +455,14 @@ def test_passes_are_whole(n_passes):
     assert all(float(label).is_integer() for label in labels)
 
 
+def test_costs_of_nothing_have_no_logarithm():
+    display = LossCurveDisplay.from_data([0.0, 0.0])
+    assert display.line_.get_ydata().tolist() == [0, 0]
+    assert display.ax_.get_yscale() == "linear"
+    LossCurveDisplay.from_data([2.0, 0.0], ax=display.ax_)
+    assert display.ax_.get_yscale() == "log"
+
+
 def test_one_pass_is_a_dot():
     assert LossCurveDisplay.from_data([1.0]).line_.get_marker() == "o"
     assert LossCurveDisplay.from_data([1.0, 0.5]).line_.get_marker() == "None"

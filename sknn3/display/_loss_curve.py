@@ -168,9 +168,11 @@ class LossCurveDisplay:
         marker = {"marker": "o"} if len(passes) == 1 else {}
         options = {"label": self.name} | marker | line_kwargs
         (self.line_,) = self.ax_.plot(passes, self.loss_curve, **options)
-        self.ax_.set(xlabel="Passes over the data", ylabel="Cost", yscale="log")
+        self.ax_.set(xlabel="Passes over the data", ylabel="Cost")
         count_in_integers(self.ax_.xaxis)
-        label_plainly(self.ax_.yaxis)
+        if np.max(self.loss_curve) > 0:  # nothing has no logarithm
+            self.ax_.set_yscale("log")
+            label_plainly(self.ax_.yaxis)
         self.validation_ax_ = self.validation_line_ = None
         if self.validation_scores is not None:
             self.validation_ax_ = _validation_axes(self.ax_) or _add_axes(self.ax_)
