@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,6 +12,7 @@ from sklearn.utils import assert_all_finite
 
 from sknn3._arrays import Home, to_host, total
 from sknn3._blocks import DEVICE_BLOCK_ROWS, ROUND_ROWS, in_memory, take_rows
+from sknn3._parallel import multiplying
 from sknn3._samples import Data, Samples, decide
 from sknn3.network import (
     block_cost_gradient,
@@ -22,18 +21,6 @@ from sknn3.network import (
     penalised_mean,
     weights_beside,
 )
-
-# Of the threads that predict, so many at once may be at the products.  Each takes one
-# of OpenBLAS's buffers, while it waits for its turn too; the wheels' OpenBLAS has 128,
-# less one for each of its own threads, of which there are up to 63.  With more it
-# warns, and may corrupt memory; for want of 640 it ends the process.
-MAX_PREDICTING = 64
-_turns = threading.Semaphore(MAX_PREDICTING)
-if hasattr(os, "register_at_fork"):
-    # A child has none of the threads that took turns, to give them back.
-    os.register_at_fork(
-        after_in_child=partial(threading.Semaphore.__init__, _turns, MAX_PREDICTING)
-    )
 
 
 class Architecture(NamedTuple):
@@ -59,16 +46,17 @@ def loss_sums(
 
     def evaluate(block: tuple[Any, ...]) -> tuple[float, np.ndarray]:
         X, Y, weight = block
-        return block_cost_gradient(
-            in_memory(X),
-            Y,
-            weight,
-            theta1=theta1,
-            theta2=theta2,
-            activation=architecture.activation,
-            output_activation=architecture.output_activation,
-            home=home,
-        )
+        with multiplying:
+            return block_cost_gradient(
+                in_memory(X),
+                Y,
+                weight,
+                theta1=theta1,
+                theta2=theta2,
+                activation=architecture.activation,
+                output_activation=architecture.output_activation,
+                home=home,
+            )
 
     sums = samples.map_blocks(evaluate, samples.blocks)
     cost, gradient = next(sums)
@@ -150,7 +138,7 @@ def outputs_of(
     for start in range(0, n_samples, n_rows):
         rows = slice(start, min(start + n_rows, n_samples))
         block = in_memory(take_rows(X, rows))
-        with _turns, np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        with multiplying, np.errstate(over="ignore", under="ignore", invalid="ignore"):
             A = hidden_inputs(block, theta1, xp)
             if not math.isfinite(float(total(A, xp))):
                 assert_all_finite(block, estimator_name=estimator_name, input_name="X")

@@ -1,4 +1,4 @@
-"""Blocks over threads of our own, with one BLAS thread each.
+"""Blocks over threads of our own, with one BLAS thread each; and how many at once.
 
 NumPy and SciPy bring a BLAS each, and L-BFGS calls SciPy's between our products:
 two pools of spinning threads on the same cores cost more than the products.  So
@@ -106,8 +106,24 @@ class _SingleThreadedBlas:
 
 
 _single_threaded_blas = _SingleThreadedBlas()
+
+
+# So many threads, of fits and of what predicts, may be at the products at once.  Each
+# takes one of OpenBLAS's buffers, while it waits for its turn too; the wheels' OpenBLAS
+# has 128, less one for each of its own threads, of which there are up to 63.  With more
+# it warns, and may corrupt memory; for want of 640 it ends the process.
+MAX_MULTIPLYING = 64
+multiplying = threading.Semaphore(MAX_MULTIPLYING)
+
+
+def _renew() -> None:
+    """Begin anew in a process that a fork has left without the other threads."""
+    _single_threaded_blas.forget_other_threads()
+    threading.Semaphore.__init__(multiplying, MAX_MULTIPLYING)
+
+
 if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(after_in_child=_single_threaded_blas.forget_other_threads)
+    os.register_at_fork(after_in_child=_renew)
 
 
 # Where a block takes long, since its rows are on a disk for example, the others go on

@@ -58,7 +58,7 @@ IMPORTS = {
     },
     "onnx": {"classifier", "classifier_cv"},
     "_blocks": set(),
-    "_objective": {"network", "_arrays", "_blocks", "_samples"},
+    "_objective": {"network", "_arrays", "_blocks", "_parallel", "_samples"},
     "_conditioning": {"network", "_arrays", "_blocks", "_samples"},
     "_minimize": set(),
     "_interrupts": set(),

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV, _objective
 from sknn3._blocks import SINGLE_BLOCK_ROWS
+from sknn3._parallel import MAX_MULTIPLYING
 
 # Budgets end these fits, and in threads nobody can say that they may.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -63,24 +64,32 @@ def test_200_threads_get_the_answers_that_one_gets(digits, capfd):
     assert capfd.readouterr() == ("", "")  # not a word from OpenBLAS
 
 
-def test_no_more_threads_predict_at_once_than_openblas_has_buffers_for(monkeypatch):
-    n_allowed = _objective.MAX_PREDICTING
-    assert n_allowed == 64
-    all_that_may = threading.Barrier(n_allowed, timeout=30)
+@pytest.mark.parametrize(
+    ("step", "act"),
+    [
+        ("hidden_inputs", lambda clf: clf.predict(np.eye(2, 3))),
+        ("block_cost_gradient", lambda clf: clf.fit(np.eye(2, 3), [0, 1])),
+    ],
+    ids=["predict", "fit"],
+)
+def test_no_more_threads_multiply_at_once_than_openblas_has_buffers_for(
+    step, act, monkeypatch
+):
+    all_that_may = threading.Barrier(MAX_MULTIPLYING, timeout=30)
     n_inside, most = [], []
 
-    def meet(*args):
+    def meet(*args, **kwargs):
         n_inside.append(None)
         most.append(len(n_inside))
         all_that_may.wait()  # passes only if so many are inside at once
         n_inside.pop()
-        return hidden_inputs(*args)
+        return multiply(*args, **kwargs)
 
-    hidden_inputs = _objective.hidden_inputs
-    monkeypatch.setattr(_objective, "hidden_inputs", meet)
-    clf = fitted_by_hand()
-    in_threads(3 * n_allowed, lambda _: clf.predict(np.ones((2, 3))))
-    assert max(most) == n_allowed
+    multiply = getattr(_objective, step)
+    nets = [fitted_by_hand() for _ in range(3 * MAX_MULTIPLYING)]
+    monkeypatch.setattr(_objective, step, meet)
+    in_threads(len(nets), lambda i: act(nets[i]))
+    assert max(most) == MAX_MULTIPLYING == 64
 
 
 def fitted_by_hand():
@@ -91,7 +100,7 @@ def fitted_by_hand():
 
 def test_predictions_that_fail_make_room_for_others():
     clf = fitted_by_hand()
-    for _ in range(_objective.MAX_PREDICTING + 1):
+    for _ in range(MAX_MULTIPLYING + 1):
         with pytest.raises(ValueError, match="NaN"):
             clf.predict([[np.nan] * 3])
 
@@ -100,12 +109,12 @@ def test_a_fork_predicts_while_the_threads_that_it_left_behind_did():
     script = """
 import os, signal
 import numpy as np
-from sknn3 import ThreeLayerNNClassifier, _objective
+from sknn3 import ThreeLayerNNClassifier, _parallel
 
 clf = ThreeLayerNNClassifier(2, max_iter=5, random_state=0)
 clf.fit(np.eye(4, 3), [0, 1, 0, 1])
-for _ in range(_objective.MAX_PREDICTING):
-    _objective._turns.acquire()
+for _ in range(_parallel.MAX_MULTIPLYING):
+    _parallel.multiplying.acquire()
 child = os.fork()
 if child == 0:
     signal.alarm(50)
@@ -233,14 +242,22 @@ def test_data_is_free_when_the_fit_is_over(kind):
         assert buffer() is None
 
 
-def test_an_error_in_a_pass_frees_the_data_too(monkeypatch):
-    def fail(*args, **kwargs):
-        raise MemoryError
+@pytest.mark.parametrize("by_whom", ["the thread of the fit", "a helper"])
+def test_an_error_in_a_pass_frees_the_data_too(by_whom, monkeypatch):
+    both = threading.Barrier(2, timeout=30)
 
-    monkeypatch.setattr(_objective, "block_cost_gradient", fail)
-    X, y = data()
+    def fail(*args, **kwargs):
+        both.wait()
+        of_fit = threading.current_thread() is threading.main_thread()
+        if of_fit == (by_whom == "the thread of the fit"):
+            raise MemoryError
+        return real(*args, **kwargs)
+
+    real = _objective.block_cost_gradient
+    X, y = two_blocks()
     buffer = weakref.ref(X)
-    with no_garbage_collection():
+    with no_garbage_collection(), threadpool_limits(2, user_api="blas"):
+        monkeypatch.setattr(_objective, "block_cost_gradient", fail)
         with pytest.raises(MemoryError):
             net().fit(X, y)
         del X, y
