@@ -1,0 +1,233 @@
+"""Laws of what surrounds the network: the search, files, pictures, and export."""
+
+import io
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from onnxruntime import InferenceSession
+from scipy.io import savemat
+from skl2onnx import to_onnx
+from sklearn.model_selection import GridSearchCV
+
+import sknn3.onnx
+from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
+from sknn3.datasets import read_digits, read_weights
+from sknn3.display import (
+    GradientCheckDisplay,
+    HiddenUnitsDisplay,
+    ImageGridDisplay,
+    LossCurveDisplay,
+)
+from strategies import LABELS, TRAINING, fitted, one_in, problems
+
+# ----------------------------------------------------------------------- the search
+
+
+@one_in(20)
+@given(
+    problems(rows_per_class=3),
+    st.fixed_dictionaries({k: v for k, v in TRAINING.items() if k != "max_iter"}),
+    st.lists(st.sampled_from([0.0, 1e-3, 1.0, 10]), min_size=1, max_size=3),
+    st.lists(st.integers(1, 8), min_size=1, max_size=3),
+    st.sampled_from(["numbers", "strings", "truth", "several"]),
+    st.sampled_from([None, "accuracy", "f1_macro"]),
+    st.sampled_from([2, 3]),
+)
+def test_the_search_is_that_of_grid_search(
+    problem, training, alphas, max_iters, labels, scoring, cv
+):
+    X, y = problem.X, LABELS[labels](problem.codes)
+    options = problem.options | training | {"random_state": 0}
+    del options["alpha"]
+    if labels == "several":
+        options["output_activation"] = "logistic"
+    grid = {"alpha": alphas, "max_iter": max_iters}
+    network = ThreeLayerNNClassifier(**options)
+    theirs = fitted(GridSearchCV(network, grid, cv=cv, scoring=scoring), X, y)
+    ours = fitted(
+        ThreeLayerNNClassifierCV(
+            alphas=alphas, max_iters=max_iters, cv=cv, scoring=scoring, **options
+        ),
+        X,
+        y,
+    )
+    for key, expected in theirs.cv_results_.items():
+        if not key.endswith("_time"):
+            assert_array_equal(ours.cv_results_[key], expected)
+    assert ours.best_params_ == theirs.best_params_
+    assert ours.best_score_ == theirs.best_score_
+    assert_array_equal(ours.theta1_, theirs.best_estimator_.theta1_)
+    assert_array_equal(ours.theta2_, theirs.best_estimator_.theta2_)
+    assert ours.loss_curve_ == theirs.best_estimator_.loss_curve_
+
+
+# ------------------------------------------------------------------------------ files
+
+
+def mat(variables, **options):
+    with io.BytesIO() as file:
+        savemat(file, variables, **options)
+        return file.getvalue()
+
+
+RNG = np.random.RandomState(0)
+READERS = {
+    read_digits: {"X": RNG.standard_normal((2, 400)), "y": np.array([[10.0], [3.0]])},
+    read_weights: {
+        "Theta1": RNG.standard_normal((2, 3)),
+        "Theta2": RNG.standard_normal((10, 3)),
+    },
+}
+FORMS = [{}, {"do_compression": True}, {"format": "4"}]
+WHOLE = {
+    (reader, i): mat(variables, **options)
+    for reader, variables in READERS.items()
+    for i, options in enumerate(FORMS)
+}
+
+
+@pytest.fixture(scope="module")
+def path():
+    with TemporaryDirectory() as folder:
+        yield Path(folder) / "broken.mat"
+
+
+@given(st.sampled_from(sorted(WHOLE, key=str)), st.data())
+def test_broken_files_are_refused_or_read(path, which, data):
+    whole, (reader, _) = WHOLE[which], which
+    broken = bytearray(whole)
+    # Most of what there is to break is where tags and dimensions are.
+    places = st.integers(0, 255) | st.integers(0, len(whole) - 1)
+    for place in data.draw(
+        st.lists(places.filter(lambda i: i < len(whole)), max_size=4)
+    ):
+        broken[place] = data.draw(st.integers(0, 255))
+    end = data.draw(st.none() | st.integers(0, len(whole)))
+    path.write_bytes(broken[:end])
+    try:
+        answer = reader(path)
+    except ValueError as error:
+        answer = error
+    if isinstance(answer, ValueError):
+        assert str(path) in str(answer)
+        return
+    first, second = answer
+    assert np.isfinite(first).all()
+    assert np.isfinite(second).all()
+    if reader is read_digits:
+        assert first.shape == (len(second), 400)
+        assert np.isin(second, range(10)).all()
+    else:
+        assert second.shape == (10, len(first) + 1)
+    if bytes(broken[:end]) == whole:
+        path.write_bytes(whole)
+        for array, expected in zip((first, second), reader(path), strict=True):
+            assert_array_equal(array, expected)
+
+
+# --------------------------------------------------------------------------- pictures
+
+VALUES = st.floats(-1e200, 1e200)
+COSTS = st.floats(1e-100, 1e100) | st.just(0.0)
+
+
+def drawn(display):
+    """Draw it in earnest, and close it."""
+    display.figure_.draw_without_rendering()
+    plt.close(display.figure_)
+    return display
+
+
+@one_in(100)
+@given(st.lists(COSTS, min_size=1, max_size=9), st.booleans(), st.data())
+def test_curves_are_drawn_as_they_are(costs, with_scores, data):
+    scores = None
+    if with_scores:
+        n = len(costs)
+        scores = data.draw(st.lists(st.floats(0, 1), min_size=n, max_size=n))
+    display = drawn(LossCurveDisplay.from_data(costs, validation_scores=scores))
+    assert_array_equal(display.line_.get_ydata(), costs)
+    assert_array_equal(display.line_.get_xdata(), 1 + np.arange(len(costs)))
+    if with_scores:
+        assert_array_equal(display.validation_line_.get_ydata(), scores)
+
+
+@one_in(100)
+@given(st.lists(st.tuples(VALUES, VALUES | st.none()), min_size=1, max_size=9))
+def test_gradients_are_drawn_as_they_are(pairs):
+    analytic = np.array([a for a, _ in pairs])
+    numeric = np.array([a if n is None else n for a, n in pairs])
+    display = drawn(GradientCheckDisplay.from_data(analytic, numeric))
+    largest = max(np.abs(analytic).max(), np.abs(numeric).max())
+    wrong = np.abs(analytic - numeric) > 1e-5 * largest
+    assert_array_equal(display.lines_[0].get_xdata(), np.flatnonzero(~wrong))
+    assert_array_equal(display.lines_[1].get_xdata(), np.flatnonzero(wrong))
+    assert ("right" in display.ax_.get_title()) == (not wrong.any())
+
+
+@st.composite
+def matrices(draw):
+    shape = draw(st.integers(1, 6)), draw(st.integers(1, 9))
+    rng = np.random.RandomState(draw(st.integers(0, 2**32 - 1)))
+    return rng.standard_normal(shape) * 10.0 ** draw(st.integers(-300, 300))
+
+
+@one_in(100)
+@given(matrices(), st.sampled_from(["C", "F"]))
+def test_units_and_images_are_drawn_as_they_are(weights, order):
+    n, n_pixels = weights.shape
+    table = drawn(HiddenUnitsDisplay.from_data(weights, kind="heatmap"))
+    assert_array_equal(table.im_.get_array(), weights.T)
+    side = 3 if n_pixels == 9 else 1
+    shape = (side, n_pixels // side)
+    units = drawn(HiddenUnitsDisplay.from_data(weights, image_shape=shape, order=order))
+    images = weights.reshape(n, *shape, order=order)
+    if order == "F":
+        images = np.stack([w.reshape(shape, order="F") for w in weights])
+    assert_array_equal(units.weights, images)
+    shown = np.asarray(units.im_.get_array().filled(0))
+    scaled = np.abs(images / np.abs(images).max(axis=(1, 2), keepdims=True))
+    assert_allclose(np.abs(shown).sum(), scaled.sum(), rtol=1e-12)
+    grid = drawn(ImageGridDisplay.from_data(images, n_images=n, random_state=0))
+    assert_allclose(
+        np.sort(np.asarray(grid.im_.get_array().compressed())),
+        np.sort(images, axis=None),
+    )
+
+
+# ----------------------------------------------------------------------------- export
+
+
+@one_in(50)
+@given(
+    problems(),
+    st.sampled_from(["numbers", "strings", "objects", "truth", "negative", "several"]),
+    st.fixed_dictionaries(TRAINING),
+    st.sampled_from([np.float32, np.float64]),
+)
+def test_what_is_exported_predicts_the_same(problem, labels, training, dtype):
+    sknn3.onnx.register()
+    X, y = problem.X.astype(dtype), LABELS[labels](problem.codes)
+    clf = problem.classifier.set_params(**training)
+    if labels == "several":
+        clf.set_params(output_activation="logistic")
+    fitted(clf, X, y)
+    model = to_onnx(clf, X[:1], options={"zipmap": False})
+    session = InferenceSession(model.SerializeToString())
+    label, probabilities = session.run(None, {"X": X})
+    P = clf.predict_proba(X)
+    assert_allclose(
+        probabilities, P, rtol=0, atol=1e-5 if dtype == np.float32 else 1e-12
+    )
+    # Where two are equal but for rounding, either will do.
+    certain = np.sort(P, axis=1)
+    sure = np.abs(P - 0.5).min(axis=1) > 1e-4
+    if labels != "several" and P.shape[1] > 1:
+        sure = certain[:, -1] - certain[:, -2] > 1e-4
+    assert_array_equal(label[sure], clf.predict(X)[sure])
