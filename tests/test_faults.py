@@ -171,11 +171,11 @@ class AtPass:
 
     def teardown(self, estimator, context): ...
 
-    def on_fit_task_begin(self, estimator, context): ...
-
-    def on_fit_task_end(self, estimator, context):
+    def on_fit_task_begin(self, estimator, context):
         if (context.task_name, context.task_id) == ("pass", self.n):
             self.action()
+
+    def on_fit_task_end(self, estimator, context): ...
 
 
 def ended(process):
@@ -257,4 +257,51 @@ def test_a_fork_by_a_callback_gives_two_fits():
     assert ended(*children) == 0
     assert result == expected
     assert blas() == before
+    """)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "dask"])
+def test_fits_in_workers_are_alike_and_share_the_cores(backend):
+    run(f"""
+    import contextlib
+    from joblib import Parallel, delayed, parallel_config
+
+    backend = {backend!r}
+    together = threading.Barrier(2, timeout=60)
+
+    def fit_here():
+        def meet():
+            if backend != "loky":  # two threads of one process
+                sys.modules["__main__"].together.wait()
+
+        def look():
+            meet()
+            names = [thread.name for thread in threading.enumerate()]
+            seen.append(names.count("sknn3"))
+            meet()
+
+        seen, before = [], blas()
+        theta1 = fit(AtPass(0, meet), AtPass(2, look))
+        return theta1, seen[0], before, blas()
+
+    with contextlib.ExitStack() as stack:
+        if backend == "dask":
+            from distributed import Client, LocalCluster
+
+            cluster = LocalCluster(
+                n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+            )
+            stack.enter_context(cluster)
+            stack.enter_context(Client(cluster))
+        stack.enter_context(parallel_config(backend=backend, n_jobs=2))
+        results = Parallel()(delayed(fit_here)() for _ in range(2))
+    for theta1, n_helpers, blas_before, blas_after in results:
+        assert theta1 == expected
+        # Where the process has two threads for them, two fits have no helpers.
+        n_allowed = blas_before[0] if backend == "loky" else 1
+        assert n_helpers == min(n_allowed, 3) - 1
+        if backend == "loky":
+            assert blas_after == blas_before
+    assert blas() == before
+    assert not [thread for thread in threading.enumerate() if thread.name == "sknn3"]
     """)
