@@ -73,9 +73,33 @@ def select_rows(X: Any, rows: np.ndarray) -> Any:
 
 
 def _is_memory_map(X: Any) -> bool:
+    return _map_of(X)[0] is not None
+
+
+def _map_of(X: Any) -> tuple[mmap.mmap | None, int]:
+    """Give the memory map that an array lies in, and its place in the file."""
+    place = 0
     while X is not None and not isinstance(X, mmap.mmap):
+        if isinstance(X, np.memmap) and X.offset:
+            place = X.offset - X.offset % mmap.ALLOCATIONGRANULARITY
         X = getattr(X, "base", getattr(X, "obj", None))  # of arrays, of memoryviews
-    return X is not None
+    return X, place
+
+
+def _refuse_a_cut_file(X: Any) -> None:
+    """Raise where the system would end the process: beyond the end of a file."""
+    mapped, place = _map_of(X)
+    if mapped is None:
+        return
+    try:
+        size = mapped.size()
+    except (OSError, ValueError):  # no file, or none that is known
+        return
+    if size < place + len(mapped):
+        raise OSError(
+            f"X is a map of {place + len(mapped)} bytes of a file that has {size} by "
+            "now: it was cut, or is being written again."
+        )
 
 
 def take_rows(X: Any, rows: slice) -> Any:
@@ -98,12 +122,18 @@ def refuse_unless_finite(X: Any, estimator_name: str, *, on_host: bool = True) -
     # Large values may overflow in the sum by which scikit-learn looks for them.
     with np.errstate(over="ignore", invalid="ignore"):
         for rows in row_blocks(X.shape[0], on_host=on_host):
-            block = take_rows(X, rows)
+            block = in_memory(take_rows(X, rows))
             assert_all_finite(block, estimator_name=estimator_name, input_name="X")
 
 
 def in_memory(block: Any) -> Any:
-    """Read the rows of a block, where they are only noted."""
+    """Read the rows of a block, where they are only noted; to be called in each pass.
+
+    Rows of a file are the system's to read, if they are there.
+    """
     if isinstance(block, Selection):
+        _refuse_a_cut_file(block.X)
         return _safe_indexing(block.X, block.rows)
+    if isinstance(block, np.ndarray):
+        _refuse_a_cut_file(block)
     return block

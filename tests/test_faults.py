@@ -1,5 +1,6 @@
 """Faults in the middle of a fit, and what goes on beside it."""
 
+import mmap
 import os
 import subprocess
 import sys
@@ -134,6 +135,56 @@ def test_settings_of_numpy_make_no_difference(large, rng):
             same = quick(**params, max_iter=30).fit(X, large[1])
             assert_array_equal(same.theta1_, clf.theta1_)
             assert_array_equal(same.predict_proba(X * 100), clf.predict_proba(X * 100))
+
+
+def frombuffer(path):
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return np.frombuffer(mapped, offset=128).reshape(-1, 12)
+
+
+MAPS = {
+    "load": lambda path: np.load(path, mmap_mode="r"),
+    "far into the file": lambda path: np.memmap(path, float, "r", 2**18, (5000, 12)),
+    "frombuffer": frombuffer,
+}
+
+
+@pytest.fixture(params=MAPS)
+def mapped(request, large, tmp_path):
+    path = tmp_path / "X.npy"
+    np.save(path, np.repeat(large[0], 2, axis=0))  # more than goes before the map
+    return path, MAPS[request.param](path)[:5000]
+
+
+@pytest.mark.parametrize("when", ["before", 0, 3])
+@pytest.mark.parametrize("early_stopping", [False, True])  # copies no rows of maps
+def test_a_file_that_is_cut_meanwhile_is_an_error(
+    when, early_stopping, mapped, large, surroundings
+):
+    def cut(i="before"):
+        if i == when:
+            os.truncate(path, 5000 * 12 * 8)
+
+    path, X = mapped
+    before = surroundings()
+    clf = quick(early_stopping=early_stopping).fit(large[0][:100], large[1][:100])
+    fitted = of_fit(clf.set_callbacks(AtPass(cut)))
+    assert len(clf.predict(X)) == 5000
+    cut()
+    with pytest.raises(OSError, match="X is a map of"):
+        clf.fit(X, large[1])
+    assert all(value is fitted[name] for name, value in of_fit(clf).items())
+    with pytest.raises(OSError, match="X is a map of"):
+        clf.predict(X)
+    assert surroundings() == before
+
+
+def test_a_map_without_a_file_is_an_array(large):
+    anonymous = np.frombuffer(mmap.mmap(-1, large[0].nbytes)).reshape(large[0].shape)
+    anonymous[:] = large[0]
+    theta1 = quick().fit(anonymous, large[1]).theta1_
+    assert_array_equal(theta1, quick().fit(*large).theta1_)
 
 
 # ------------------------------------------------------------ forks and processes
@@ -288,8 +339,9 @@ def test_fits_in_workers_are_alike_and_share_the_cores(backend):
         if backend == "dask":
             from distributed import Client, LocalCluster
 
+            one_process = {{"n_workers": 1, "processes": False}}
             cluster = LocalCluster(
-                n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+                **one_process, threads_per_worker=2, dashboard_address=":0"
             )
             stack.enter_context(cluster)
             stack.enter_context(Client(cluster))
