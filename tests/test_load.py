@@ -114,7 +114,7 @@ from sknn3 import ThreeLayerNNClassifier, _parallel
 clf = ThreeLayerNNClassifier(2, max_iter=5, random_state=0)
 clf.fit(np.eye(4, 3), [0, 1, 0, 1])
 for _ in range(_parallel.MAX_MULTIPLYING):
-    _parallel.multiplying.acquire()
+    _parallel.multiplying.__enter__()
 child = os.fork()
 if child == 0:
     signal.alarm(50)
