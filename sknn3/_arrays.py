@@ -7,10 +7,14 @@ array API standard calls one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.utils._array_api import (
     _is_numpy_namespace,
@@ -103,6 +107,50 @@ def constant(value: float, like: Any, xp: Any) -> Any:
     if isinstance(like, np.ndarray):
         return like.dtype.type(value)
     return xp.asarray(value, dtype=like.dtype, device=like.device)
+
+
+def numbers_in(name: str, values: Any) -> Any:
+    """Take an array of real numbers as it is, and Python's own numbers as floats."""
+    if not issparse(values):
+        try:
+            values = np.asarray(values)
+            if values.dtype.kind == "O":
+                values = values.astype(np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f"{name} must be an array of real numbers: {error}"
+            ) from error
+    if values.dtype.kind not in "buif":
+        raise ValueError(
+            f"{name} has dtype {values.dtype}, expected an array of real numbers."
+        )
+    return values
+
+
+@contextmanager
+def looked_through(name: str) -> Iterator[None]:
+    """Have scikit-learn convert and look through an array, and name it.
+
+    Wider floats overflow to infinity and sums to NaN, both of which it sees.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        try:
+            yield
+        except OverflowError as error:
+            raise ValueError(f"{name} has numbers too large for float64.") from error
+
+
+def as_float(value: Any) -> float:
+    """Take a number as a float; as NaN what is none, or too large for one."""
+    try:
+        return float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        return math.nan
+
+
+def unit_near(value: float) -> float:
+    """Choose a unit for numbers near this: a power of 2, which rounds nothing."""
+    return 2.0 ** math.floor(math.log2(value))
 
 
 def accepted(X: Any) -> dict[str, Any]:

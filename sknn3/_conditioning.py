@@ -64,6 +64,10 @@ START_FACTOR = 0.75
 _PRECISION = 2.0**-24
 
 
+# Weights on the way to nowhere: whoever minimises looks at their cost.
+_may_overflow = np.errstate(over="ignore", invalid="ignore")
+
+
 @dataclass(frozen=True, eq=False)
 class Conditioning:
     """Maps between the weights and the minimiser's variables.
@@ -83,6 +87,7 @@ class Conditioning:
     factor: np.ndarray
     inverse: np.ndarray
 
+    @_may_overflow
     def to_weights(self, variables: np.ndarray) -> np.ndarray:
         """Packed weights that belong to the variables."""
         params = variables.copy()
@@ -90,6 +95,7 @@ class Conditioning:
         theta1[:, 1:] = _times(theta1[:, 1:], self.factor)
         return self._shift_biases(params, -1)
 
+    @_may_overflow
     def from_weights(self, params: np.ndarray) -> np.ndarray:
         """Variables that belong to the packed weights."""
         variables = self._shift_biases(params.copy(), +1)
@@ -97,6 +103,7 @@ class Conditioning:
         theta1[:, 1:] = _times(theta1[:, 1:], self.inverse)
         return variables
 
+    @_may_overflow
     def pull_gradient(self, gradient: np.ndarray) -> np.ndarray:
         """Gradient by the variables, from the gradient by the weights."""
         pulled = gradient.copy()
@@ -117,6 +124,7 @@ class Conditioning:
         theta1[:, 1:] = np.minimum(self.scale, 1)
         return resolution
 
+    @_may_overflow
     def place(self, params: np.ndarray) -> np.ndarray:
         """Fit a start that was drawn for standardised features to these, in place.
 
@@ -147,6 +155,7 @@ def _times(W: np.ndarray, P: np.ndarray, *, transposed: bool = False) -> np.ndar
     return dtrmm(1.0, P.T, W.T, trans_a=transposed).T
 
 
+@_may_overflow  # where it matters, it is looked at
 def conditioning_for(
     data: Data,
     *,
@@ -165,8 +174,7 @@ def conditioning_for(
             small = n_features <= MAX_FEATURES_FULL and not data.is_sparse
             kind = "full" if small else "diagonal"
         centre = ACTIVATIONS[activation].at_zero
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean, spread = _moments(data, full=kind == "full")
+        mean, spread = _moments(data, full=kind == "full")
         moments = _factors(mean, spread, penalty)
     return Conditioning(n_features, hidden_layer_size, centre, *moments)
 
@@ -183,9 +191,12 @@ def _moments(data: Data, *, full: bool) -> tuple[np.ndarray, np.ndarray]:
     spread /= total_weight
     if data.is_sparse:  # centred after the sum, so that zeros stay zeros
         spread -= np.outer(mean, mean) if full else mean**2
-    variance = np.einsum("ii->i", spread) if full else spread  # a view of either
+    variance = np.diagonal(spread) if full else spread
     rounding = 1e-15 if data.is_sparse else 1e-28
-    variance[variance < rounding * mean**2] = 0  # constant, but for rounding
+    constant = variance < rounding * mean**2  # but for rounding
+    spread[constant] = 0
+    if full:
+        spread[:, constant] = 0
     return mean, spread
 
 

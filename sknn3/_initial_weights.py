@@ -80,6 +80,8 @@ def _checked(
         raise ValueError(
             f"{name} has shapes {[array.shape for array in arrays]}, expected {shapes}."
         )
+    with np.errstate(over="ignore"):
+        arrays = [array.astype(np.float64) for array in arrays]
     if not all(np.isfinite(array).all() for array in arrays):
         raise ValueError(f"{name} must be finite.")
     return arrays

@@ -109,7 +109,10 @@ _WALL = 1e3
 
 
 def _round_to(values: Any, grid: Any) -> Any:
-    return np.round(values / grid) * grid
+    """Round to multiples of the grid; what is out of its reach stays as it is."""
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        rounded = np.round(np.divide(values, grid)) * grid
+    return np.where(np.isfinite(rounded), rounded, values)
 
 
 class Point(NamedTuple):
@@ -239,13 +242,14 @@ class Run:
         """Evaluate and keep the books; the cost is infinite where anything is."""
         with np.errstate(over="ignore", invalid="ignore"):
             cost, gradient = self.objective(params)
-        max_gradient = float(np.abs(gradient / self.resolution).max())
+            max_gradient = float(np.abs(gradient / self.resolution).max())
         finite = np.isfinite(cost + max_gradient)
         if not finite and not self.passes:
             raise ValueError(
-                "The cost or its gradient is not finite at the initial weights: the "
-                "values in X, sample_weight or init_epsilon are too large, or the sum "
-                "of the weights too small, for the dtype. Scale the features."
+                "The cost or its gradient is not finite at the initial weights: X, "
+                "alpha, init_epsilon, coefs_init or intercepts_init are too large, or "
+                "the sum of sample_weight is too small, for the dtype. Scale the "
+                "features."
             )
         if finite and cost < self.best.cost:
             self.best = Point(params, cost, max_gradient)
@@ -272,7 +276,7 @@ class Run:
         repeated rows.
         """
         if self.tol > 0:
-            cost = _round_to(cost, self.tol * _COST_GRID)
+            cost = float(_round_to(cost, self.tol * _COST_GRID))
             gradient = _round_to(gradient, self.tol * _GRADIENT_GRID * self.resolution)
         return cost, self.variables.pull_gradient(gradient)
 

@@ -72,9 +72,11 @@ class Objective:
     def __init__(self, data: Data, architecture: Architecture, alpha: float) -> None:
         self.data = data
         self.architecture = architecture
-        # Weights are told in this unit.
-        self.alpha = alpha / data.unit
-        self.total_weight = data.total_weight
+        # Weights are told in this unit.  A float overflows silently, and is looked at.
+        self.alpha = float(alpha) / data.unit
+        self.total_weight = float(data.total_weight)
+        xp, dtype = data.home.xp, data.template.dtype
+        self.largest_weight = float(xp.finfo(dtype).max)
 
     @property
     def penalty(self) -> float:
@@ -82,7 +84,9 @@ class Objective:
         return self.alpha / self.total_weight
 
     def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
-        """Compute cost and gradient."""
+        """Compute cost and gradient; weights that overflow the dtype have none."""
+        if not (np.abs(params) <= self.largest_weight).all():
+            return np.inf, np.full_like(params, np.nan)
         cost, gradient = self.data.sum(loss_sums, params, self.architecture)
         return penalised_mean(
             cost,

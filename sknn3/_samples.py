@@ -15,12 +15,14 @@ from scipy.sparse import issparse
 from sklearn.utils import column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import type_of_target
 
-from sknn3._arrays import Home, cast
+from sknn3._arrays import Home, cast, unit_near
 from sknn3._blocks import BlockMap, row_blocks, select_rows, take_rows
 from sknn3._parallel import block_map
 
 # Labels are looked at in pieces of so many, counted in all columns.
 _PIECE = 2**20
+
+_SMALLEST_WEIGHT = np.finfo(np.float64).smallest_subnormal
 
 
 def decide(O: Any, xp: Any, *, n_classes: int, multilabel: bool) -> Any:
@@ -194,7 +196,8 @@ def raise_no_class_weight(class_weight: Any) -> None:
 
 
 def _refuse_unless_classes(labels: Any) -> None:
-    kind = type_of_target(labels, input_name="y")
+    with np.errstate(invalid="ignore"):  # of numbers that are no whole ones by far
+        kind = type_of_target(labels, input_name="y")
     if kind == "multiclass-multioutput":
         raise ValueError(
             "y has several columns with more than two values, expected one column "
@@ -244,13 +247,10 @@ def draw_held_out(
 
 
 def unit_of(mean_weight: float) -> float:
-    """Choose a unit for weights near their mean.
-
-    Lest losses leave the range of float32; a power of 2, so that nothing is rounded.
-    """
+    """Choose a unit for weights near their mean, lest losses overflow in float32."""
     if not math.isfinite(mean_weight):
         raise ValueError("The sum of sample_weight times class_weight overflows.")
-    return 2.0 ** math.floor(math.log2(mean_weight))
+    return unit_near(mean_weight)
 
 
 class Data(Protocol):
@@ -339,8 +339,7 @@ class Samples:
             samples = samples.times(weights)
             if not samples.n_samples:
                 raise_no_class_weight(class_weight)
-        weight = samples.weight
-        return samples if weight is None else samples.in_unit(unit_of(weight.mean()))
+        return samples.in_own_unit()
 
     def times(self, class_weights: np.ndarray) -> Samples:
         """Multiply weights by those of the classes; of several labels, by all."""
@@ -352,10 +351,18 @@ class Samples:
         # A class of weight 0 keeps its name, but its rows have nothing to say.
         return samples if weight.all() else samples[np.flatnonzero(weight)]
 
+    def in_own_unit(self) -> Samples:
+        """Tell weights in a unit near their mean."""
+        if self.weight is None:
+            return self
+        return self.in_unit(unit_of(self.weight.mean()))
+
     def in_unit(self, unit: float) -> Samples:
-        """Tell weights in another unit."""
-        weight = None if self.weight is None else self.weight / unit
-        return replace(self, weight=weight, unit=unit)
+        """Tell weights in another unit; none gets too small to count at all."""
+        if self.weight is None:
+            return replace(self, unit=unit)
+        weight = np.maximum(self.weight / unit, _SMALLEST_WEIGHT)
+        return replace(self, weight=weight, unit=self.unit * unit)
 
     def __getitem__(self, rows: np.ndarray) -> Samples:
         return replace(
@@ -434,4 +441,6 @@ class Samples:
         held_out = np.zeros(self.n_samples, bool)
         for stratum, places in enumerate(draw_held_out(counts, fraction, rng)):
             held_out[np.flatnonzero(strata == stratum)[places]] = True
-        return self[np.flatnonzero(~held_out)], self[np.flatnonzero(held_out)]
+        # Without the others, all that is left may be next to nothing in their unit.
+        rest, held_out_rows = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+        return self[rest].in_own_unit(), self[held_out_rows].in_own_unit()

@@ -24,7 +24,15 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sknn3._arrays import Home, accepted, constant, overwrite, to_host
+from sknn3._arrays import (
+    Home,
+    accepted,
+    as_float,
+    constant,
+    looked_through,
+    overwrite,
+    to_host,
+)
 from sknn3._blocks import refuse_unless_finite
 from sknn3._callbacks import FitTasks, print_end, print_progress
 from sknn3._conditioning import Conditioning, conditioning_for
@@ -35,7 +43,13 @@ from sknn3._interrupts import Interrupts
 from sknn3._minimize import ADVICE, SOLVERS, Outcome, Run, Validation, minimize
 from sknn3._objective import Architecture, Objective, hit_sums, outputs_of
 from sknn3._samples import Classes, Data, Samples, decide
-from sknn3.network import ACTIVATIONS, OUTPUTS, pack, weights_beside
+from sknn3.network import (
+    ACTIVATIONS,
+    LARGEST_EPSILON,
+    OUTPUTS,
+    pack,
+    weights_beside,
+)
 
 # Address of the documentation in diagrams, with the fields {estimator_module} and
 # {estimator_name}.  None is public yet: no link.
@@ -50,11 +64,27 @@ _OF_CALLBACKS = (
 )
 
 
+# SciPy's solvers count variables in 32 bits.
+_MAX_UNITS = 2**31 - 1
+
+
+class _Amount(Interval):
+    """Numbers as float64 holds them: `Interval` itself takes ints that overflow."""
+
+    def __init__(self, low: float, high: float | None, *, closed: str) -> None:
+        super().__init__(Real, low, high, closed=closed)
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Tell a number within from any other, and from what is none."""
+        return super().is_satisfied_by(as_float(val))
+
+
 class _Count(Interval):
     """1, 2, 3, ..., as ints: `Interval` itself takes True for 1."""
 
-    def __init__(self) -> None:
-        super().__init__(Integral, 1, None, closed="left")
+    def __init__(self, largest: int | None = None) -> None:
+        closed = "left" if largest is None else "both"
+        super().__init__(Integral, 1, largest, closed=closed)
 
     def is_satisfied_by(self, val: Any) -> bool:
         """Tell a number from an answer of yes."""
@@ -226,19 +256,19 @@ class ThreeLayerNNClassifier(
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_size": [_Count()],
+        "hidden_layer_size": [_Count(_MAX_UNITS)],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "output_activation": [StrOptions(set(OUTPUTS))],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [_Amount(0, None, closed="left")],
         "solver": [StrOptions(set(SOLVERS))],
         "max_iter": [_Count()],
-        "max_time": [Interval(Real, 0, None, closed="neither"), None],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_time": [_Amount(0, None, closed="neither"), None],
+        "tol": [_Amount(0, None, closed="left")],
         "conditioning": [StrOptions({"auto", "full", "diagonal"}), None],
-        "init_epsilon": [Interval(Real, 0, None, closed="neither"), None],
+        "init_epsilon": [_Amount(0, LARGEST_EPSILON, closed="right"), None],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_fraction": [_Amount(0, 1, closed="neither")],
         "n_iter_no_change": [_Count()],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -357,7 +387,7 @@ class ThreeLayerNNClassifier(
                     max_time=self.max_time,
                     n_iter=len(outcome.passes),
                     max_gradient=run.best.max_gradient,
-                    tol=self.tol,
+                    tol=float(self.tol),
                 ),
                 UserWarning if interrupted else ConvergenceWarning,
                 stacklevel=4,  # past this method, `fit` and its wrapper
@@ -374,7 +404,7 @@ class ThreeLayerNNClassifier(
         after_pass: Callable[[Run], None] | None = None,
     ) -> tuple[Run, Outcome]:
         """Train without a word on how it ended."""
-        deadline = time.perf_counter() + (self.max_time or math.inf)
+        deadline = time.perf_counter() + float(self.max_time or math.inf)
         with (
             Interrupts().held() as interrupts,
             undone_on_failure(self),
@@ -408,20 +438,22 @@ class ThreeLayerNNClassifier(
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> Data:
         y, sample_weight = to_host(y), to_host(sample_weight)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            multi_output=True,
-            reset=not self._continues(),
-            ensure_all_finite=False,
-            **accepted(X),
-        )
+        with looked_through("X"):
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                multi_output=True,
+                reset=not self._continues(),
+                ensure_all_finite=False,
+                **accepted(X),
+            )
         refuse_unless_finite(X, type(self).__name__, on_host=Home.of(X).is_host)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, y, dtype=np.float64, ensure_non_negative=True
-            )
+            with looked_through("sample_weight"):
+                sample_weight = _check_sample_weight(
+                    sample_weight, y, dtype=np.float64, ensure_non_negative=True
+                )
         samples = Samples.present(X, y, sample_weight, self.class_weight)
         self._check_classes(samples.classes)
         return samples
@@ -478,7 +510,8 @@ class ThreeLayerNNClassifier(
         rng = check_random_state(self.random_state)
         validation = None
         if self.early_stopping:
-            samples, held_out = samples.split(self.validation_fraction, rng)
+            fraction = float(self.validation_fraction)
+            samples, held_out = samples.split(fraction, rng)
             validation = self._validation(held_out)
         with (
             interrupts.raised_after(math.inf),
@@ -494,7 +527,7 @@ class ThreeLayerNNClassifier(
                 kind=self.conditioning,
                 penalty=objective.penalty,
                 activation=self.activation,
-                hidden_layer_size=self.hidden_layer_size,
+                hidden_layer_size=int(self.hidden_layer_size),
             )
             if start is None:
                 start = self._draw(samples, variables, rng)
@@ -511,7 +544,7 @@ class ThreeLayerNNClassifier(
                 start.astype(np.float64),
                 variables=variables,
                 max_iter=self.max_iter,
-                tol=self.tol,
+                tol=float(self.tol),
                 deadline=deadline,
                 validation=validation,
                 around_pass=tasks.one_pass,
@@ -540,13 +573,15 @@ class ThreeLayerNNClassifier(
     def _sizes(self, samples: Data) -> tuple[int, int, int]:
         return (
             samples.template.shape[1],
-            self.hidden_layer_size,
+            int(self.hidden_layer_size),
             samples.classes.n_outputs,
         )
 
     def _architecture(self, classes: Classes) -> Architecture:
         return Architecture(
-            self.hidden_layer_size, self.activation, self._output_activation(classes)
+            int(self.hidden_layer_size),
+            self.activation,
+            self._output_activation(classes),
         )
 
     def _output_activation(self, classes: Classes) -> str:
@@ -690,6 +725,26 @@ class ThreeLayerNNClassifier(
             X, lambda O, xp: xp.log(self._probabilities(O, xp)), "predict_log_proba"
         )
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Compute the accuracy.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True classes or labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples; None weighs all equally.
+
+        Returns
+        -------
+        float
+            Share of the samples, by weight, whose labels are all as predicted.
+        """
+        with looked_through("sample_weight"):
+            return super().score(X, y, sample_weight)
+
     def _labels(self, O: Any, xp: Any) -> Any:
         n_classes = len(self.classes_)
         codes = decide(O, xp, n_classes=n_classes, multilabel=self.multilabel_)
@@ -728,7 +783,10 @@ class ThreeLayerNNClassifier(
                 f"{type(self.theta1_).__module__} and predicts for such arrays only, "
                 "with array_api_dispatch=True; see move_estimator_to in scikit-learn."
             )
-        X = validate_data(self, X, reset=False, ensure_all_finite=False, **accepted(X))
+        with looked_through("X"):
+            X = validate_data(
+                self, X, reset=False, ensure_all_finite=False, **accepted(X)
+            )
         return outputs_of(
             X,
             self.theta1_,

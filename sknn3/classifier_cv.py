@@ -25,7 +25,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sknn3._arrays import accepted, to_host
+from sknn3._arrays import accepted, as_float, looked_through, to_host
 from sknn3._callbacks import about_task, print_path, task
 from sknn3._fitted import undone_on_failure
 from sknn3._minimize import Outcome, Run
@@ -265,16 +265,22 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
             alphas, max_iters = self._values("alpha"), self._values("max_iter")
             X, y, groups = indexable(X, y, groups)
             y_checked, sample_weight = to_host(y), to_host(sample_weight)
-            _, y_checked = validate_data(
-                self, X, y_checked, multi_output=True, **accepted(X)
-            )
-            check_classification_targets(y_checked)
+            with looked_through("X"):
+                _, y_checked = validate_data(
+                    self, X, y_checked, multi_output=True, **accepted(X)
+                )
+                check_classification_targets(y_checked)
             if y_checked.ndim == 2 and y_checked.shape[1] == 1:
                 y = column_or_1d(y_checked, warn=True)
             if sample_weight is not None:
-                sample_weight = _check_sample_weight(sample_weight, y_checked)
+                with looked_through("sample_weight"):
+                    sample_weight = _check_sample_weight(sample_weight, y_checked)
             self.scoring_ = self.scoring or "accuracy"
             splits = list(check_cv(self.cv, y, classifier=True).split(X, y, groups))
+            if not splits:
+                raise ValueError(
+                    f"cv={self.cv!r} gives no pair of training and test rows."
+                )
             n_paths = len(alphas) * len(splits)
             context = self._init_callback_context(
                 max_subtasks=n_paths + 1, sequential_subtasks=False
@@ -367,8 +373,9 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
             results[f"param_{name}"] = np.ma.MaskedArray(values, mask=False)
         for i, scores in enumerate(table.T):
             results[f"split{i}_test_score"] = scores
-        mean = np.average(table, axis=1)
-        variance = np.average((table - mean[:, np.newaxis]) ** 2, axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):  # of infinite scores
+            mean = np.average(table, axis=1)
+            variance = np.average((table - mean[:, np.newaxis]) ** 2, axis=1)
         if np.isnan(mean).all():
             raise ValueError(f"scoring={self.scoring!r} gave NaN for all candidates.")
         ranked = np.nan_to_num(mean, nan=np.nanmin(mean) - 1)  # NaN is worse than all
@@ -401,7 +408,9 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
             The score.
         """
         check_is_fitted(self)
-        return _score(check_scoring(self, self.scoring_), self, X, y, sample_weight)
+        scorer = check_scoring(self, self.scoring_)
+        with looked_through("sample_weight"):
+            return _score(scorer, self, X, y, sample_weight)
 
 
 def _scores_of_path(
@@ -455,7 +464,7 @@ def _score(scorer: Any, clf: Any, X: Any, y: Any, sample_weight: Any) -> float:
     score = scorer(clf, X, y, **weights)
     if not isinstance(score, Real):
         raise ValueError(f"scoring must return a number, got {score!r}.")
-    return float(score)
+    return as_float(score)
 
 
 def _can_weigh(scorer: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sknn3._arrays import as_float, numbers_in
 from sknn3.network import cost_gradient
 
 __all__ = ["GradientCheck", "check_gradient"]
@@ -64,8 +65,11 @@ class GradientCheck:
     @property
     def relative_difference(self) -> float:
         """Norm of the difference over the norm of the sum (0 if both are 0)."""
-        total = float(np.linalg.norm(self.analytic + self.numeric))
-        return float(np.linalg.norm(self.difference)) / total if total else 0.0
+        # In units of the largest component, lest squares overflow.
+        unit = float(np.abs([self.analytic, self.numeric]).max(initial=0)) or 1.0
+        analytic, numeric = self.analytic / unit, self.numeric / unit
+        total = float(np.linalg.norm(analytic + numeric))
+        return float(np.linalg.norm(analytic - numeric)) / total if total else 0.0
 
     def __repr__(self) -> str:
         n_params = len(self.analytic)
@@ -120,8 +124,9 @@ def check_gradient(
     Raises
     ------
     ValueError
-        If arguments do not go together, `epsilon` is not positive, or the gradient
-        has not the shape of `params`.
+        If arguments do not go together, `epsilon` is not positive or too small to
+        change `params`, the gradient has not the shape of `params`, or numbers are not
+        finite.
 
     Examples
     --------
@@ -138,8 +143,8 @@ def check_gradient(
     >>> wrong.relative_difference.__round__(3)
     0.333
     """
-    if not epsilon > 0:
-        raise ValueError(f"epsilon={epsilon!r} must be positive.")
+    if not 0 < as_float(epsilon) < np.inf:
+        raise ValueError(f"epsilon={epsilon!r} must be positive and finite.")
     if cost_function is None:
         if params is not None:
             raise ValueError("params were given without a cost_function to check.")
@@ -148,7 +153,7 @@ def check_gradient(
         raise ValueError("cost_function was given without params to check it at.")
     elif alpha:
         raise ValueError("alpha goes with the small network, not a cost_function.")
-    return _compare(cost_function, params, epsilon)
+    return _compare(cost_function, params, float(epsilon))
 
 
 def _compare(
@@ -156,28 +161,72 @@ def _compare(
     params: Any,
     epsilon: float,
 ) -> GradientCheck:
-    params = np.array(params, dtype=np.float64)
+    params = _finite("params", params).astype(np.float64)
+    if params.ndim != 1:
+        raise ValueError(f"params has shape {params.shape}, expected a vector.")
     result = cost_function(params)
     if not isinstance(result, tuple) or len(result) != 2:
         raise ValueError("cost_function must return (cost, gradient), a tuple.")
-    analytic = np.array(result[1])
-    if params.ndim != 1 or analytic.shape != params.shape:
+    analytic = _finite("The gradient from cost_function", result[1])
+    if analytic.shape != params.shape:
         raise ValueError(
             f"params has shape {params.shape} and its gradient {analytic.shape}: "
             "expected two vectors of one length."
         )
+    steps = [_stepped(params, step) for step in (epsilon, -epsilon)]
     above, below = np.empty_like(params), np.empty_like(params)
-    for i, value in enumerate(params):
-        shifted = params.copy()
-        shifted[i] = value + epsilon
-        above[i] = cost_function(shifted)[0]
-        shifted[i] = value - epsilon
-        below[i] = cost_function(shifted)[0]
-    numeric = (above - below) / (2 * epsilon)
-    # Each of two costs is off by half a unit in the last place, or some more.
-    largest = float(np.abs([above, below]).max(initial=0))
-    rounding = np.finfo(np.float64).eps * largest / epsilon
-    return GradientCheck(analytic, numeric, float(rounding))
+    for i in range(len(params)):
+        for costs, stepped in zip((above, below), steps, strict=True):
+            shifted = params.copy()
+            shifted[i] = stepped[i]
+            costs[i] = _cost(cost_function(shifted)[0])
+    with np.errstate(over="ignore"):
+        numeric = (above - below) / epsilon / 2
+        # Each of two costs is off by half a unit in the last place, or some more.
+        largest = np.abs([above, below]).max(initial=0)
+        rounding = float(np.finfo(np.float64).eps * largest / epsilon)
+    if not np.isfinite([*numeric, rounding]).all():
+        raise ValueError(
+            f"Costs up to {largest:.1e} over epsilon={epsilon!r} overflow."
+        )
+    return GradientCheck(analytic, numeric, rounding)
+
+
+def _finite(name: str, values: Any) -> np.ndarray:
+    """Copy an array of finite real numbers."""
+    values = np.array(numbers_in(name, values))
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise ValueError(
+            f"{name} has values that are not finite: {len(bad)}, the first of them "
+            f"component {bad[0]}."
+        )
+    return values
+
+
+def _stepped(params: np.ndarray, step: float) -> np.ndarray:
+    """Move every parameter, each of which must notice."""
+    with np.errstate(over="ignore"):
+        stepped = params + step
+    if not np.isfinite(stepped).all() or (stepped == params).any():
+        raise ValueError(
+            f"epsilon={abs(step)!r} is lost beside params of up to "
+            f"{np.abs(params).max():.1e}, or takes them out of range."
+        )
+    return stepped
+
+
+def _cost(value: Any) -> float:
+    """Take a cost as a number."""
+    try:
+        cost = float(numbers_in("cost", value))
+    except (TypeError, ValueError):
+        cost = np.nan
+    if not np.isfinite(cost):
+        raise ValueError(
+            f"cost_function returned the cost {value!r}, expected a finite number."
+        )
+    return cost
 
 
 def _debugging_network(

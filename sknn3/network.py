@@ -34,6 +34,7 @@ penalises once.  The arithmetic is done in the dtype of ``X``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -46,12 +47,15 @@ from sklearn.utils._array_api import _expit
 
 from sknn3._arrays import (
     Home,
+    as_float,
     cast,
     constant,
     largest,
+    numbers_in,
     overwrite,
     to_host,
     total,
+    unit_near,
 )
 
 __all__ = [
@@ -91,7 +95,7 @@ def sigmoid(z: Any) -> Any:
     >>> sigmoid([-1.0, 0.0, 1.0]).round(4)
     array([0.2689, 0.5   , 0.7311])
     """
-    return expit(z)
+    return expit(_as_floats("z", z))
 
 
 def sigmoid_gradient(z: Any) -> Any:
@@ -117,7 +121,7 @@ def sigmoid_gradient(z: Any) -> Any:
     >>> sigmoid_gradient([-1.0, 0.0, 1.0]).round(4)
     array([0.1966, 0.25  , 0.1966])
     """
-    z = np.asarray(z)
+    z = _as_floats("z", z)
     return expit(z) * expit(-z)  # 1 - g(z) = g(-z), without cancellation
 
 
@@ -278,6 +282,10 @@ OUTPUTS = {
 # ---------------------------------------------------------- weights and layout
 
 
+# The width of the interval is a number still.
+LARGEST_EPSILON = float(np.finfo(np.float64).max) / 2
+
+
 def random_weights(
     n_in: int,
     n_out: int,
@@ -308,7 +316,8 @@ def random_weights(
     Raises
     ------
     ValueError
-        If a size or `epsilon` is not positive.
+        If a size is no positive int or `epsilon` no positive number, or the width of
+        the interval overflows.
 
     Examples
     --------
@@ -316,13 +325,15 @@ def random_weights(
     >>> random_weights(400, 25, random_state=0).shape
     (25, 401)
     """
-    if n_in < 1 or n_out < 1 or not 0 < epsilon < np.inf:
+    sizes_fit = all(isinstance(n, Integral) and n >= 1 for n in (n_in, n_out))
+    width = as_float(epsilon)
+    if not sizes_fit or not 0 < width <= LARGEST_EPSILON:
         raise ValueError(
             f"n_in={n_in!r}, n_out={n_out!r}, epsilon={epsilon!r}: expected positive "
-            "numbers."
+            f"numbers, sizes as ints and epsilon up to {LARGEST_EPSILON:.1e}."
         )
     rng = check_random_state(random_state)
-    return rng.uniform(-epsilon, epsilon, (n_out, n_in + 1))
+    return rng.uniform(-width, width, (int(n_out), int(n_in) + 1))
 
 
 def pack(theta1: Any, theta2: Any) -> np.ndarray:
@@ -350,7 +361,8 @@ def pack(theta1: Any, theta2: Any) -> np.ndarray:
     >>> pack([[1, 2], [3, 4]], [[5, 6, 7]])
     array([1, 2, 3, 4, 5, 6, 7])
     """
-    return np.concatenate([np.ravel(theta1), np.ravel(theta2)])
+    thetas = numbers_in("theta1", theta1), numbers_in("theta2", theta2)
+    return np.concatenate([np.ravel(theta) for theta in thetas])
 
 
 def unpack(
@@ -378,8 +390,8 @@ def unpack(
     Raises
     ------
     ValueError
-        If the length of `params` fits no number of outputs, or `hidden_layer_size`
-        is no positive int.
+        If the length of `params` fits no number of outputs, or a number of features
+        or units is none.
 
     See Also
     --------
@@ -401,6 +413,10 @@ def unpack(
         raise ValueError(
             f"hidden_layer_size={hidden_layer_size!r}, expected a positive int."
         )
+    if not isinstance(n_features, Integral) or n_features < 0:
+        raise ValueError(f"n_features={n_features!r}, expected a number of features.")
+    # NumPy's integers of few bits would overflow.
+    n_features, hidden_layer_size = int(n_features), int(hidden_layer_size)
     n_hidden_weights = hidden_layer_size * (n_features + 1)
     n_outputs, rest = divmod(params.size - n_hidden_weights, hidden_layer_size + 1)
     if params.ndim != 1 or n_outputs < 1 or rest:
@@ -487,7 +503,8 @@ def forward(
     Raises
     ------
     ValueError
-        If an activation is unknown or the shapes do not fit each other.
+        If an activation is unknown, the shapes do not fit each other, or values are
+        not finite or so large that outputs would not be.
 
     Examples
     --------
@@ -502,19 +519,33 @@ def forward(
     array([[0.5, 0.5]])
     """
     X, home = _as_float_rows(X)
+    if home.is_host:
+        theta1, theta2 = numbers_in("theta1", theta1), numbers_in("theta2", theta2)
     theta1, theta2 = home.take_in(theta1), home.take_in(theta2)
     _check_option("activation", activation, ACTIVATIONS)
     _check_option("output_activation", output_activation, OUTPUTS)
-    h, K = theta1.shape[0], theta2.shape[0]
+    h, K = ([*theta.shape, 0][0] for theta in (theta1, theta2))
     expected = (h, X.shape[1] + 1), (K, h + 1)
-    if (tuple(theta1.shape), tuple(theta2.shape)) != expected:
+    if (tuple(theta1.shape), tuple(theta2.shape)) != expected or not h * K:
         raise ValueError(
             f"theta1 {tuple(theta1.shape)} and theta2 {tuple(theta2.shape)} do not fit "
-            f"X {tuple(X.shape)}: expected {expected[0]} and {expected[1]}."
+            f"X {tuple(X.shape)}: expected {expected[0]} and {expected[1]}, with at "
+            "least one hidden unit and one output."
         )
-    A = hidden_inputs(X, theta1, home.xp)
-    O = outputs(A, theta2, activation, home.xp)
-    return A[1:, :].T, OUTPUTS[output_activation].activate(O, home.xp).T
+    xp = home.xp
+    with np.errstate(over="ignore", invalid="ignore"):
+        A = hidden_inputs(X, theta1, xp)
+        if not math.isfinite(float(total(A, xp))):
+            _refuse_unless_finite("theta1", theta1, home)
+            _refuse_unless_finite("X", X, home)
+        O = outputs(A, theta2, activation, xp)
+        if not (xp.all(xp.isfinite(A)) and xp.all(xp.isfinite(O))):
+            _refuse_unless_finite("theta2", theta2, home)
+            raise ValueError(
+                "The outputs are not finite: X, theta1 or theta2 are too large for "
+                f"{O.dtype}."
+            )
+        return A[1:, :].T, OUTPUTS[output_activation].activate(O, xp).T
 
 
 def block_cost_gradient(
@@ -581,9 +612,10 @@ def penalised_mean(
     W = params.astype(np.float64)
     for theta in unpack(W, n_features, hidden_layer_size):
         theta[:, 0] = 0
-    cost += 0.5 * alpha * float(W @ W)
-    W *= alpha
-    gradient += W
+    if alpha > 0:  # else weights may be of any size: 0 times their squares is 0
+        cost += 0.5 * alpha * float(W @ W)
+        W *= alpha
+        gradient += W
     gradient *= 1 / total_weight
     return cost / total_weight, gradient
 
@@ -633,7 +665,7 @@ def cost_gradient(
     ------
     ValueError
         If shapes do not fit each other, an activation is unknown, or values are out
-        of range.
+        of range, not finite, or so large that cost or gradient would not be.
 
     Examples
     --------
@@ -647,11 +679,14 @@ def cost_gradient(
     2.0 (14,)
     """
     X, home = _as_float_rows(X)
-    params = to_host(params)
-    params = np.asarray(params)
+    params = numbers_in("params", to_host(params))
+    _refuse_unless_finite("params", params)
     _check_option("activation", activation, ACTIVATIONS)
     _check_option("output_activation", output_activation, OUTPUTS)
-    theta1, theta2 = weights_beside(X, params, hidden_layer_size, home)
+    if X.shape[0] == 0:
+        raise ValueError(f"X has shape {X.shape}, expected at least one sample.")
+    with np.errstate(over="ignore"):
+        theta1, theta2 = weights_beside(X, params, hidden_layer_size, home)
     Y = _as_targets(to_host(Y), theta2.shape[0], X.shape[0])
     if output_activation == "softmax" and Y.ndim == 2:
         sums = Y.sum(axis=1)
@@ -660,19 +695,16 @@ def cost_gradient(
                 "output_activation='softmax' chooses one class, so each row of Y must "
                 f"sum to 1; sums are {sums.min():g} to {sums.max():g}."
             )
-    if sample_weight is not None:
-        sample_weight = np.asarray(to_host(sample_weight), dtype=np.float64)
-        if sample_weight.shape != (X.shape[0],):
-            raise ValueError(
-                f"sample_weight has shape {sample_weight.shape}, "
-                f"expected ({X.shape[0]},)."
-            )
-        if not (sample_weight >= 0).all() or not 0 < sample_weight.sum() < np.inf:
-            raise ValueError(
-                "sample_weight must not be negative, and its sum positive and finite."
-            )
-    if not 0 <= alpha < np.inf:
+    total_weight = float(X.shape[0])
+    if not 0 <= as_float(alpha) < np.inf:
         raise ValueError(f"alpha={alpha!r} must be finite and not negative.")
+    alpha = float(alpha)
+    if sample_weight is not None:
+        sample_weight = _as_weights(to_host(sample_weight), X.shape[0])
+        # As the estimator does, lest weights overflow in float32.
+        unit = unit_near(float(sample_weight.max()))
+        sample_weight, alpha = sample_weight / unit, alpha / unit
+        total_weight = float(sample_weight.sum())
     cost, gradient = block_cost_gradient(
         X,
         home.take_in(Y, X.dtype if Y.ndim == 2 else None),
@@ -683,15 +715,23 @@ def cost_gradient(
         output_activation=output_activation,
         home=home,
     )
-    return penalised_mean(
-        cost,
-        gradient,
-        params,
-        n_features=X.shape[1],
-        hidden_layer_size=hidden_layer_size,
-        alpha=alpha,
-        total_weight=X.shape[0] if sample_weight is None else sample_weight.sum(),
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        cost, gradient = penalised_mean(
+            cost,
+            gradient,
+            params,
+            n_features=X.shape[1],
+            hidden_layer_size=hidden_layer_size,
+            alpha=alpha,
+            total_weight=total_weight,
+        )
+    if not (math.isfinite(cost) and np.isfinite(gradient).all()):
+        _refuse_unless_finite("X", X, home)
+        raise ValueError(
+            "The cost or its gradient is not finite: X, params or alpha (beside "
+            f"sample_weight) are too large for {X.dtype}."
+        )
+    return cost, gradient
 
 
 # --------------------------------------------- what people hand in, made plain
@@ -699,16 +739,43 @@ def cost_gradient(
 
 def _as_float_rows(X: Any) -> tuple[Any, Home]:
     home = Home.of(X)
-    X = np.asarray(X) if home.is_host and not issparse(X) else X
+    X = numbers_in("X", X) if home.is_host else X
     if X.ndim != 2:
         raise ValueError(f"X has {X.ndim} dimension(s), expected (n, d).")
-    return X if X.dtype in home.dtypes else cast(X, home.dtypes[0], home.xp), home
+    with np.errstate(over="ignore"):  # of what is wider; the result is looked at
+        return X if X.dtype in home.dtypes else cast(X, home.dtypes[0], home.xp), home
+
+
+def _as_floats(name: str, values: Any) -> Any:
+    """Take an array of floats, and whole numbers in double precision."""
+    values = numbers_in(name, values)
+    return values if values.dtype.kind == "f" else values.astype(np.float64)
+
+
+def _refuse_unless_finite(name: str, values: Any, home: Home | None = None) -> None:
+    xp = np if home is None else home.xp
+    if not xp.all(xp.isfinite(values.data if issparse(values) else values)):
+        raise ValueError(f"{name} has values that are not finite.")
+
+
+def _as_weights(sample_weight: Any, n_samples: int) -> np.ndarray:
+    weight = _as_floats("sample_weight", sample_weight).astype(np.float64)
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight has shape {weight.shape}, expected ({n_samples},)."
+        )
+    with np.errstate(over="ignore"):
+        if not (weight >= 0).all() or not 0 < weight.sum() < np.inf:
+            raise ValueError(
+                "sample_weight must not be negative, and its sum positive and finite."
+            )
+    return weight
 
 
 def _as_targets(Y: Any, n_outputs: int, n_samples: int) -> np.ndarray:
-    Y = np.asarray(Y)
+    Y = numbers_in("Y", Y.toarray() if issparse(Y) else Y)
     if Y.shape == (n_samples, n_outputs):
-        if Y.dtype.kind not in "buif" or not ((Y >= 0) & (Y <= 1)).all():
+        if not ((Y >= 0) & (Y <= 1)).all():
             raise ValueError("An indicator matrix Y must hold numbers from 0 to 1.")
         return Y
     if Y.shape != (n_samples,):
@@ -725,5 +792,5 @@ def _as_targets(Y: Any, n_outputs: int, n_samples: int) -> np.ndarray:
 
 
 def _check_option(name: str, value: str, table: dict[str, Any]) -> None:
-    if value not in table:
+    if not isinstance(value, str) or value not in table:
         raise ValueError(f"{name}={value!r} is unknown, expected one of {list(table)}.")

@@ -269,7 +269,7 @@ def test_a_split_parts_rows_labels_and_weights_alike(rng):
     samples = Samples(X, *coded(np.repeat([0, 1], 10)), np.arange(1.0, 21))
     for part in samples.split(0.3, rng):
         rows = part.X[:, 0].astype(int)
-        assert_array_equal(part.weight, rows + 1)
+        assert_array_equal(part.weight * part.unit, rows + 1)
         assert_array_equal(part.codes, rows // 10)
 
 

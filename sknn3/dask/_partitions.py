@@ -139,7 +139,12 @@ class Partitions:
             data = data.times(classes.weights(class_weight, data.counts))
             if not data.n_samples:
                 raise_no_class_weight(class_weight)
-        return replace(data, unit=unit_of(data.total_weight / data.n_samples))
+        return data.in_own_unit()
+
+    def in_own_unit(self) -> Partitions:
+        """Tell weights in a unit near their mean."""
+        mean = self.total_weight * self.unit / self.n_samples
+        return replace(self, unit=unit_of(mean))
 
     def times(self, class_weights: np.ndarray) -> Partitions:
         """Multiply weights by those of the classes."""
@@ -254,7 +259,9 @@ class Partitions:
             return replace(self, parts=parts, sizes=sizes).without_empty()
 
         n_left = [n - m for n, m in zip(self.sizes, n_held_out, strict=True)]
-        return selected(n_left, held_out=False), selected(n_held_out, held_out=True)
+        # Without the others, all that is left may be next to nothing in their unit.
+        rest = selected(n_left, held_out=False).in_own_unit()
+        return rest, selected(n_held_out, held_out=True)
 
 
 def _common_dtype(summaries: list[Summary]) -> Any:

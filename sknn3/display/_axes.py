@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from sknn3._arrays import numbers_in
+
+# Beyond these, margins overflow, and logarithms of ratios.
+LARGEST, SMALLEST = 1e300, 1e-300
+
 # Height of a line and width of a character, in bold, as shares of the size of text.
 _LINE, _CHARACTER = 1.2, 0.65
 
@@ -26,6 +33,15 @@ def new_axes(**options: Any) -> Any:
             "Drawing needs matplotlib: python -m pip install 'sknn3[plot]'"
         ) from error
     return plt.subplots(layout="constrained", **options)[1]
+
+
+def drawable(name: str, values: Any) -> np.ndarray:
+    """Take numbers that axes have room for, as floats; NaN and infinity pass."""
+    with np.errstate(over="ignore"):
+        values = numbers_in(name, values).astype(np.float64)
+    if (np.isfinite(values) & (np.abs(values) > LARGEST)).any():
+        raise ValueError(f"{name} has values beyond {LARGEST:g}, too large to draw.")
+    return values
 
 
 def points(ax: Any) -> tuple[float, float]:
@@ -54,7 +70,7 @@ def label_plainly(axis: Any) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
-    few_decades = high / low < 1e4
+    few_decades = np.log10(high) - np.log10(low) < 4
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few_decades else (1.0,)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())

@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from sknn3.display._axes import count_in_integers, new_axes
+from sknn3._arrays import as_float
+from sknn3.display._axes import (
+    LARGEST,
+    SMALLEST,
+    count_in_integers,
+    drawable,
+    new_axes,
+)
 
 # A component is right up to this share of the largest.  Central differences come as
 # near with features of some hundreds, and a bug is seldom as small.
@@ -140,8 +147,11 @@ class GradientCheckDisplay:
                 f"{len(numeric)}."
             )
         for name, value in [("rounding", rounding), ("tolerance", tolerance)]:
-            if value is not None and not 0 < value < np.inf:
-                raise ValueError(f"{name}={value!r} must be positive.")
+            if value is not None and not SMALLEST <= as_float(value) <= LARGEST:
+                raise ValueError(
+                    f"{name}={value!r} must be positive, from {SMALLEST:g} to "
+                    f"{LARGEST:g}."
+                )
         display = cls(analytic, numeric, rounding=rounding, tolerance=tolerance)
         return display.plot(ax, **line_kwargs)
 
@@ -177,7 +187,8 @@ class GradientCheckDisplay:
         return cls.from_data(
             check.analytic,
             check.numeric,
-            rounding=check.rounding or None,  # 0 for a cost of 0: no line at 0
+            # 0 for a cost of 0: no line at 0.
+            rounding=check.rounding if (check.rounding or 0) >= SMALLEST else None,
             tolerance=tolerance,
             ax=ax,
             **line_kwargs,
@@ -234,10 +245,10 @@ class GradientCheckDisplay:
         ax = self.ax_
         ax.set(xlabel="Component", ylabel="|analytic - numeric|", yscale="log")
         count_in_integers(ax.xaxis)
-        foot = _foot(differences, self.rounding, tolerance)
+        foot = max(_foot(differences, self.rounding, tolerance), SMALLEST)
         heights = np.maximum(differences, foot)
         known = [("tolerance", tolerance), ("rounding", self.rounding)]
-        levels = [(name, level) for name, level in known if level]
+        levels = [(name, level) for name, level in known if (level or 0) >= SMALLEST]
         drawn = [*heights, *(level for _, level in levels)]
         ax.set_ylim(min(drawn) / 3, max(drawn) * 3)
         self.lines_ = _plot(ax, np.arange(len(wrong)), heights, wrong, line_kwargs)
@@ -260,14 +271,14 @@ class GradientCheckDisplay:
         x, y = self.numeric, self.analytic
         self.diagonal_lines_ = _plot(ax, x, y, wrong, line_kwargs)
         low, high = np.min([x, y]), np.max([x, y])
-        margin = 0.05 * (high - low) or 1.0
+        margin = 0.05 * (high - low) or max(1.0, 0.05 * abs(high))
         limits = low - margin, high + margin
         ax.set(xlabel="Numeric gradient", ylabel="Analytic gradient")
         ax.set(xlim=limits, ylim=limits, aspect="equal")
 
 
 def _checked(name: str, values: Any) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float64)
+    values = drawable(name, values)
     if values.ndim != 1 or len(values) == 0:
         raise ValueError(f"{name} has shape {values.shape}, expected (n_params,).")
     bad = np.flatnonzero(~np.isfinite(values))

@@ -14,6 +14,7 @@ from sknn3.display._axes import (
     LOWEST_LINE,
     axes_for,
     count_in_integers,
+    drawable,
     points,
     text_size,
 )
@@ -132,7 +133,7 @@ class HiddenUnitsDisplay:
         HiddenUnitsDisplay
             The display, drawn.
         """
-        weights = np.asarray(weights)
+        weights = drawable("weights", weights)
         if weights.ndim != 2 or weights.size == 0:
             raise ValueError(
                 f"weights has shape {weights.shape}, expected (n_units, n_features)."

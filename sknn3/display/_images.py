@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from sknn3.display._axes import axes_for, points, text_size
+from sknn3.display._axes import axes_for, drawable, points, text_size
 
 
 class ImageGridDisplay:
@@ -236,7 +237,9 @@ def as_images(
     """Roll samples up into images, shape (n, height, width)."""
     if order not in ("C", "F"):
         raise ValueError(f"order={order!r} is unknown, expected 'C' or 'F'.")
-    X = X.toarray() if issparse(X) else np.asarray(X)
+    X = drawable(name, X.toarray() if issparse(X) else X)
+    if X.size == 0:
+        raise ValueError(f"{name} has shape {X.shape}, expected at least one pixel.")
     if X.ndim == 3:
         return X
     if X.ndim != 2:
@@ -248,7 +251,7 @@ def as_images(
     if image_shape is None:
         side = round(n_pixels**0.5)
         image_shape = (side, side)
-    height, width = image_shape
+    height, width = _checked_shape(image_shape)
     if height * width != n_pixels:
         raise ValueError(
             f"{name} has {n_pixels} features, which are no image of {height} x {width} "
@@ -259,8 +262,19 @@ def as_images(
     return X.reshape(-1, width, height).transpose(0, 2, 1)
 
 
+def _checked_shape(image_shape: Any) -> tuple[int, int]:
+    if np.shape(image_shape) != (2,) or not all(
+        isinstance(side, Integral) and side > 0 for side in image_shape
+    ):
+        raise ValueError(
+            f"image_shape={image_shape!r}, expected (height, width) as positive ints."
+        )
+    height, width = map(int, image_shape)
+    return height, width
+
+
 def _choose(n: int, n_wanted: int, random_state: Any) -> np.ndarray:
-    if n_wanted < 1:
+    if not isinstance(n_wanted, Integral) or n_wanted < 1:
         raise ValueError(f"n_images={n_wanted!r}, expected at least 1.")
     return check_random_state(random_state).permutation(n)[:n_wanted]
 

@@ -8,7 +8,13 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sknn3.display._axes import axes_for, count_in_integers, label_plainly
+from sknn3.display._axes import (
+    SMALLEST,
+    axes_for,
+    count_in_integers,
+    drawable,
+    label_plainly,
+)
 
 # By this label the axes of the scores are found again.
 _VALIDATION = "validation score"
@@ -98,9 +104,9 @@ class LossCurveDisplay:
         LossCurveDisplay
             The display, drawn.
         """
-        _check_curve("loss_curve", loss_curve)
+        loss_curve = _checked("loss_curve", loss_curve)
         if validation_scores is not None:
-            _check_curve("validation_scores", validation_scores)
+            validation_scores = _checked("validation_scores", validation_scores)
             if len(validation_scores) != len(loss_curve):
                 raise ValueError(
                     f"validation_scores has {len(validation_scores)} entries, but "
@@ -170,7 +176,7 @@ class LossCurveDisplay:
         (self.line_,) = self.ax_.plot(passes, self.loss_curve, **options)
         self.ax_.set(xlabel="Passes over the data", ylabel="Cost")
         count_in_integers(self.ax_.xaxis)
-        if np.max(self.loss_curve) > 0:  # nothing has no logarithm
+        if np.nanmax(self.loss_curve) >= SMALLEST:  # else there is no logarithm
             self.ax_.set_yscale("log")
             label_plainly(self.ax_.yaxis)
         self.validation_ax_ = self.validation_line_ = None
@@ -192,11 +198,11 @@ class LossCurveDisplay:
         return self
 
 
-def _check_curve(name: str, values: Any) -> None:
-    if np.ndim(values) != 1 or len(values) == 0:
-        raise ValueError(
-            f"{name} has shape {np.shape(values)}, expected one value a pass."
-        )
+def _checked(name: str, values: Any) -> Any:
+    values = drawable(name, values)
+    if values.ndim != 1 or len(values) == 0:
+        raise ValueError(f"{name} has shape {values.shape}, expected one value a pass.")
+    return values
 
 
 def _validation_axes(ax: Any) -> Any:
