@@ -65,7 +65,7 @@ _PRECISION = 2.0**-24
 
 
 # Weights on the way to nowhere: whoever minimises looks at their cost.
-_may_overflow = np.errstate(over="ignore", invalid="ignore")
+_may_overflow = np.errstate(over="ignore", under="ignore", invalid="ignore")
 
 
 @dataclass(frozen=True, eq=False)

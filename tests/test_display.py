@@ -779,3 +779,47 @@ def test_colours_may_have_a_norm_of_their_own(kind):
     norm = mpl.colors.SymLogNorm(0.1)
     display = HiddenUnitsDisplay.from_data(np.eye(4), kind=kind, norm=norm)
     assert display.im_.norm is norm
+
+
+# --------------------------------------------------------------------- hostile numbers
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda values: LossCurveDisplay.from_data(values),
+        lambda values: LossCurveDisplay.from_data(
+            [1.0] * len(values), validation_scores=values
+        ),
+        lambda values: GradientCheckDisplay.from_data(values, [1.0] * len(values)),
+        lambda values: HiddenUnitsDisplay.from_data([values]),
+        lambda values: ImageGridDisplay.from_data([values * 2]),
+    ],
+    ids=["loss", "scores", "gradients", "units", "images"],
+)
+def test_numbers_without_a_place_on_the_axes_are_refused(draw):
+    draw([1e199, -1e-300]).figure_.canvas.draw()
+    for value in (1e201, -np.finfo(float).max, 10**400, 1j, "a"):
+        with pytest.raises(ValueError, match=r"^\w+ (has|must)"):
+            draw([value, 0.0])
+
+
+@pytest.mark.parametrize("image_shape", [(2,), (2.0, 2), (-2, -2), (0, 4), "22", 4])
+def test_shapes_of_no_image_are_named(image_shape):
+    with pytest.raises(ValueError, match="image_shape="):
+        ImageGridDisplay.from_data(np.ones((1, 4)), image_shape=image_shape)
+
+
+@pytest.mark.parametrize("name", ["rounding", "tolerance"])
+@pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf, 1e-310, "1", 10**400])
+def test_levels_that_cannot_be_drawn_are_named(name, value):
+    with pytest.raises(ValueError, match=f"{name}="):
+        GradientCheckDisplay.from_data([1.0], [1.0], **{name: value})
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint64, np.float16])
+def test_numbers_of_any_type_are_drawn_as_floats(dtype):
+    values = np.array([[0, 1], [1, 0]]).astype(dtype)
+    drawn = HiddenUnitsDisplay.from_data(values)
+    assert_array_equal(drawn.weights, values.astype(float))
+    drawn.figure_.canvas.draw()

@@ -8,8 +8,8 @@ import numpy as np
 
 from sknn3._arrays import numbers_in
 
-# Beyond these, margins overflow, and logarithms of ratios.
-LARGEST, SMALLEST = 1e300, 1e-300
+# Beyond these, margins overflow, and ticks of logarithmic axes.
+LARGEST, SMALLEST = 1e200, 1e-200
 
 # Height of a line and width of a character, in bold, as shares of the size of text.
 _LINE, _CHARACTER = 1.2, 0.65

@@ -264,7 +264,7 @@ def as_images(
 
 def _checked_shape(image_shape: Any) -> tuple[int, int]:
     if np.shape(image_shape) != (2,) or not all(
-        isinstance(side, Integral) and side > 0 for side in image_shape
+        isinstance(side, Integral) and int(side) > 0 for side in image_shape
     ):
         raise ValueError(
             f"image_shape={image_shape!r}, expected (height, width) as positive ints."
@@ -274,7 +274,7 @@ def _checked_shape(image_shape: Any) -> tuple[int, int]:
 
 
 def _choose(n: int, n_wanted: int, random_state: Any) -> np.ndarray:
-    if not isinstance(n_wanted, Integral) or n_wanted < 1:
+    if not isinstance(n_wanted, Integral) or int(n_wanted) < 1:
         raise ValueError(f"n_images={n_wanted!r}, expected at least 1.")
     return check_random_state(random_state).permutation(n)[:n_wanted]
 
