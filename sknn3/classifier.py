@@ -409,6 +409,7 @@ class ThreeLayerNNClassifier(
             Interrupts().held() as interrupts,
             undone_on_failure(self),
             interrupts.raised_after(0),
+            np.errstate(under="ignore"),  # as NumPy has it unless told otherwise
         ):
             samples = self._validate(X, y, sample_weight)
             sizes = self._sizes(samples)

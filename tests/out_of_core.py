@@ -8,13 +8,14 @@ of its own; on Linux, elsewhere the limit means something else, or nothing.
 
 import mmap
 import resource
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.network import cost_gradient, pack
@@ -121,10 +122,10 @@ def private_memory():
 
 
 @contextmanager
-def limited():
+def limited(budget=BUDGET):
     """Leave the process so much more memory than it has."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (private_memory() + BUDGET, before[1]))
+    resource.setrlimit(resource.RLIMIT_DATA, (private_memory() + budget, before[1]))
     try:
         yield
     finally:
@@ -231,3 +232,37 @@ def test_results_are_to_the_bit_those_of_data_in_memory(case, dtype, tmp_path):
             getattr(of_file, method)(mapped), getattr(of_memory, method)(X)
         )
     assert of_file.score(mapped, y, weight) == of_memory.score(X, y, weight)
+
+
+class Shrink:
+    """A callback that leaves a fit no memory for the activations of its next pass."""
+
+    def setup(self, estimator, context): ...
+
+    def teardown(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context):
+        if (context.task_name, context.task_id) == ("pass", 1):
+            little = private_memory() + 8 * 2**20
+            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            resource.setrlimit(resource.RLIMIT_DATA, (little, hard))
+
+
+@pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
+def test_memory_that_runs_out_in_a_fit_leaves_all_as_it_was(solver):
+    # So many units that activations are too large for memory that was freed before.
+    X = block_of(np.float64, n_features=3)
+    y = targets_of(X, "binary")
+    clf = network(hidden_layer_size=4, solver=solver).fit(X, y)
+    fitted = {k: v for k, v in vars(clf).items() if k.endswith("_")}
+    threads = threading.enumerate()
+    with limited(2**30), pytest.raises(MemoryError):
+        clf.set_params(hidden_layer_size=4000).set_callbacks(Shrink()).fit(X, y)
+    assert {k: v for k, v in vars(clf).items() if k.endswith("_")} == fitted
+    assert len(clf.predict(X)) == len(X)
+    assert threading.enumerate() == threads
+    blas = [lib for lib in threadpool_info() if lib["user_api"] == "blas"]
+    assert {lib["num_threads"] for lib in blas} == {2}
+    assert clf.set_callbacks().fit(X, y).n_iter_ == 3

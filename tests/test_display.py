@@ -787,7 +787,7 @@ def test_colours_may_have_a_norm_of_their_own(kind):
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda values: LossCurveDisplay.from_data(values),
+        LossCurveDisplay.from_data,
         lambda values: LossCurveDisplay.from_data(
             [1.0] * len(values), validation_scores=values
         ),

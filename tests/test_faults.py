@@ -124,17 +124,23 @@ def test_an_error_in_a_search_leaves_all_as_it_was(iris, surroundings, monkeypat
     assert surroundings() == before
 
 
-def test_settings_of_numpy_make_no_difference(large, rng):
-    X = large[0] * 10.0 ** rng.randint(-3, 4, size=12)
-    for params in (
-        {"activation": "relu", "alpha": 0},
-        {"activation": "tanh", "output_activation": "softmax", "solver": "lbfgs"},
-    ):
-        clf = quick(**params, max_iter=30).fit(X, large[1])
-        with np.errstate(all="raise"):
-            same = quick(**params, max_iter=30).fit(X, large[1])
-            assert_array_equal(same.theta1_, clf.theta1_)
-            assert_array_equal(same.predict_proba(X * 100), clf.predict_proba(X * 100))
+@pytest.mark.parametrize(
+    ("scale", "params"),
+    [
+        (1, {"activation": "relu", "alpha": 0}),
+        (1, {"output_activation": "softmax", "solver": "lbfgs"}),
+        (1, {"alpha": 1e300, "conditioning": "diagonal", "early_stopping": True}),
+        (1e-160, {"activation": "tanh", "conditioning": "full"}),
+        (1e-300, {"solver": "lbfgs", "conditioning": None}),
+    ],
+)
+def test_settings_of_numpy_make_no_difference(scale, params, large, rng):
+    X = scale * large[0] * 10.0 ** rng.randint(-3, 4, size=12)
+    clf = quick(**params, max_iter=30).fit(X, large[1])
+    with np.errstate(all="raise"):
+        same = quick(**params, max_iter=30).fit(X, large[1])
+        assert_array_equal(same.theta1_, clf.theta1_)
+        assert_array_equal(same.predict_proba(X * 100), clf.predict_proba(X * 100))
 
 
 def frombuffer(path):
