@@ -1,3 +1,4 @@
+import contextlib
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import sknn3
 from sknn3 import ThreeLayerNNClassifier
 from sknn3._interrupts import Interrupts
 
-PACKAGE = str(Path(sknn3.__file__).parent)
+PLACES = str(Path(sknn3.__file__).parent), contextlib.__file__
 
 
 def interrupt(n_times=1):
@@ -99,44 +100,46 @@ def test_other_threads_get_none():
     assert handlers == [signal.default_int_handler]
 
 
-# --------------------------------------------------------------- at any point of a fit
+# -------------------------------------------------------------- at any point of a fit
 
 
 class Mashing:
-    """Ctrl-C at one of the lines of the package that a fit runs through, and after it.
+    """Ctrl-C where Python looks for signals in a fit, and after it.
 
-    Lines are counted in the thread of the fit.  The first comes before line `first`,
-    the others each `every` lines later; and one goes on with the next calls and
-    returns, of which `n_while_raised` bring others.
+    These are beginnings of functions and ends of those in C, and are counted in the
+    thread of the fit.  The first comes at point `first`, the others each `every` points
+    later; and one that is raised goes on with the next functions that begin, of which
+    `n_while_raised` bring others.
     """
 
     def __init__(self, first=None, every=10, n_while_raised=0):
         self.first, self.every = first, every
         self.n_while_raised = n_while_raised
-        self.n_lines = 0
+        self.n_points, self.is_raised = 0, False
 
     def __enter__(self):
         sys.settrace(self.trace)
+        sys.setprofile(self.profile)
         return self
 
     def __exit__(self, *_):
-        sys.settrace(None)
         sys.setprofile(None)
-
-    def trace(self, frame, event, arg):
-        if not frame.f_code.co_filename.startswith(PACKAGE):
-            return None
-        if event == "line":
-            self.n_lines += 1
-            after = self.n_lines - (self.first or np.inf)
-            if after >= 0 and after % self.every == 0:
-                sys.setprofile(self.profile)
-                interrupt()
-                sys.setprofile(None)
-        return self.trace
+        sys.settrace(None)
 
     def profile(self, frame, event, arg):
-        if self.n_while_raised and frame.f_code.co_filename.startswith(PACKAGE):
+        if event in ("call", "c_return") and frame.f_code.co_filename.startswith(
+            PLACES
+        ):
+            self.n_points += 1
+            after = self.n_points - (self.first or np.inf)
+            if after >= 0 and after % self.every == 0:
+                self.is_raised = True  # from here on, if it is, Python profiles no more
+                interrupt()
+                self.is_raised = False
+
+    def trace(self, frame, event, arg):
+        is_here = frame.f_code.co_filename.startswith(PLACES)
+        if self.is_raised and self.n_while_raised and is_here:
             self.n_while_raised -= 1
             interrupt()
 
@@ -147,7 +150,9 @@ def fitted_attributes(clf):
 
 @pytest.mark.parametrize("n_while_raised", [0, 40], ids=["two", "many"])
 @pytest.mark.parametrize("again", [False, True], ids=["first fit", "second fit"])
-def test_at_any_line_of_a_fit_leave_all_or_nothing(n_while_raised, again, surroundings):
+def test_at_any_point_of_a_fit_leave_all_or_nothing(
+    n_while_raised, again, surroundings
+):
     rng = np.random.RandomState(0)
     X, X_before = rng.standard_normal((1500, 3)), rng.standard_normal((60, 5))
     y, y_before = X[:, 0] > 0, rng.randint(3, size=60)
@@ -158,7 +163,7 @@ def test_at_any_line_of_a_fit_leave_all_or_nothing(n_while_raised, again, surrou
         with Mashing() as undisturbed:
             clf.fit(X, y)
         before = surroundings()
-        for first in range(1, undisturbed.n_lines + 1, 37):
+        for first in range(1, undisturbed.n_points + 1, 19):
             clf = ThreeLayerNNClassifier(**clf.get_params())
             if again:
                 clf.fit(X_before, y_before)
