@@ -191,9 +191,10 @@ def _moments(data: Data, *, full: bool) -> tuple[np.ndarray, np.ndarray]:
     spread /= total_weight
     if data.is_sparse:  # centred after the sum, so that zeros stay zeros
         spread -= np.outer(mean, mean) if full else mean**2
+    # A difference of sums has their rounding, which grows with the number of rows.
+    rounding = 1e-15 * (data.n_samples / step) if data.is_sparse else 1e-28
     variance = np.diagonal(spread) if full else spread
-    rounding = 1e-15 if data.is_sparse else 1e-28
-    constant = variance < rounding * mean**2  # but for rounding
+    constant = variance < rounding * mean**2
     spread[constant] = 0
     if full:
         spread[:, constant] = 0

@@ -195,6 +195,52 @@ def test_more_rows_than_worth_their_products_are_sampled(
 
 
 @pytest.mark.parametrize("kind", ["full", "diagonal"])
+def test_each_feature_has_rows_whatever_the_products(kind, rng, monkeypatch):
+    monkeypatch.setattr(_conditioning, "MAX_PRODUCTS", 1)
+    X = rng.standard_normal((1000, 5))
+    assert_allclose(make(X, kind).mean, X[::20].mean(axis=0), atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["full", "diagonal"])
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_moments_add_up_over_blocks(kind, container, weighted, rng):
+    X = np.cumsum(rng.standard_normal((3000, 4)), axis=1) + np.arange(3000)[:, None]
+    weights = rng.uniform(0, 2, 3000) if weighted else None
+    variables = make(container(X), kind, sample_weight=weights, penalty=0.0)
+    M = np.cov(X.T, aweights=weights, bias=True)
+    M[np.diag_indices(4)] *= 1.3
+    assert_allclose(variables.mean, np.average(X, axis=0, weights=weights), rtol=1e-6)
+    assert_allclose(variables.scale, np.sqrt(np.diag(M)), rtol=1e-6)
+    if kind == "full":
+        inverse = variables.inverse
+        assert_allclose(inverse @ inverse.T, M, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["full", "diagonal"])
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])
+@pytest.mark.parametrize("n_rows", [29, 3000])
+def test_a_constant_column_shows_no_more_than_rounding(
+    kind, container, unit, n_rows, rng
+):
+    X = np.tile([0.1 * unit, 0.7 * unit, 1.3 * unit, 0], (n_rows, 1))
+    X[:, 3] = rng.standard_normal(n_rows)
+    for weights in (None, rng.uniform(0, 1, n_rows)):
+        variables = make(container(X), kind, sample_weight=weights, penalty=0.0)
+        assert_array_equal(variables.scale[:3], 1)
+        diagonal = variables.scale if kind == "diagonal" else np.diag(variables.scale)
+        assert_array_equal(variables.inverse, diagonal)
+
+
+@pytest.mark.parametrize("kind", ["full", "diagonal"])
+def test_little_variation_beside_a_large_mean_is_seen(kind, rng):
+    X = 1e10 + rng.standard_normal((300, 2))
+    scale = make(X, kind, penalty=0.0).scale
+    assert_allclose(scale, np.sqrt(1.3) * (X - 1e10).std(axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["full", "diagonal"])
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 def test_moments_take_the_memory_of_a_block(kind, container, rng):
     X = container(rng.standard_normal((60_000, 100)).astype(np.float32))
