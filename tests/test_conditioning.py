@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sknn3 import _conditioning
-from sknn3._conditioning import MAX_FEATURES_FULL, conditioning_for
+from sknn3._blocks import select_rows
+from sknn3._conditioning import column_sums, conditioning_for, scatter_sums
 from sknn3._samples import Classes, Samples
 from sknn3.gradient_check import check_gradient
 from sknn3.network import ACTIVATIONS, cost_gradient, unpack
@@ -84,6 +85,8 @@ def test_factors_are_those_of_covariance_and_penalty(X, penalty):
         M[4, 4] = 1  # a constant feature without a penalty has no scale
     full, diagonal = (make(X, kind, penalty=penalty) for kind in ("full", "diagonal"))
     P = full.factor
+    assert P.flags.c_contiguous  # or each product would copy it
+    assert full.inverse.flags.c_contiguous
     assert_allclose(P.T @ P @ M, np.eye(5), atol=1e-5)
     assert_allclose(diagonal.factor, 1 / np.sqrt(np.diag(M)), rtol=1e-6)
     for variables in (full, diagonal):
@@ -154,11 +157,11 @@ def test_entries_in_several_parts_are_summed_and_left_alone(X):
     assert_array_equal(in_parts.toarray(), X)
 
 
-def test_auto_is_full_for_few_dense_columns_only(rng):
-    assert make(rng.standard_normal((9, 4)), "auto").factor.ndim == 2
+def test_auto_is_full_for_few_dense_columns_only(rng, monkeypatch):
     assert make(sp.csr_array(np.eye(4)), "auto").factor.ndim == 1
-    wide = rng.standard_normal((3, MAX_FEATURES_FULL + 1))
-    assert make(wide, "auto").factor.ndim == 1
+    monkeypatch.setattr(_conditioning, "MAX_FEATURES_FULL", 4)
+    assert make(rng.standard_normal((9, 4)), "auto").factor.ndim == 2
+    assert make(rng.standard_normal((9, 5)), "auto").factor.ndim == 1
 
 
 @pytest.mark.parametrize("kind", ["full", "diagonal"])
@@ -168,9 +171,11 @@ def test_constant_columns_are_no_obstacle(kind):
 
 
 @pytest.mark.parametrize("kind", ["full", "diagonal"])
-def test_values_whose_squares_overflow_are_refused(kind):
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("other", [-1e300, 3e300])
+def test_values_whose_squares_overflow_are_refused(kind, container, other):
     with pytest.raises(ValueError, match="Scale the features"):
-        make(np.array([[1e300], [-1e300]]), kind)
+        make(container([[1e300], [other]]), kind)
 
 
 def test_a_penalty_that_overflows_is_named(X):
@@ -195,10 +200,57 @@ def test_more_rows_than_worth_their_products_are_sampled(
 
 
 @pytest.mark.parametrize("kind", ["full", "diagonal"])
-def test_each_feature_has_rows_whatever_the_products(kind, rng, monkeypatch):
+@pytest.mark.parametrize(("n_rows", "step"), [(50, 1), (100, 2), (1000, 20)])
+def test_each_feature_has_rows_whatever_the_products(
+    kind, n_rows, step, rng, monkeypatch
+):
     monkeypatch.setattr(_conditioning, "MAX_PRODUCTS", 1)
-    X = rng.standard_normal((1000, 5))
-    assert_allclose(make(X, kind).mean, X[::20].mean(axis=0), atol=1e-7)
+    X, weights = rng.standard_normal((n_rows, 5)), rng.uniform(0, 2, n_rows)
+    mean = make(X, kind, sample_weight=weights).mean
+    expected = np.average(X[::step], axis=0, weights=weights[::step])
+    assert_allclose(mean, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("step", [1, 2, 7])
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array, sp.csr_matrix])
+def test_rows_are_numbered_through_all_parts(step, full, container, rng):
+    X, weights = rng.standard_normal((30, 3)), rng.uniform(0, 2, 30)
+    numbers, mean = np.arange(100, 130), rng.standard_normal(3)
+    total, sums = 0.0, np.zeros(3)
+    spread = np.zeros((3, 3) if full else 3)
+    for rows in (slice(0, 9), slice(9, 10), slice(10, 30)):
+        part = Samples(
+            container(X[rows]),
+            Classes(np.arange(1)),
+            np.zeros(30, np.uint8)[rows],
+            weights[rows],
+            first_row=100 + rows.start,
+        )
+        part_total, part_sums = column_sums(part, step)
+        total, sums = total + part_total, sums + part_sums
+        spread += scatter_sums(part, step, mean, full)[0]
+    chosen = numbers % step == 0
+    D, w = X[chosen], weights[chosen]
+    assert_allclose(total, w.sum(), rtol=1e-12)
+    assert_allclose(sums, w @ D, rtol=1e-12)
+    if container is np.asarray:  # what is sparse is centred after the sum
+        D = D - mean
+    outer = np.einsum("i,ij,ik->jk", w, D, D)
+    assert_allclose(spread, outer if full else np.diag(outer), rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["full", "diagonal"])
+def test_rows_of_a_map_are_sampled_as_those_of_an_array(
+    kind, rng, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(_conditioning, "MAX_PRODUCTS", 1)
+    X, rows = rng.standard_normal((400, 3)), rng.permutation(400)[:300]
+    np.save(tmp_path / "X.npy", X)
+    mapped = select_rows(np.load(tmp_path / "X.npy", mmap_mode="r"), rows)
+    here, there = make(X[rows], kind), make(mapped, kind)
+    assert_array_equal(there.mean, here.mean)
+    assert_array_equal(there.factor, here.factor)
 
 
 @pytest.mark.parametrize("kind", ["full", "diagonal"])
