@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der
 
-from sknn3._minimize import ADVICE, SOLVERS, Run, Stop, Validation, minimize
+from sknn3._minimize import ADVICE, SOLVERS, Point, Run, Stop, Validation, minimize
 
 
 class Identity:
@@ -42,6 +42,13 @@ class Reversed(Identity):
 START = np.array([-1.2, 1.0, 0.5])  # of three variables, for one minimum only
 
 
+class Fine(Identity):
+    """Variables that want the gradient by some weights finer."""
+
+    def resolution(self, params):
+        return np.array([1.0, 0.5, 1e-3])
+
+
 class Rosenbrock:
     """Rosenbrock's function, noting what it was asked for."""
 
@@ -67,6 +74,27 @@ def test_finds_the_minimum_to_tol(solver, variables):
     assert np.abs(rosen_der(result.kept.params)).max() <= 1e-6
     assert result.kept.max_gradient == np.abs(rosen_der(result.kept.params)).max()
     assert_allclose(result.kept.params, np.ones(3), atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_gradients_count_in_units_of_their_resolution(solver):
+    result = run(solver=solver, variables=Fine(), tol=1e-2)
+    told = np.abs(rosen_der(result.kept.params)) / [1.0, 0.5, 1e-3]
+    assert result.stop_reason == "converged"
+    assert result.kept.max_gradient == told.max() <= 1e-2
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_without_tol_precision_is_what_ends_a_run(solver):
+    result = run(solver=solver, tol=0.0, max_iter=2000)
+    assert result.stop_reason in ("stalled", "converged")
+    assert_allclose(result.kept.params, np.ones(3), atol=1e-6)
+
+
+@pytest.mark.parametrize("tol", [0.0, 2.0])
+def test_a_gradient_of_just_tol_will_do(tol):
+    result = run(lambda params: (1.0, np.array([0.0, tol, -tol])), tol=tol)
+    assert (result.stop_reason, len(result.passes)) == ("converged", 1)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -139,23 +167,43 @@ def test_not_finite_at_the_start_is_refused(solver, broken):
         run(lambda p: (cost, gradient), solver=solver)
 
 
+BEYOND = {
+    "both": (np.inf, np.full(3, np.nan)),
+    "cost": (np.nan, np.ones(3)),
+    "gradient": (-1e20, np.array([0.0, np.inf, 0.0])),
+}
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_run_turns_back_where_the_cost_overflows(solver):
+@pytest.mark.parametrize("scale", [1.0, 1e6])
+@pytest.mark.parametrize("broken", BEYOND)
+def test_a_run_turns_back_where_the_cost_overflows(solver, scale, broken):
     beyond = []
 
     def barrier(params):
         if params.min() <= 0:
             beyond.append(params)
-            return np.inf, np.full(3, np.nan)
-        return float((params - np.log(params)).sum()), 1 - 1 / params
+            return BEYOND[broken]
+        cost = float((params - np.log(params)).sum())
+        return scale * cost, scale * (1 - 1 / params)
 
     start = np.array([5.0, 6.0, 8.0])
-    result = minimize(
-        Run(barrier, start, variables=Identity(), max_iter=100, tol=1e-6), solver
-    )
+    run = Run(barrier, start, variables=Identity(), max_iter=100, tol=1e-6 * scale)
+    result = minimize(run, solver)
     assert beyond
     assert result.stop_reason == "converged"
     assert_allclose(result.kept.params, np.ones(3), atol=1e-5)
+
+
+@pytest.mark.parametrize("operation", [np.add, np.subtract])
+def test_an_overflow_on_the_way_is_no_warning(operation):
+    def overflows(params):
+        if np.array_equal(params, START):
+            return 1.0, np.ones(3)
+        huge = np.full(3, np.finfo(float).max if operation is np.add else np.inf)
+        return float(operation(huge, huge).sum()), np.ones(3)
+
+    assert run(overflows).stop_reason == "stalled"
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -184,6 +232,25 @@ def test_an_interrupt_keeps_the_best_so_far(solver, at):
     assert result.stop_reason == "interrupted"
     assert len(result.passes) == at
     assert result.kept.cost == min(rosen(p) for p in function.points)
+
+
+def test_an_interrupt_leaves_the_last_step_unscored():
+    # It may be one that the solver would not have accepted.
+    function, looks = Rosenbrock(), []
+
+    def interrupted(params):
+        if len(function.points) == 12:
+            raise KeyboardInterrupt
+        return function(params)
+
+    def score(params):
+        looks.append(params)
+        return float(len(looks))
+
+    result = run(interrupted, validation=Validation(score, n_iter_no_change=50))
+    assert result.stop_reason == "interrupted"
+    assert result.best_score == len(looks) == result.passes[-1].score
+    assert_array_equal(result.kept.params, looks[-1])
 
 
 def test_an_interrupt_before_the_first_pass_goes_through():
@@ -248,6 +315,29 @@ def test_early_stopping_keeps_the_best_score(solver):
     assert max(recorded) == max(scores)
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_pass_goes_down_with_the_last_score_before_the_next(solver):
+    events = []
+
+    def function(params):
+        events.append(("pass", rosen(params)))
+        return rosen(params), rosen_der(params)
+
+    def score(params):
+        events.append(("score", -float(np.abs(params - 0.1).sum())))
+        return events[-1][1]
+
+    result = run(function, solver=solver, max_iter=30, validation=Validation(score, 50))
+    costs, scores = [], []
+    for kind, value in events:
+        if kind == "pass":
+            costs.append(min([value, *costs]))
+            scores.append(scores[-1] if scores else None)
+        else:
+            scores[-1] = value
+    assert result.passes == list(zip(costs, scores, strict=True))
+
+
 def test_the_last_point_of_a_budget_is_scored_too():
     def bowl(params):
         return float(params @ params), 2 * params
@@ -261,10 +351,27 @@ def test_the_last_point_of_a_budget_is_scored_too():
 
 
 def test_of_equal_scores_the_first_counts():
-    validation = Validation(lambda params: 0.5, n_iter_no_change=3)
-    result = run(validation=validation)
+    looks = []
+
+    def score(params):
+        looks.append(params)
+        return 0.5
+
+    result = run(validation=Validation(score, n_iter_no_change=3))
     assert result.stop_reason == "early_stopping"
     assert_array_equal(result.kept.params, START)
+    assert len(looks) == 1 + 3 + 1  # the first, those without a better, the outcome
+
+
+def test_patience_is_with_looks_in_a_row():
+    scores = [0.5, 0.5, 0.4, 0.6, 0.1, 0.6, 0.5, 0.7]
+    following = iter(scores)
+    validation = Validation(lambda params: next(following), n_iter_no_change=9)
+    counted = []
+    for _ in scores:
+        validation.look_at(Point(START))
+        counted.append(validation.n_unimproved)
+    assert counted == [0, 1, 2, 0, 1, 2, 3, 0]
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
