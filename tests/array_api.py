@@ -190,8 +190,10 @@ def test_the_moments_of_a_device_may_come_from_some_rows(send, large, monkeypatc
 
 @pytest.mark.parametrize("Y", ["indices", "indicator"])
 @pytest.mark.parametrize("output", ["logistic", "softmax"])
-def test_cost_and_gradient_as_functions(send, iris, Y, output):
-    X, y = iris
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cost_and_gradient_as_functions(send, iris, Y, output, dtype):
+    X, y = iris[0].astype(dtype), iris[1]
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
     y = np.eye(3)[y] if Y == "indicator" else y
     theta1, theta2 = random_weights(4, 5, 1.0, 0), random_weights(5, 3, 1.0, 1)
     params = np.concatenate([theta1.ravel(), theta2.ravel()])
@@ -201,15 +203,15 @@ def test_cost_and_gradient_as_functions(send, iris, Y, output):
     there = cost_gradient(
         params, send(X), send(y), sample_weight=send(weights), **options
     )
-    assert_allclose(there[0], cost, rtol=1e-12)
+    assert_allclose(there[0], cost, rtol=tolerance)
     assert isinstance(there[1], np.ndarray)
-    assert_allclose(there[1], gradient, atol=1e-12)
+    assert_allclose(there[1], gradient, atol=tolerance)
     for theirs, ours in zip(
         forward(send(X), send(theta1), theta2, output_activation=output),
         forward(X, theta1, theta2, output_activation=output),
         strict=True,
     ):
-        assert_allclose(fetch(theirs), ours, atol=1e-12)
+        assert_allclose(fetch(theirs), ours, atol=tolerance)
         assert same_place(theirs, send(X))
 
 

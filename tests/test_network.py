@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.special import expit
+from scipy.special import expit, log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
@@ -242,17 +242,20 @@ def test_pack_and_unpack_are_inverse_and_share_memory(rng):
     assert params[0] == params[-1] == 7
 
 
-def test_random_weights_fill_their_interval(rng):
-    weights = random_weights(400, 25, 0.12, rng)
+@pytest.mark.parametrize(("arguments", "epsilon"), [((), 0.12), ((3.0,), 3.0)])
+def test_random_weights_fill_their_interval(arguments, epsilon, rng):
+    weights = random_weights(400, 25, *arguments, random_state=rng)
     assert weights.shape == (25, 401)
-    assert -0.12 < weights.min() < -0.11
-    assert 0.11 < weights.max() < 0.12
+    assert -epsilon < weights.min() < -0.99 * epsilon
+    assert 0.99 * epsilon < weights.max() < epsilon
     assert_array_equal(
         random_weights(3, 2, random_state=1), random_weights(3, 2, random_state=1)
     )
 
 
-@pytest.mark.parametrize("arguments", [(0, 2), (2, 0), (2, 2, 0), (2, 2, -0.1)])
+@pytest.mark.parametrize(
+    "arguments", [(0, 2), (2, 0), (2, 2, 0), (2, 2, -0.1), (2, 2, np.inf)]
+)
 def test_random_weights_need_positive_numbers(arguments):
     with pytest.raises(ValueError, match="expected positive numbers"):
         random_weights(*arguments)
@@ -289,6 +292,20 @@ def test_float32_rows_are_multiplied_in_float32(rng):
     assert hidden.dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float16, ">f8"])
+def test_rows_of_other_numbers_are_multiplied_in_float64(dtype, rng):
+    X, y, _, theta1, theta2 = problem(3, rng)
+    X = (X > 0).astype(dtype)
+    params = pack(theta1, theta2)
+    cost, gradient = cost_gradient(params, X, y, hidden_layer_size=3)
+    expected = cost_gradient(params, X.astype(float), y, hidden_layer_size=3)
+    assert cost == expected[0]
+    assert_array_equal(gradient, expected[1])
+    hidden, output = forward(X, theta1, theta2)
+    assert hidden.dtype == output.dtype == np.float64
+    assert_array_equal(output, forward(X.astype(float), theta1, theta2)[1])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -304,11 +321,13 @@ def test_float32_rows_are_multiplied_in_float32(rng):
         ({"Y": np.array([[0, 1], [2, 0], [0, 1]])}, "numbers from 0 to 1"),
         ({"Y": np.array([[0, 1], [np.nan, 0], [0, 1]])}, "numbers from 0 to 1"),
         ({"alpha": -1}, "alpha=-1 must be finite and not negative"),
+        ({"alpha": np.inf}, "alpha=inf must be finite and not negative"),
         ({"hidden_layer_size": 0}, "hidden_layer_size=0, expected a positive int"),
         ({"hidden_layer_size": "3"}, "hidden_layer_size='3', expected"),
         ({"sample_weight": np.zeros(3)}, "sample_weight must not be negative, and its"),
         ({"sample_weight": np.array([1, -1, 1])}, "sample_weight must not be negative"),
-        ({"sample_weight": np.ones(4)}, "sample_weight has shape"),
+        ({"sample_weight": np.array([1, np.inf, 1])}, "its sum positive and finite"),
+        ({"sample_weight": np.ones(4)}, r"has shape \(4,\), expected \(3,\)"),
         (
             {"Y": np.array([[0, 1], [1, 1], [1, 0]]), "output_activation": "softmax"},
             "each row of Y must sum to 1; sums are 1 to 2",
@@ -328,10 +347,12 @@ def test_cost_gradient_names_what_does_not_fit(change, message):
 
 
 def test_forward_names_what_does_not_fit():
-    with pytest.raises(ValueError, match="do not fit X"):
-        forward(np.zeros((2, 3)), np.zeros((4, 3)), np.zeros((2, 5)))
-    with pytest.raises(ValueError, match="activation='step' is unknown"):
-        forward(np.zeros((2, 3)), np.zeros((4, 4)), np.zeros((2, 5)), activation="step")
+    X, theta1, theta2 = np.zeros((2, 3)), np.zeros((4, 4)), np.zeros((2, 5))
+    with pytest.raises(ValueError, match=r"expected \(4, 4\) and \(2, 5\)"):
+        forward(X, theta1[:, 1:], theta2)
+    for name in ("activation", "output_activation"):
+        with pytest.raises(ValueError, match=f"^{name}='step' is unknown"):
+            forward(X, theta1, theta2, **{name: "step"})
 
 
 # ------------------------------------------------------------------------ far out
@@ -353,6 +374,22 @@ def test_logistic_loss_far_out(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softmax_far_out(dtype):
+    # The largest outputs of samples are worlds apart: one shift for all loses some.
+    O = np.array([[1e4, -1e4, 0, 3], [1e4 - 2, -1e4 + 1, 80, 3]], dtype)
+    exact = O.astype(float)
+    loss, D = OUTPUTS["softmax"].loss(O.copy(), np.arange(4), HOST)  # the first output
+    assert_allclose(loss, -log_softmax(exact, axis=0)[0], rtol=1e-6)
+    eps = np.finfo(dtype).eps
+    assert_allclose(D, softmax(exact, axis=0) - [[1], [0]], rtol=1e-6, atol=eps)
+    for function in (
+        OUTPUTS["softmax"].activate,
+        OUTPUTS["softmax"].class_probabilities,
+    ):
+        assert_allclose(function(O, HOST), softmax(exact, axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_class_probabilities_sum_to_1_however_small_the_sigmoids(dtype):
     O = np.array([[1, -3, 50, -90, -1e4], [0, -4, 90, -91, -1e4 - 1]], dtype)
     P = OUTPUTS["logistic"].class_probabilities(O, HOST)
@@ -364,6 +401,23 @@ def test_class_probabilities_sum_to_1_however_small_the_sigmoids(dtype):
     assert_allclose(P[1, 3:], expit(-1), rtol=1e-5)
 
 
+@pytest.mark.parametrize("output_activation", OUTPUTS)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_overflow_is_refused_but_no_warning(output_activation, sign):
+    # Hidden units of 1e308 times 10, whose infinities add up or cancel to NaN.
+    theta1, theta2 = np.zeros((2, 2)), np.full((2, 3), 10.0)
+    theta1[:, 1], theta2[0, 2] = 1, sign * 10
+    with pytest.raises(ValueError, match="not finite"):
+        cost_gradient(
+            pack(theta1, theta2),
+            [[1e308]],
+            np.array([1]),
+            hidden_layer_size=2,
+            activation="identity",
+            output_activation=output_activation,
+        )
+
+
 def test_weights_may_be_whole_numbers():
     X, Y = np.eye(3), np.array([0, 1, 1])
     params = np.arange(14) % 3 - 1
@@ -372,3 +426,13 @@ def test_weights_may_be_whole_numbers():
         expected = cost_gradient(params * 1.0, X, Y, hidden_layer_size=2, alpha=0.3)
         assert_allclose(cost, expected[0], rtol=1e-12)
         assert_allclose(gradient, expected[1], rtol=1e-12)
+
+
+def test_weights_of_samples_add_up_beyond_their_dtype():
+    X, Y = np.eye(3)[np.arange(900) % 3], np.arange(900) % 2
+    options = {"hidden_layer_size": 2}
+    weights = np.full(900, 100, np.float16)  # which ends at 65504
+    weighed = cost_gradient(np.ones(14) / 3, X, Y, sample_weight=weights, **options)
+    expected = cost_gradient(np.ones(14) / 3, X, Y, **options)
+    assert_allclose(weighed[0], expected[0], rtol=1e-12)
+    assert_allclose(weighed[1], expected[1], atol=1e-12)
