@@ -170,9 +170,14 @@ def test_float32_is_near_float64(network):
     if network.problem.options["activation"] == "relu":  # none on either side of a kink
         X1 = np.column_stack([np.ones(len(X)), X])
         assume((np.abs(X1 @ network.theta1.T) > 1e-5).all())
-    # Outputs are up to about 40, to half an epsilon each way, and slopes as X.
-    rtol = 200 * np.finfo(np.float32).eps
-    assert_near(network(X=X), network(X=X.astype(np.float64)), rtol=rtol)
+    # Samples' shares in a slope are as large as X, and may all but cancel: the error
+    # is that of the shares.  In 46,000 examples it was 2 epsilons at most.
+    unit = max(1.0, np.abs(X).max())
+    cost, slope1, slope2 = network(X=X)
+    expected = network(X=X.astype(np.float64))
+    rtol = 20 * np.finfo(np.float32).eps
+    assert_near((cost, slope2), expected[::2], rtol=rtol)
+    assert_near([slope1 / unit], [expected[1] / unit], rtol=rtol)
 
 
 @one_in(2)
