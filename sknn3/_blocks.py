@@ -86,19 +86,30 @@ def _map_of(X: Any) -> tuple[mmap.mmap | None, int]:
     return X, place
 
 
-def _refuse_a_cut_file(X: Any) -> None:
-    """Raise where the system would end the process: beyond the end of a file."""
-    mapped, place = _map_of(X)
-    if mapped is None:
+def refuse_cut_files(**arrays: Any) -> None:
+    """Raise where reading would have the system end the process: past a file's end."""
+    for name, array in arrays.items():
+        if issparse(array):
+            for part in ("data", "indices", "indptr"):
+                _refuse_a_cut_file(name, getattr(array, part, None))
+        elif isinstance(array, np.ndarray):
+            _refuse_a_cut_file(name, array)
+
+
+def _refuse_a_cut_file(name: str, array: Any) -> None:
+    mapped, place = _map_of(array)
+    if mapped is None or not isinstance(array, np.ndarray):
         return
     try:
         size = mapped.size()
     except (OSError, ValueError):  # no file, or none that is known
         return
-    if size < place + len(mapped):
+    begin = np.frombuffer(mapped, np.uint8, 1).ctypes.data
+    end = place + np.lib.array_utils.byte_bounds(array)[1] - begin
+    if size < end:
         raise OSError(
-            f"X is a map of {place + len(mapped)} bytes of a file that has {size} by "
-            "now: it was cut, or is being written again."
+            f"{name} is mapped up to byte {end} of a file that has {size} by now: it "
+            "was cut, or is being written again."
         )
 
 
@@ -132,8 +143,7 @@ def in_memory(block: Any) -> Any:
     Rows of a file are the system's to read, if they are there.
     """
     if isinstance(block, Selection):
-        _refuse_a_cut_file(block.X)
+        refuse_cut_files(X=block.X)
         return _safe_indexing(block.X, block.rows)
-    if isinstance(block, np.ndarray):
-        _refuse_a_cut_file(block)
+    refuse_cut_files(X=block)
     return block

@@ -87,7 +87,6 @@ class Conditioning:
     factor: np.ndarray
     inverse: np.ndarray
 
-    @_may_overflow
     def to_weights(self, variables: np.ndarray) -> np.ndarray:
         """Packed weights that belong to the variables."""
         params = variables.copy()
@@ -103,7 +102,6 @@ class Conditioning:
         theta1[:, 1:] = _times(theta1[:, 1:], self.inverse)
         return variables
 
-    @_may_overflow
     def pull_gradient(self, gradient: np.ndarray) -> np.ndarray:
         """Gradient by the variables, from the gradient by the weights."""
         pulled = gradient.copy()

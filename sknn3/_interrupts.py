@@ -21,6 +21,7 @@ class Interrupts:
         self._n_pending = 0
         self._n_held: float = math.inf
         self._raised = False
+        self._over = False
 
     @contextmanager
     def held(self) -> Iterator[Interrupts]:
@@ -35,6 +36,7 @@ class Interrupts:
         try:
             yield self
         finally:
+            self._over = True
             if signal.getsignal(signal.SIGINT) == self._receive:  # nobody changed it
                 signal.signal(signal.SIGINT, signal.default_int_handler)
         self.deliver()
@@ -55,6 +57,8 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def _receive(self, signum: int, frame: Any) -> None:
+        if self._over:  # somebody has put back the handler of that time
+            signal.default_int_handler(signum, frame)
         self._n_pending += 1
         # One alone: what it sets off is not to be disturbed.
         if self._n_pending > self._n_held and not self._raised:

@@ -108,10 +108,18 @@ _GRADIENT_GRID = 2.0**-13
 _WALL = 1e3
 
 
-def _round_to(values: Any, grid: Any) -> Any:
-    """Round to multiples of the grid; what is out of its reach stays as it is."""
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        rounded = np.round(np.divide(values, grid)) * grid
+def _round_number(value: float, grid: float) -> float:
+    """Round to a multiple of the grid; what is out of its reach stays as it is."""
+    steps = value / grid if grid else math.inf
+    rounded = round(steps) * grid if math.isfinite(steps) else math.inf
+    return rounded if math.isfinite(rounded) else value
+
+
+def _round_to(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Do so for each of an array."""
+    rounded = np.round(values / grid) * grid
+    if np.isfinite(rounded).all():
+        return rounded
     return np.where(np.isfinite(rounded), rounded, values)
 
 
@@ -225,7 +233,7 @@ class Run:
     def evaluate(self, variables: np.ndarray) -> tuple[float, np.ndarray]:
         """Do one pass: cost and gradient for the solver."""
         with self.around_pass(self):
-            cost, gradient = self._do_pass(self.variables.to_weights(variables))
+            cost, gradient = self._do_pass(variables)
         if self.after_pass:
             self.after_pass(self)
         if self.best.max_gradient <= self.tol:
@@ -238,9 +246,10 @@ class Run:
             return _WALL * (1 + abs(self.best.cost)), np.zeros_like(variables)
         return self._for_solver(cost, gradient)
 
-    def _do_pass(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+    def _do_pass(self, variables: np.ndarray) -> tuple[float, np.ndarray]:
         """Evaluate and keep the books; the cost is infinite where anything is."""
         with np.errstate(over="ignore", invalid="ignore"):
+            params = self.variables.to_weights(variables)
             cost, gradient = self.objective(params)
             max_gradient = float(np.abs(gradient / self.resolution).max())
         finite = np.isfinite(cost + max_gradient)
@@ -275,10 +284,12 @@ class Run:
         so are the paths: in any order of the rows, and with weights in place of
         repeated rows.
         """
-        if self.tol > 0:
-            cost = float(_round_to(cost, self.tol * _COST_GRID))
-            gradient = _round_to(gradient, self.tol * _GRADIENT_GRID * self.resolution)
-        return cost, self.variables.pull_gradient(gradient)
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            if self.tol > 0:
+                cost = _round_number(cost, self.tol * _COST_GRID)
+                grid = self.tol * _GRADIENT_GRID * self.resolution
+                gradient = _round_to(gradient, grid)
+            return cost, self.variables.pull_gradient(gradient)
 
     def _last_score(self) -> float | None:
         if not self.validation:

@@ -33,7 +33,7 @@ from sknn3._arrays import (
     overwrite,
     to_host,
 )
-from sknn3._blocks import refuse_unless_finite
+from sknn3._blocks import refuse_cut_files, refuse_unless_finite
 from sknn3._callbacks import FitTasks, print_end, print_progress
 from sknn3._conditioning import Conditioning, conditioning_for
 from sknn3._diagram import DescribedMixin
@@ -439,6 +439,7 @@ class ThreeLayerNNClassifier(
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> Data:
         y, sample_weight = to_host(y), to_host(sample_weight)
+        refuse_cut_files(X=X, y=y, sample_weight=sample_weight)
         with looked_through("X"):
             X, y = validate_data(
                 self,
@@ -726,26 +727,6 @@ class ThreeLayerNNClassifier(
             X, lambda O, xp: xp.log(self._probabilities(O, xp)), "predict_log_proba"
         )
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Compute the accuracy.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            True classes or labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples; None weighs all equally.
-
-        Returns
-        -------
-        float
-            Share of the samples, by weight, whose labels are all as predicted.
-        """
-        with looked_through("sample_weight"):
-            return super().score(X, y, sample_weight)
-
     def _labels(self, O: Any, xp: Any) -> Any:
         n_classes = len(self.classes_)
         codes = decide(O, xp, n_classes=n_classes, multilabel=self.multilabel_)
@@ -784,6 +765,7 @@ class ThreeLayerNNClassifier(
                 f"{type(self.theta1_).__module__} and predicts for such arrays only, "
                 "with array_api_dispatch=True; see move_estimator_to in scikit-learn."
             )
+        refuse_cut_files(X=X)
         with looked_through("X"):
             X = validate_data(
                 self, X, reset=False, ensure_all_finite=False, **accepted(X)

@@ -26,6 +26,7 @@ from sklearn.utils.validation import (
 )
 
 from sknn3._arrays import accepted, as_float, looked_through, to_host
+from sknn3._blocks import refuse_cut_files
 from sknn3._callbacks import about_task, print_path, task
 from sknn3._fitted import undone_on_failure
 from sknn3._minimize import Outcome, Run
@@ -263,6 +264,7 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
         """
         with undone_on_failure(self):
             alphas, max_iters = self._values("alpha"), self._values("max_iter")
+            refuse_cut_files(X=X, y=y, sample_weight=sample_weight)
             X, y, groups = indexable(X, y, groups)
             y_checked, sample_weight = to_host(y), to_host(sample_weight)
             with looked_through("X"):
@@ -408,9 +410,7 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
             The score.
         """
         check_is_fitted(self)
-        scorer = check_scoring(self, self.scoring_)
-        with looked_through("sample_weight"):
-            return _score(scorer, self, X, y, sample_weight)
+        return _score(check_scoring(self, self.scoring_), self, X, y, sample_weight)
 
 
 def _scores_of_path(

@@ -609,10 +609,10 @@ def penalised_mean(
     total_weight: float,
 ) -> tuple[float, np.ndarray]:
     """Turn sums over all rows into J and dJ/dparams; `gradient` is overwritten."""
-    W = params.astype(np.float64)
-    for theta in unpack(W, n_features, hidden_layer_size):
-        theta[:, 0] = 0
     if alpha > 0:  # else weights may be of any size: 0 times their squares is 0
+        W = params.astype(np.float64)
+        for theta in unpack(W, n_features, hidden_layer_size):
+            theta[:, 0] = 0
         cost += 0.5 * alpha * float(W @ W)
         W *= alpha
         gradient += W

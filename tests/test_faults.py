@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV, _objective
@@ -178,12 +180,54 @@ def test_a_file_that_is_cut_meanwhile_is_an_error(
     fitted = of_fit(clf.set_callbacks(AtPass(cut)))
     assert len(clf.predict(X)) == 5000
     cut()
-    with pytest.raises(OSError, match="X is a map of"):
+    with pytest.raises(OSError, match="X is mapped up to byte"):
         clf.fit(X, large[1])
     assert all(value is fitted[name] for name, value in of_fit(clf).items())
-    with pytest.raises(OSError, match="X is a map of"):
+    with pytest.raises(OSError, match="X is mapped up to byte"):
         clf.predict(X)
     assert surroundings() == before
+
+
+def of_ints(path):
+    np.save(path, np.ones((5000, 12), np.int32))
+    return {"X": np.load(path, mmap_mode="r")}
+
+
+def of_sparse(path):
+    X = sp.csr_array(np.ones((5000, 12)))
+    np.save(path, X.data)
+    X.data = np.load(path, mmap_mode="r")
+    return {"X": X}
+
+
+def of_weights(path):
+    np.save(path, np.ones(5000))
+    return {"sample_weight": np.load(path, mmap_mode="r")}
+
+
+def of_labels(path):
+    np.save(path, np.arange(5000) % 2)
+    return {"y": np.load(path, mmap_mode="r")}
+
+
+@pytest.mark.parametrize("of", [of_ints, of_sparse, of_weights, of_labels])
+@pytest.mark.parametrize("estimator", [quick(), ThreeLayerNNClassifierCV(cv=2)])
+def test_whatever_lies_in_a_file_that_was_cut_is_named(of, estimator, large, tmp_path):
+    path = tmp_path / "data.npy"
+    data = {"X": large[0], "y": large[1], "sample_weight": None} | of(path)
+    os.truncate(path, 1000)
+    with pytest.raises(OSError, match=f"{of(tmp_path / 'other.npy').popitem()[0]} is"):
+        clone(estimator).fit(**data)
+
+
+def test_rows_before_the_cut_are_read(mapped, large):
+    path, X = mapped
+    os.truncate(path, 2**18 + 100 * 12 * 8)  # the map that begins last has 100 rows
+    labels = large[1][:100]
+    assert_array_equal(
+        quick().fit(X[:100], labels).theta1_,
+        quick().fit(np.array(X[:100]), labels).theta1_,
+    )
 
 
 def test_a_map_without_a_file_is_an_array(large):
@@ -300,6 +344,33 @@ def test_a_fork_during_a_fit_gives_the_child_its_blas_back():
     go_on.set()
     thread.join()
     assert results == [expected]
+    assert blas() == before
+    """)
+
+
+def test_a_fork_waits_while_another_thread_limits_blas():
+    run("""
+    from sknn3 import _parallel
+
+    half_through = threading.Event()
+    limit = _parallel._limit_blas
+
+    def limit_slowly():
+        limiter = limit()
+        half_through.set()
+        time.sleep(0.5)  # in which a fork would leave limits that nobody knows
+        return limiter
+
+    def in_the_child():
+        assert blas() == before
+        assert fit() == expected
+
+    _parallel._limit_blas = limit_slowly
+    thread = threading.Thread(target=fit)
+    thread.start()
+    assert half_through.wait(60)
+    assert ended(in_child(in_the_child)) == 0
+    thread.join()
     assert blas() == before
     """)
 

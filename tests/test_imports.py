@@ -30,6 +30,7 @@ IMPORTS = {
     "display._loss_curve": {"display._axes"},
     "classifier_cv": {
         "_arrays",
+        "_blocks",
         "_callbacks",
         "_fitted",
         "_minimize",

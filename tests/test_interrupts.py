@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 import sknn3
 from sknn3 import ThreeLayerNNClassifier
 from sknn3._interrupts import Interrupts
+from sknn3._parallel import multiplying
 
 PLACES = str(Path(sknn3.__file__).parent), contextlib.__file__
 
@@ -85,6 +86,16 @@ def test_somebody_elses_handler_is_left_alone(when):
         interrupt()
         interrupts.deliver()
     assert signal.signal(signal.SIGINT, signal.default_int_handler) is handler
+
+
+def test_a_handler_that_somebody_puts_back_after_its_time_raises():
+    with Interrupts().held():
+        saved = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, saved)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_other_threads_get_none():
@@ -181,6 +192,20 @@ def test_at_any_point_of_a_fit_leave_all_or_nothing(
                 assert set(clf.predict(X)) <= {False, True}
     assert came
     assert kept or n_while_raised  # many end what calls the fit too
+
+
+def test_at_any_point_of_a_prediction_leave_all_turns_to_others():
+    X = np.ones((3, 2))
+    clf = ThreeLayerNNClassifier(2, tol=10, random_state=0).fit(X, [0, 1, 0])
+    clf.predict(X)
+    before = multiplying._free.qsize()
+    with Mashing() as undisturbed:
+        clf.predict(X)
+    for first in range(1, undisturbed.n_points + 1):
+        with contextlib.suppress(KeyboardInterrupt), Mashing(first):
+            clf.predict(X)
+    clf.predict(X)
+    assert multiplying._free.qsize() >= before
 
 
 def test_at_random_never_hang_nor_fail():

@@ -260,8 +260,11 @@ class Partitions:
 
         n_left = [n - m for n, m in zip(self.sizes, n_held_out, strict=True)]
         # Without the others, all that is left may be next to nothing in their unit.
-        rest = selected(n_left, held_out=False).in_own_unit()
-        return rest, selected(n_held_out, held_out=True)
+        rest, held_out = (
+            selected(n_left, held_out=False),
+            selected(n_held_out, held_out=True),
+        )
+        return rest.in_own_unit(), held_out.in_own_unit()
 
 
 def _common_dtype(summaries: list[Summary]) -> Any:
