@@ -8,6 +8,7 @@ array API standard calls one.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Real
@@ -128,16 +129,24 @@ def numbers_in(name: str, values: Any) -> Any:
 
 
 @contextmanager
-def looked_through(name: str) -> Iterator[None]:
-    """Have scikit-learn convert and look through an array, and name it.
+def looked_through(*names: str) -> Iterator[None]:
+    """Have scikit-learn convert and look through arrays, and name them in its errors.
 
     Wider floats overflow to infinity and sums to NaN, both of which it sees.
     """
+    names_them = re.compile(rf"\b({'|'.join(names)})\b")
+    what = " or ".join(names)
     with np.errstate(over="ignore", invalid="ignore"):
         try:
             yield
         except OverflowError as error:
-            raise ValueError(f"{name} has numbers too large for float64.") from error
+            raise ValueError(f"{what} has numbers too large for float64.") from error
+        except (TypeError, ValueError) as error:
+            if type(error) not in (TypeError, ValueError) or names_them.search(
+                str(error)
+            ):
+                raise
+            raise type(error)(f"{what}: {error}") from error
 
 
 def as_float(value: Any) -> float:

@@ -440,7 +440,7 @@ class ThreeLayerNNClassifier(
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> Data:
         y, sample_weight = to_host(y), to_host(sample_weight)
         refuse_cut_files(X=X, y=y, sample_weight=sample_weight)
-        with looked_through("X"):
+        with looked_through("X", "y"):
             X, y = validate_data(
                 self,
                 X,

@@ -265,9 +265,10 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
         with undone_on_failure(self):
             alphas, max_iters = self._values("alpha"), self._values("max_iter")
             refuse_cut_files(X=X, y=y, sample_weight=sample_weight)
-            X, y, groups = indexable(X, y, groups)
+            with looked_through("X", "y", "groups"):
+                X, y, groups = indexable(X, y, groups)
             y_checked, sample_weight = to_host(y), to_host(sample_weight)
-            with looked_through("X"):
+            with looked_through("X", "y"):
                 _, y_checked = validate_data(
                     self, X, y_checked, multi_output=True, **accepted(X)
                 )

@@ -145,6 +145,8 @@ def check_gradient(
     """
     if not 0 < as_float(epsilon) < np.inf:
         raise ValueError(f"epsilon={epsilon!r} must be positive and finite.")
+    if cost_function is not None and not callable(cost_function):
+        raise TypeError(f"cost_function={cost_function!r}, expected a function.")
     if cost_function is None:
         if params is not None:
             raise ValueError("params were given without a cost_function to check.")
@@ -162,7 +164,7 @@ def _compare(
     epsilon: float,
 ) -> GradientCheck:
     params = _finite("params", params).astype(np.float64)
-    if params.ndim != 1:
+    if params.ndim != 1 or not params.size:
         raise ValueError(f"params has shape {params.shape}, expected a vector.")
     result = cost_function(params)
     if not isinstance(result, tuple) or len(result) != 2:

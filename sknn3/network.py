@@ -409,7 +409,8 @@ def unpack(
     array([[4, 5, 6]])
     """
     params = np.asarray(params)
-    if not isinstance(hidden_layer_size, Integral) or hidden_layer_size < 1:
+    is_count = isinstance(hidden_layer_size, Integral) and hidden_layer_size >= 1
+    if not is_count or isinstance(hidden_layer_size, bool):
         raise ValueError(
             f"hidden_layer_size={hidden_layer_size!r}, expected a positive int."
         )

@@ -141,8 +141,8 @@ REFUSED = {
         np.vstack([X[1:], np.full((1, 4), 1e300)]),
         "squares of the values in X overflow",
     ),
-    "complex": (X + 0j, "Complex data not supported"),
-    "ints that overflow": (np.full((12, 4), HUGE_INT, object), "^X has numbers too"),
+    "complex": (X + 0j, "X( or y)?: Complex data not supported"),
+    "ints that overflow": (np.full((12, 4), HUGE_INT, object), "^X( or y)? has numbers too"),
     "float32 that overflows": (
         np.sign(X) * np.finfo(np.float32).max,
         None,  # as float64
@@ -165,7 +165,7 @@ def test_features_that_overflow_are_refused(kind):
     with pytest.raises(ValueError, match=message):
         clf.fit(features, TWO)
     assert not hasattr(clf, "classes_")
-    if message.startswith(("^X", "Input", "Complex")):
+    if message.startswith(("^X", "Input", "X(")):
         with pytest.raises(ValueError, match=message):
             fitted(X, TWO).predict_proba(features)
 
@@ -212,7 +212,7 @@ def test_a_constant_column_is_a_bias():
 INTEGERS = {
     "bool": X > 0,
     "int8": np.where(X > 0, 127, -128).astype(np.int8),
-    "uint64": np.where(X > 0, 2**64 - 1, 0).astype(np.uint64),
+    "uint64": np.where(X > 0, np.uint64(2**64 - 1), np.uint64(0)),
     "int64": np.where(X > 0, 2**63 - 1, -(2**63)),
     "beyond int64": 2**70 * np.where(X > 0, 1, -1).astype(object),
     "fractions": np.vectorize(lambda x: Fraction(int(8 * x), 7), otypes=[object])(X),

@@ -106,19 +106,19 @@ WRONG = {
         lambda X, y, w, rng: (X, y, np.append(w, 1)),
         lambda X, y, w, rng: (X, y, w[:, np.newaxis]),
     ],
-    "inconsistent numbers of samples": [
+    "^X or y( or groups)?: Found .* inconsistent numbers of samples": [
         lambda X, y, w, rng: (X, np.append(y, 0), w),
         lambda X, y, w, rng: (X[1:], y, w),
     ],
-    "Found array with 0 sample": [lambda X, y, w, rng: (X[:0], y[:0], w[:0])],
-    "0 feature": [lambda X, y, w, rng: (X[:, :0], y, w)],
-    "2D array|dim 3|dimension 3|at least [12]": [
+    "^X or y: Found array with 0 sample": [lambda X, y, w, rng: (X[:0], y[:0], w[:0])],
+    "^X or y: Found array with 0 feature": [lambda X, y, w, rng: (X[:, :0], y, w)],
+    "^X or y( or groups)?: .*(2D array|dim 3|valid collection|scalar|float)": [
         lambda X, y, w, rng: (X[:, 0], y, w),
         lambda X, y, w, rng: (X[:, :, np.newaxis], y, w),
         lambda X, y, w, rng: (7.0, y, w),
     ],
-    "Complex data": [lambda X, y, w, rng: (X * 1j, y, w)],
-    "could not convert|dtype='numeric'|float": [
+    "^X or y: Complex data": [lambda X, y, w, rng: (X * 1j, y, w)],
+    "^X or y: .*(could not convert|dtype='numeric')": [
         lambda X, y, w, rng: (X.astype(str).astype(object) + "?", y, w),
     ],
     "[Uu]nknown label type": [
@@ -185,8 +185,8 @@ def test_samples_that_cannot_be_predicted(problem, method):
     for wrong, match in [
         (with_one(X, rng.choice(NOT_FINITE), rng), "Input X contains"),
         (np.column_stack([X, X]), f"expecting {X.shape[1]} features"),
-        (X[0], "Expected 2D array"),
-        (X[:0], "Found array with 0 sample"),
+        (X[0], "^X: Expected 2D array"),
+        (X[:0], "^X: Found array with 0 sample"),
     ]:
         with pytest.raises(ValueError, match=match):
             getattr(clf, method)(wrong)
