@@ -142,11 +142,10 @@ def looked_through(*names: str) -> Iterator[None]:
         except OverflowError as error:
             raise ValueError(f"{what} has numbers too large for float64.") from error
         except (TypeError, ValueError) as error:
-            if type(error) not in (TypeError, ValueError) or names_them.search(
-                str(error)
-            ):
-                raise
-            raise type(error)(f"{what}: {error}") from error
+            is_plain = type(error) in (TypeError, ValueError)
+            if is_plain and not names_them.search(str(error)):
+                error.args = (f"{what}: {error}",)
+            raise
 
 
 def as_float(value: Any) -> float:

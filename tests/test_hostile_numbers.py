@@ -142,7 +142,10 @@ REFUSED = {
         "squares of the values in X overflow",
     ),
     "complex": (X + 0j, "X( or y)?: Complex data not supported"),
-    "ints that overflow": (np.full((12, 4), HUGE_INT, object), "^X( or y)? has numbers too"),
+    "ints that overflow": (
+        np.full((12, 4), HUGE_INT, object),
+        "^X( or y)? has numbers too",
+    ),
     "float32 that overflows": (
         np.sign(X) * np.finfo(np.float32).max,
         None,  # as float64
