@@ -8,14 +8,10 @@ array API standard calls one.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from numbers import Real
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.utils._array_api import (
     _is_numpy_namespace,
@@ -110,62 +106,6 @@ def constant(value: float, like: Any, xp: Any) -> Any:
     return xp.asarray(value, dtype=like.dtype, device=like.device)
 
 
-def numbers_in(name: str, values: Any) -> Any:
-    """Take an array of real numbers as it is, and Python's own numbers as floats."""
-    if not issparse(values):
-        try:
-            values = np.asarray(values)
-            if values.dtype.kind == "O":
-                values = values.astype(np.float64)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(
-                f"{name} must be an array of real numbers: {error}"
-            ) from error
-    if values.dtype.kind not in "buif":
-        raise ValueError(
-            f"{name} has dtype {values.dtype}, expected an array of real numbers."
-        )
-    return values
-
-
-@contextmanager
-def looked_through(*names: str) -> Iterator[None]:
-    """Have scikit-learn convert and look through arrays, and name them in its errors.
-
-    Wider floats overflow to infinity and sums to NaN, both of which it sees.
-    """
-    names_them = re.compile(rf"\b({'|'.join(names)})\b")
-    what = " or ".join(names)
-    with np.errstate(over="ignore", invalid="ignore"):
-        try:
-            yield
-        except OverflowError as error:
-            raise ValueError(f"{what} has numbers too large for float64.") from error
-        except (TypeError, ValueError) as error:
-            is_plain = type(error) in (TypeError, ValueError)
-            if is_plain and not names_them.search(str(error)):
-                error.args = (f"{what}: {error}",)
-            raise
-
-
-def as_float(value: Any) -> float:
-    """Take a number as a float; as NaN what is none, or too large for one."""
-    try:
-        return float(value) if isinstance(value, Real) else math.nan
-    except OverflowError:
-        return math.nan
-
-
 def unit_near(value: float) -> float:
     """Choose a unit for numbers near this: a power of 2, which rounds nothing."""
     return 2.0 ** math.floor(math.log2(value))
-
-
-def accepted(X: Any) -> dict[str, Any]:
-    """Tell `validate_data` what may come as X."""
-    if getattr(X, "requires_grad", False):
-        raise ValueError(
-            "X is a tensor that requires a gradient, expected one that does not: "
-            "X.detach()."
-        )
-    return {"accept_sparse": "csr", "dtype": Home.of(X).dtypes}

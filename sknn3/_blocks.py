@@ -89,16 +89,17 @@ def _map_of(X: Any) -> tuple[mmap.mmap | None, int]:
 def refuse_cut_files(**arrays: Any) -> None:
     """Raise where reading would have the system end the process: past a file's end."""
     for name, array in arrays.items():
+        parts = [array]
         if issparse(array):
-            for part in ("data", "indices", "indptr"):
-                _refuse_a_cut_file(name, getattr(array, part, None))
-        elif isinstance(array, np.ndarray):
-            _refuse_a_cut_file(name, array)
+            parts = [getattr(array, key, None) for key in ("data", "indices", "indptr")]
+        for part in parts:
+            if isinstance(part, np.ndarray):
+                _refuse_a_cut_file(name, part)
 
 
-def _refuse_a_cut_file(name: str, array: Any) -> None:
+def _refuse_a_cut_file(name: str, array: np.ndarray) -> None:
     mapped, place = _map_of(array)
-    if mapped is None or not isinstance(array, np.ndarray):
+    if mapped is None:
         return
     try:
         size = mapped.size()

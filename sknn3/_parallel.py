@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from queue import SimpleQueue
-from typing import Any, Self
+from typing import Any
 
 # Comes with scikit-learn, which depends on it.
 from threadpoolctl import OpenBLASController, ThreadpoolController
@@ -66,12 +66,11 @@ class _SingleThreadedBlas:
         self._limiter: Any = None
         self._n_threads = 1
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> None:
         with self._lock:
             if not self._fits:
                 self._limit()
             self._fits.append(threading.get_ident())
-        return self
 
     def __exit__(self, *exc_info: object) -> None:
         with self._lock:

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,22 +16,14 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._array_api import check_same_namespace
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
     validate_data,
 )
 
-from sknn3._arrays import (
-    Home,
-    accepted,
-    as_float,
-    constant,
-    looked_through,
-    overwrite,
-    to_host,
-)
+from sknn3._arrays import Home, constant, overwrite, to_host
 from sknn3._blocks import refuse_cut_files, refuse_unless_finite
 from sknn3._callbacks import FitTasks, print_end, print_progress
 from sknn3._conditioning import Conditioning, conditioning_for
@@ -43,6 +34,7 @@ from sknn3._interrupts import Interrupts
 from sknn3._minimize import ADVICE, SOLVERS, Outcome, Run, Validation, minimize
 from sknn3._objective import Architecture, Objective, hit_sums, outputs_of
 from sknn3._samples import Classes, Data, Samples, decide
+from sknn3._validation import MAX_UNITS, Amount, Count, accepted, looked_through
 from sknn3.network import (
     ACTIVATIONS,
     LARGEST_EPSILON,
@@ -62,33 +54,6 @@ _OF_CALLBACKS = (
     "_callback_fit_ctx",
     "_parent_callback_ctx",
 )
-
-
-# SciPy's solvers count variables in 32 bits.
-_MAX_UNITS = 2**31 - 1
-
-
-class _Amount(Interval):
-    """Numbers as float64 holds them: `Interval` itself takes ints that overflow."""
-
-    def __init__(self, low: float, high: float | None, *, closed: str) -> None:
-        super().__init__(Real, low, high, closed=closed)
-
-    def is_satisfied_by(self, val: Any) -> bool:
-        """Tell a number within from any other, and from what is none."""
-        return super().is_satisfied_by(as_float(val))
-
-
-class _Count(Interval):
-    """1, 2, 3, ..., as ints: `Interval` itself takes True for 1."""
-
-    def __init__(self, largest: int | None = None) -> None:
-        closed = "left" if largest is None else "both"
-        super().__init__(Integral, 1, largest, closed=closed)
-
-    def is_satisfied_by(self, val: Any) -> bool:
-        """Tell a number from an answer of yes."""
-        return not isinstance(val, bool) and super().is_satisfied_by(val)
 
 
 class ThreeLayerNNClassifier(
@@ -256,20 +221,20 @@ class ThreeLayerNNClassifier(
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_size": [_Count(_MAX_UNITS)],
+        "hidden_layer_size": [Count(MAX_UNITS)],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "output_activation": [StrOptions(set(OUTPUTS))],
-        "alpha": [_Amount(0, None, closed="left")],
+        "alpha": [Amount(0, None, closed="left")],
         "solver": [StrOptions(set(SOLVERS))],
-        "max_iter": [_Count()],
-        "max_time": [_Amount(0, None, closed="neither"), None],
-        "tol": [_Amount(0, None, closed="left")],
+        "max_iter": [Count()],
+        "max_time": [Amount(0, None, closed="neither"), None],
+        "tol": [Amount(0, None, closed="left")],
         "conditioning": [StrOptions({"auto", "full", "diagonal"}), None],
-        "init_epsilon": [_Amount(0, LARGEST_EPSILON, closed="right"), None],
+        "init_epsilon": [Amount(0, LARGEST_EPSILON, closed="right"), None],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "early_stopping": ["boolean"],
-        "validation_fraction": [_Amount(0, 1, closed="neither")],
-        "n_iter_no_change": [_Count()],
+        "validation_fraction": [Amount(0, 1, closed="neither")],
+        "n_iter_no_change": [Count()],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],

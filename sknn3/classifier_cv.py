@@ -25,11 +25,12 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sknn3._arrays import accepted, as_float, looked_through, to_host
+from sknn3._arrays import to_host
 from sknn3._blocks import refuse_cut_files
 from sknn3._callbacks import about_task, print_path, task
 from sknn3._fitted import undone_on_failure
 from sknn3._minimize import Outcome, Run
+from sknn3._validation import accepted, as_float, looked_through
 from sknn3.classifier import ThreeLayerNNClassifier
 
 

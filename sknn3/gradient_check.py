@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sknn3._arrays import as_float, numbers_in
+from sknn3._validation import as_float, finite, numbers_in
 from sknn3.network import cost_gradient
 
 __all__ = ["GradientCheck", "check_gradient"]
@@ -163,13 +163,14 @@ def _compare(
     params: Any,
     epsilon: float,
 ) -> GradientCheck:
-    params = _finite("params", params).astype(np.float64)
+    params = finite("params", numbers_in("params", params)).astype(np.float64)
     if params.ndim != 1 or not params.size:
         raise ValueError(f"params has shape {params.shape}, expected a vector.")
     result = cost_function(params)
     if not isinstance(result, tuple) or len(result) != 2:
         raise ValueError("cost_function must return (cost, gradient), a tuple.")
-    analytic = _finite("The gradient from cost_function", result[1])
+    name = "The gradient from cost_function"
+    analytic = finite(name, np.array(numbers_in(name, result[1])))
     if analytic.shape != params.shape:
         raise ValueError(
             f"params has shape {params.shape} and its gradient {analytic.shape}: "
@@ -192,18 +193,6 @@ def _compare(
             f"Costs up to {largest:.1e} over epsilon={epsilon!r} overflow."
         )
     return GradientCheck(analytic, numeric, rounding)
-
-
-def _finite(name: str, values: Any) -> np.ndarray:
-    """Copy an array of finite real numbers."""
-    values = np.array(numbers_in(name, values))
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise ValueError(
-            f"{name} has values that are not finite: {len(bad)}, the first of them "
-            f"component {bad[0]}."
-        )
-    return values
 
 
 def _stepped(params: np.ndarray, step: float) -> np.ndarray:

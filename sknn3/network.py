@@ -47,16 +47,15 @@ from sklearn.utils._array_api import _expit
 
 from sknn3._arrays import (
     Home,
-    as_float,
     cast,
     constant,
     largest,
-    numbers_in,
     overwrite,
     to_host,
     total,
     unit_near,
 )
+from sknn3._validation import as_float, numbers_in
 
 __all__ = [
     "cost_gradient",

@@ -14,8 +14,9 @@ _spec.loader.exec_module(module_drawing)
 IMPORTS = {
     "__init__": {"classifier", "classifier_cv", "gradient_check"},
     "_arrays": set(),
-    "network": {"_arrays"},
-    "gradient_check": {"_arrays", "network"},
+    "_validation": {"_arrays"},
+    "network": {"_arrays", "_validation"},
+    "gradient_check": {"_validation", "network"},
     "datasets": set(),
     "display": {
         "display._gradient_check",
@@ -23,8 +24,8 @@ IMPORTS = {
         "display._images",
         "display._loss_curve",
     },
-    "display._axes": {"_arrays"},
-    "display._gradient_check": {"_arrays", "display._axes"},
+    "display._axes": {"_validation"},
+    "display._gradient_check": {"_validation", "display._axes"},
     "display._images": {"display._axes"},
     "display._hidden_units": {"display._axes", "display._images"},
     "display._loss_curve": {"display._axes"},
@@ -34,6 +35,7 @@ IMPORTS = {
         "_callbacks",
         "_fitted",
         "_minimize",
+        "_validation",
         "classifier",
     },
     "dask": {"dask._classifier"},
@@ -82,6 +84,7 @@ IMPORTS = {
         "_fitted",
         "_initial_weights",
         "_diagram",
+        "_validation",
     },
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sknn3._arrays import numbers_in
+from sknn3._validation import numbers_in
 
 # Beyond these, margins overflow, and ticks of logarithmic axes.
 LARGEST, SMALLEST = 1e200, 1e-200

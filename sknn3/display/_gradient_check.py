@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sknn3._arrays import as_float
+from sknn3._validation import as_float, finite
 from sknn3.display._axes import (
     LARGEST,
     SMALLEST,
@@ -281,13 +281,7 @@ def _checked(name: str, values: Any) -> np.ndarray:
     values = drawable(name, values)
     if values.ndim != 1 or len(values) == 0:
         raise ValueError(f"{name} has shape {values.shape}, expected (n_params,).")
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise ValueError(
-            f"{name} has values that are not finite: {len(bad)}, the first of them "
-            f"component {bad[0]}."
-        )
-    return values
+    return finite(name, values)
 
 
 def _foot(differences: np.ndarray, rounding: float | None, tolerance: float) -> float:
