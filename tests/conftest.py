@@ -33,6 +33,12 @@ collect_ignore = [] if COURSE.is_dir() else ["test_course.py"]
 collect_ignore += [] if sys.platform == "linux" else ["test_out_of_core.py"]
 
 
+def pytest_collection_finish() -> None:
+    """Leave all that stays to the end out of each garbage collection from now on."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def course() -> Path:
     return COURSE
