@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from hypothesis import settings
+from joblib.externals.loky import get_reusable_executor
 from sklearn.datasets import load_breast_cancer, load_iris, make_classification
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info
@@ -96,8 +97,17 @@ def _surroundings():
     }
 
 
+@pytest.fixture(scope="module")
+def without_workers():
+    """End the workers of other tests, which would end by themselves in the middle."""
+    get_reusable_executor().shutdown(wait=True)
+    for thread in threading.enumerate():
+        if thread.name.endswith("(_handle)"):  # of scikit-learn's, until a worker ends
+            thread.join(timeout=10)
+
+
 @pytest.fixture
-def surroundings():
+def surroundings(without_workers):
     """Tell all there is beside a fit, which it must leave as it was."""
     gc.collect()  # files that other tests have left open, without use
     return _surroundings

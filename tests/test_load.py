@@ -20,8 +20,11 @@ from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV, _objective
 from sknn3._blocks import SINGLE_BLOCK_ROWS
 from sknn3._parallel import MAX_MULTIPLYING
 
-# Budgets end these fits, and in threads nobody can say that they may.
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    # Budgets end these fits, and in threads nobody can say that they may.
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("without_workers"),  # threads and files are counted
+]
 
 METHODS = ("predict", "predict_proba", "decision_function")
 
