@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
-from scipy.sparse import issparse
 from sklearn.utils import Bunch
+
+from sknn3._matlab import read_matrices
 
 __all__ = ["load_digits20", "read_digits", "read_weights"]
 
 _FILE = "mnist5000.npz"
 _SIDE, _MNIST_SIDE = 20, 28
-
-# Sparse variables as arrays, not matrices: SciPy 1.17 learnt to, 1.18 warns without.
-_LOADMAT_OPTIONS: dict[str, Any] = (
-    {"spmatrix": False} if "spmatrix" in signature(loadmat).parameters else {}
-)
 
 _DESCR = """\
 5000 handwritten digits of 20 x 20 pixels
@@ -151,7 +145,7 @@ def read_digits(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     >>> X.shape, y
     ((2, 400), array([0, 1]))
     """
-    file = _read_mat(path, {"X": ("n", _SIDE**2), "y": ("n", 1)})
+    file = read_matrices(path, {"X": ("n", _SIDE**2), "y": ("n", 1)})
     labels = file["y"][:, 0]
     if len(labels) != len(file["X"]):
         raise ValueError(
@@ -203,7 +197,7 @@ def read_weights(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     >>> theta1.shape, theta2.shape, theta2[0]
     ((1, 3), (10, 2), array([18, 19]))
     """
-    file = _read_mat(path, {"Theta1": ("h", "d + 1"), "Theta2": (10, "h + 1")})
+    file = read_matrices(path, {"Theta1": ("h", "d + 1"), "Theta2": (10, "h + 1")})
     theta1, theta2 = file["Theta1"], file["Theta2"]
     if theta2.shape[1] != len(theta1) + 1:
         raise ValueError(
@@ -211,39 +205,6 @@ def read_weights(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
             " one for each row of Theta1, and the bias."
         )
     return theta1, np.roll(theta2, 1, axis=0)
-
-
-def _read_mat(
-    path: str | PathLike[str], expected: dict[str, tuple[int | str, ...]]
-) -> dict[str, np.ndarray]:
-    """Read numeric matrices; an int in an expected shape is exact, a name is free."""
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: there is no such file.")
-    try:
-        file = loadmat(path, **_LOADMAT_OPTIONS)
-    except Exception as error:  # of many kinds, each for its own way to be broken
-        raise ValueError(
-            f"{path}: cannot be read as a .mat file of version 7 or older: {error}"
-        ) from error
-    for name, shape in expected.items():
-        if name not in file:
-            names = sorted(n for n in file if not n.startswith("__"))
-            raise ValueError(f"{path}: has no variable {name}, only {names}.")
-        value = file[name].toarray() if issparse(file[name]) else file[name]
-        fits = value.ndim == len(shape) and all(
-            a > 0 if isinstance(e, str) else a == e
-            for a, e in zip(value.shape, shape, strict=True)
-        )
-        wanted = f"expected finite numbers of shape ({', '.join(map(str, shape))})"
-        if type(value) is not np.ndarray:  # an object or a function of MATLAB's
-            kind = type(value).__name__
-            raise ValueError(f"{path}: {name} is a {kind}, {wanted}.")
-        if not fits or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
-            raise ValueError(
-                f"{path}: {name} is {value.dtype} of shape {value.shape}, {wanted}."
-            )
-        file[name] = value
-    return {name: file[name] for name in expected}
 
 
 def _data_file() -> Path:

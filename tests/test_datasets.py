@@ -105,7 +105,7 @@ X, Y = np.zeros((3, 400)), np.ones((3, 1))
         ({"X": X, "y": Y[1:]}, "y has 2 rows, but X has 3"),
         ({"X": X, "y": 11 * Y}, "labels 1..10"),
         ({"X": X, "y": Y + 0.5}, "labels 1..10"),
-        ({"X": "text", "y": Y}, "X is <U4"),
+        ({"X": "text", "y": Y}, "X is text, expected finite numbers"),
         ({"X": X * np.nan, "y": Y}, "expected finite numbers"),
         ({"X": X[:0], "y": Y[:0]}, r"X is float64 of shape \(0, 400\)"),
     ],

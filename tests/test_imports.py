@@ -17,7 +17,8 @@ IMPORTS = {
     "_validation": {"_arrays"},
     "network": {"_arrays", "_validation"},
     "gradient_check": {"_validation", "network"},
-    "datasets": set(),
+    "datasets": {"_matlab"},
+    "_matlab": set(),
     "display": {
         "display._gradient_check",
         "display._hidden_units",

@@ -155,7 +155,7 @@ def test_a_matlab_function_is_no_matrix_though_it_holds_one(tmp_path):
     path = tmp_path / "file.mat"
     path.write_bytes(header + matrix(MATLAB_FUNCTION, b"X", held) + labels)
     assert type(loadmat(path)["X"]).__name__ == "MatlabFunction"
-    with pytest.raises(ValueError, match="X is a MatlabFunction, expected finite num"):
+    with pytest.raises(ValueError, match="X is a function, expected finite num"):
         read_digits(path)
 
 
