@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from itertools import islice
 from queue import SimpleQueue
@@ -213,6 +213,10 @@ class _Share:
             self.n_taken += 1
 
 
+# Makes contexts in which no interrupt is raised.
+Undisturbed = Callable[[], AbstractContextManager[Any]]
+
+
 class _Crew:
     """Threads that map over blocks together with the thread that asks.
 
@@ -220,14 +224,24 @@ class _Crew:
     a tenth of a small data set's pass.
     """
 
-    def __init__(self, max_helpers: int) -> None:
+    def __init__(self, max_helpers: int, undisturbed: Undisturbed) -> None:
         self._max_helpers = max_helpers
+        self._undisturbed = undisturbed
+        self._process = os.getpid()
         self._shares: SimpleQueue[_Share | None] = SimpleQueue()
         self._helpers: list[threading.Thread] = []
 
     def _n_helpers(self) -> int:
         """Tell how many may help now, and start those that are missing."""
+        if os.getpid() != self._process:  # forked from a callback, without them
+            return 0
         n_helpers = min(_single_threaded_blas.threads_for_each() - 1, self._max_helpers)
+        if len(self._helpers) < n_helpers:
+            with self._undisturbed():
+                self._hire(n_helpers)
+        return min(n_helpers, len(self._helpers))
+
+    def _hire(self, n_helpers: int) -> None:
         while len(self._helpers) < n_helpers:
             helper = threading.Thread(target=self._help, name="sknn3", daemon=True)
             self._helpers.append(helper)  # first: whatever comes, it is dismissed
@@ -237,8 +251,6 @@ class _Crew:
                 self._helpers.pop()
                 self._max_helpers = len(self._helpers)
                 break
-        # A process forked from a callback has none.
-        return sum(helper.is_alive() for helper in self._helpers[:n_helpers])
 
     def _help(self) -> None:
         limited = False
@@ -296,13 +308,19 @@ class _Crew:
 
 
 @contextmanager
-def block_map(n_blocks: int) -> Iterator[BlockMap]:
-    """Give a `map` over blocks that uses the threads BLAS was allowed to use."""
+def block_map(
+    n_blocks: int, undisturbed: Undisturbed = nullcontext
+) -> Iterator[BlockMap]:
+    """Give a `map` over blocks that uses the threads BLAS was allowed to use.
+
+    An interrupt where a thread starts may leave one of `threading`'s locks closed, at
+    which all wait for ever: `undisturbed` is to hold it back.
+    """
     with _single_threaded_blas:
         if n_blocks == 1:
             yield map
             return
-        crew = _Crew(n_blocks - 1)
+        crew = _Crew(n_blocks - 1, undisturbed)
         try:
             yield crew.map
         finally:

@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from sknn3._arrays import Home, cast, unit_near
 from sknn3._blocks import BlockMap, row_blocks, select_rows, take_rows
-from sknn3._parallel import block_map
+from sknn3._parallel import Undisturbed, block_map
 
 # Labels are looked at in pieces of so many, counted in all columns.
 _PIECE = 2**20
@@ -300,8 +300,8 @@ class Data(Protocol):
     def split(self, fraction: float, rng: np.random.RandomState) -> tuple[Data, Data]:
         """Part off a share of the samples, of each class unless multilabel."""
 
-    def on_threads(self) -> AbstractContextManager[Data]:
-        """Give the same samples with threads to work on them."""
+    def on_threads(self, undisturbed: Undisturbed) -> AbstractContextManager[Data]:
+        """Give the same samples with threads to work on them: see `block_map`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -425,11 +425,11 @@ class Samples:
         return result
 
     @contextmanager
-    def on_threads(self) -> Iterator[Samples]:
+    def on_threads(self, undisturbed: Undisturbed) -> Iterator[Samples]:
         """Give the same samples with threads to work on their blocks."""
         # Blocks of other devices are one after the other; the minimiser is here.
         n_blocks = len(row_blocks(self.n_samples)) if self.home.is_host else 1
-        with block_map(n_blocks) as map_blocks:
+        with block_map(n_blocks, undisturbed) as map_blocks:
             yield replace(self, map_blocks=map_blocks)
 
     def split(

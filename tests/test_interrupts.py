@@ -15,7 +15,8 @@ from sknn3 import ThreeLayerNNClassifier
 from sknn3._interrupts import Interrupts
 from sknn3._parallel import multiplying
 
-PLACES = str(Path(sknn3.__file__).parent), contextlib.__file__
+# What a fit may be at, with what keeps its books behind the scenes.
+PLACES = str(Path(sknn3.__file__).parent), contextlib.__file__, threading.__file__
 
 
 def interrupt(n_times=1):

@@ -16,7 +16,7 @@ import numpy as np
 from distributed import Client, Future
 
 from sknn3._arrays import HOST, Home
-from sknn3._parallel import block_map
+from sknn3._parallel import Undisturbed, block_map
 from sknn3._samples import (
     Classes,
     draw_held_out,
@@ -190,9 +190,9 @@ class Partitions:
         return Home(HOST, None)
 
     @contextmanager
-    def on_threads(self) -> Iterator[Partitions]:
+    def on_threads(self, undisturbed: Undisturbed) -> Iterator[Partitions]:
         """Give the same samples; the threads are the cluster's."""
-        with block_map(1):
+        with block_map(1, undisturbed):
             yield self
 
     def sum(self, function: Callable[..., Sums], *args: Any) -> Sums:
