@@ -333,6 +333,15 @@ def test_integers_are_numbers(rng):
     assert_same_fit(quick().fit(X, y), quick().fit(X.astype(float), y))
 
 
+def test_wider_rows_than_those_of_float32_weights_are_answered_as_wide(iris):
+    X, y = iris
+    clf = quick().fit(X.astype(np.float32), y)
+    wide = quick().fit(X, y)
+    wide.theta1_, wide.theta2_ = clf.theta1_.astype(float), clf.theta2_.astype(float)
+    assert clf.predict_proba(X).dtype == np.float64
+    assert_array_equal(clf.predict_proba(X), wide.predict_proba(X))
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_float32_stays_float32_and_near_float64(solver, iris):
     X, y = iris

@@ -236,10 +236,11 @@ def test_an_interrupt_keeps_the_best_so_far(solver, at):
 
 def test_an_interrupt_leaves_the_last_step_unscored():
     # It may be one that the solver would not have accepted.
-    function, looks = Rosenbrock(), []
+    function, looks, looks_before = Rosenbrock(), [], []
 
     def interrupted(params):
         if len(function.points) == 12:
+            looks_before.extend(looks)
             raise KeyboardInterrupt
         return function(params)
 
@@ -249,6 +250,7 @@ def test_an_interrupt_leaves_the_last_step_unscored():
 
     result = run(interrupted, validation=Validation(score, n_iter_no_change=50))
     assert result.stop_reason == "interrupted"
+    assert len(looks) == len(looks_before)
     assert result.best_score == len(looks) == result.passes[-1].score
     assert_array_equal(result.kept.params, looks[-1])
 
