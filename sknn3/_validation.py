@@ -85,7 +85,6 @@ def looked_through(*names: str) -> Iterator[None]:
 
     Wider floats overflow to infinity and sums to NaN, both of which it sees.
     """
-    names_them = re.compile(rf"\b({'|'.join(names)})\b")
     what = " or ".join(names)
     with np.errstate(over="ignore", invalid="ignore"):
         try:
@@ -93,8 +92,9 @@ def looked_through(*names: str) -> Iterator[None]:
         except OverflowError as error:
             raise ValueError(f"{what} has numbers too large for float64.") from error
         except (TypeError, ValueError) as error:
+            names_them = rf"\b({'|'.join(names)})\b"
             is_plain = type(error) in (TypeError, ValueError)
-            if is_plain and not names_them.search(str(error)):
+            if is_plain and not re.search(names_them, str(error)):
                 error.args = (f"{what}: {error}",)
             raise
 
