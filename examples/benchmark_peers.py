@@ -541,7 +541,7 @@ def search_a_grid(arguments: argparse.Namespace) -> Iterator[Row]:
     X, y = load_digits20(return_X_y=True)
     grid = {"alpha": [0.1, 0.3, 1.0, 3.0], "max_iter": [10, 30, 70]}
     if arguments.quick:
-        grid = {"alpha": [1.0], "max_iter": [10]}
+        X, y, grid = X[::5], y[::5], {"alpha": [1.0], "max_iter": [10]}
     peer = MLPClassifier((25,), activation="logistic", solver="lbfgs", random_state=0)
     for n_jobs in (1, 2):
         walls = {}
@@ -574,7 +574,7 @@ def search_paths(arguments: argparse.Namespace) -> Iterator[Row]:
     X, y = load_digits20(return_X_y=True)
     alphas, max_iters = [0.1, 0.3, 1.0, 3.0], (10, 30, 70)
     if arguments.quick:
-        X, y, alphas = X[::5], y[::5], [1.0]
+        X, y, alphas, max_iters = X[::5], y[::5], [1.0], (5, 10)
     for n_jobs in (1, 2):
         for solver in SOLVERS:
             grid = GridSearchCV(
@@ -595,7 +595,7 @@ def search_paths(arguments: argparse.Namespace) -> Iterator[Row]:
                 random_state=0,
             )
             times = by_turns(
-                2,
+                1 if arguments.quick else 2,
                 grid=lambda grid=grid: grid.fit(X, y),
                 paths=lambda paths=paths: paths.fit(X, y),
             )
