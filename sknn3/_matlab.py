@@ -1,8 +1,9 @@
-"""Matrices in MATLAB's files of versions 4 to 7.
+"""Matrices of numbers in MATLAB's files of versions 4 to 7.
 
 SciPy's reader of versions 5 to 7 takes codes and flags on trust: a file that is broken,
-or made to, has it read at wild addresses, which ends the process.  Numbers are all that
-is needed here of what such files may hold.  See The MathWorks, "MAT-File Format".
+or made to be, has it read at wild addresses, which ends the process.  Of what such
+files may hold, dense numbers are all that is needed here, and of variables that nobody
+asked for no more than the names.  See The MathWorks, "MAT-File Format".
 """
 
 from __future__ import annotations
@@ -10,15 +11,24 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csc_array
 
-# A variable: its name, and its numbers or what it is instead.
-Variable = tuple[str, np.ndarray | str]
+
+@dataclass(frozen=True, eq=False)
+class _Variable:
+    """What a file says of a variable; `kind` is its dtype, or what it is instead."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...] = ()
+    stored: Callable[[], np.ndarray] | None = None  # gives the numbers
 
 
 def read_matrices(
@@ -28,49 +38,65 @@ def read_matrices(
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: there is no such file.")
     try:
-        file = dict(_variables(Path(path).read_bytes()))
+        found = {v.name: v for v in _variables(Path(path).read_bytes()) if v.name}
     except Exception as error:  # of many kinds, each for its own way to be broken
         raise ValueError(
             f"{path}: cannot be read as a .mat file of version 7 or older: {error}"
         ) from error
-    return {name: _checked(f"{path}", file, name, expected[name]) for name in expected}
+    for name in expected:
+        if name not in found:
+            raise ValueError(f"{path}: has no variable {name}, only {sorted(found)}.")
+    return {name: _read(path, found[name], expected[name]) for name in expected}
 
 
-def _checked(
-    path: str,
-    file: dict[str, np.ndarray | str],
-    name: str,
-    shape: tuple[int | str, ...],
+def _read(
+    path: str | PathLike[str], variable: _Variable, expected: tuple[int | str, ...]
 ) -> np.ndarray:
-    if name not in file:
-        raise ValueError(f"{path}: has no variable {name}, only {sorted(file)}.")
-    value = file[name]
-    wanted = f"expected finite numbers of shape ({', '.join(map(str, shape))})"
-    if isinstance(value, str):
-        raise ValueError(f"{path}: {name} is {value}, {wanted}.")
-    fits = value.ndim == len(shape) and all(
+    what, shape = f"{path}: {variable.name}", variable.shape
+    wanted = f"expected finite numbers of shape ({', '.join(map(str, expected))})"
+    if variable.stored is None:
+        raise ValueError(f"{what} is {variable.kind}, {wanted}.")
+    dtype = np.dtype(variable.kind)
+    if len(shape) != len(expected) or not all(
         a > 0 if isinstance(e, str) else a == e
-        for a, e in zip(value.shape, shape, strict=True)
-    )
-    if not fits or not np.isfinite(value).all():
-        raise ValueError(
-            f"{path}: {name} is {value.dtype} of shape {value.shape}, {wanted}."
-        )
-    return value
+        for a, e in zip(shape, expected, strict=True)
+    ):
+        raise ValueError(f"{what} is {dtype} of shape {shape}, {wanted}.")
+    try:
+        stored = variable.stored()
+    except Exception as error:  # as above
+        raise ValueError(f"{what} cannot be read: {error}") from error
+    if len(stored) != math.prod(shape):
+        raise ValueError(f"{what} has {len(stored)} numbers, {wanted}.")
+    with np.errstate(over="ignore", invalid="ignore"):  # which is looked for here
+        values = stored.astype(dtype)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{what} has numbers that are not finite, {wanted}.")
+    if dtype.kind in "iu" and not (values == stored).all():
+        raise ValueError(f"{what} has numbers that are none of {dtype}.")
+    return values.reshape(shape, order="F")
 
 
-def _variables(content: bytes) -> Iterator[Variable]:
+def _variables(content: bytes) -> Iterator[_Variable]:
     if len(content) >= 4 and 0 in content[:4]:  # newer ones begin with text
         return _variables_of_version_4(content)
-    orders = {b"\0\1IM": "<", b"\1\0MI": ">"}
-    if content[124:128] not in orders:
+    mark = content[126:128]
+    if mark not in _ORDERS:
         raise ValueError("it does not begin as one.")
-    return _variables_of_version_5(content, orders[content[124:128]])
+    (version,) = struct.unpack(f"{_ORDERS[mark]}H", content[124:126])
+    if version >> 8 == 2:
+        raise ValueError("it is of version 7.3, which is HDF5; save it with -v7.")
+    if version >> 8 != 1:
+        raise ValueError(f"it is of version {version:#06x}, which there is not.")
+    return _variables_of_version_5(content, _ORDERS[mark])
 
 
 # ---------------------------------------------------------------- versions 5 to 7
 
-_HEADER = 128  # bytes before the first element
+_HEADER = 128  # bytes before the first variable
+_ORDERS = {b"IM": "<", b"MI": ">"}
+_TAG = 8  # bytes
+_LONGEST_HEAD = 4096  # of a variable: flags, dimensions and name
 
 # Types of elements: those of numbers, and two that hold other elements.
 _NUMBERS = dict(
@@ -82,7 +108,7 @@ _NUMBERS = dict(
 )
 _MATRIX, _COMPRESSED = 14, 15
 
-# Classes of variables, whose numbers may be stored as smaller ones.
+# Classes of variables, whose numbers may be stored as those of another type.
 _DENSE = dict(
     zip(
         range(6, 16),
@@ -90,28 +116,84 @@ _DENSE = dict(
         strict=True,
     )
 )
-_OTHERS = {1: "cells", 2: "a structure", 3: "an object", 4: "text", 16: "a function"}
-_SPARSE, _OPAQUE = 5, 17
+_OTHERS = {
+    1: "cells",
+    2: "a structure",
+    3: "an object",
+    4: "text",
+    5: "sparse",
+    16: "a function",
+}
+_OPAQUE = 17
 _IS_COMPLEX = 0x800
 
 
-def _variables_of_version_5(content: bytes, order: str) -> Iterator[Variable]:
-    for code, inside in _elements(memoryview(content)[_HEADER:], order):
-        matrix = code, inside
+def _variables_of_version_5(content: bytes, order: str) -> Iterator[_Variable]:
+    view = memoryview(content)[_HEADER:]
+    begin = 0
+    while begin < len(view):
+        code, length = _tag(view[begin:], order)
+        begin += _TAG
+        inside = view[begin : begin + length]
+        if len(inside) < length:
+            raise ValueError("a variable is longer than the file.")
         if code == _COMPRESSED:
-            (matrix,) = _elements(memoryview(zlib.decompress(inside)), order)
-        if matrix[0] != _MATRIX:
-            raise ValueError(f"a variable is of type {matrix[0]}, which is none.")
-        yield _variable(matrix[1], order)
+            yield _compressed(inside, order)
+        elif code == _MATRIX:
+            yield _variable(inside, order)
+        else:
+            raise ValueError(f"a variable is of type {code}, which is none.")
+        begin += length
+
+
+def _compressed(content: memoryview, order: str) -> _Variable:
+    start = zlib.decompressobj().decompress(content, _TAG + _LONGEST_HEAD)
+    code, length = _tag(memoryview(start), order)
+    if code != _MATRIX:
+        raise ValueError(f"a variable is of type {code}, which is none.")
+
+    def whole() -> memoryview:
+        inside = zlib.decompressobj().decompress(content, _TAG + length)
+        return memoryview(inside)[_TAG:]
+
+    return _variable(memoryview(start)[_TAG:], order, whole)
+
+
+def _variable(
+    start: memoryview, order: str, whole: Callable[[], memoryview] | None = None
+) -> _Variable:
+    """Read flags, dimensions and name; what follows may be in the whole only."""
+    head = [*islice(_elements(start, order), 3)]
+    if len(head) < 3:
+        raise ValueError("a variable has no name.")
+    flags = int(_numbers(head[0], order)[0])
+    kind = flags & 0xFF
+    if kind == _OPAQUE:  # has no dimensions
+        return _Variable(_text(head[1]), _OTHERS[3])
+    name, shape = _text(head[2]), tuple(map(int, _numbers(head[1], order)))
+    if kind in _OTHERS:
+        return _Variable(name, _OTHERS[kind])
+    if kind not in _DENSE:
+        raise ValueError(f"a variable is of class {kind}, which there is not.")
+    if flags & _IS_COMPLEX:
+        return _Variable(name, "complex")
+
+    def stored() -> np.ndarray:
+        inside = whole() if whole else start
+        parts = [*islice(_elements(inside, order), 3, 5)]
+        if len(parts) != 1:
+            raise ValueError(f"it has {len(parts)} parts or more, expected 1.")
+        return _numbers(parts[0], order)
+
+    return _Variable(name, _DENSE[kind], shape, stored)
 
 
 def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
     """Types of elements, and what they hold."""
     begin = 0
     while begin < len(content):
-        code, length = struct.unpack_from(f"{order}II", content, begin)
-        begin += 8
-        padding = 0 if code == _COMPRESSED else -length % 8
+        code, length = _tag(content[begin:], order)
+        begin, padding = begin + _TAG, -length % _TAG
         if code >> 16:  # up to 4 bytes are in the tag itself
             code, length = code & 0xFFFF, code >> 16
             begin, padding = begin - 4, 4 - length
@@ -122,45 +204,19 @@ def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview
         begin = end + padding
 
 
-def _variable(content: memoryview, order: str) -> Variable:
-    first, second, *rest = _elements(content, order)
-    flags = int(_numbers(first, order)[0])
-    kind = flags & 0xFF
-    if kind == _OPAQUE:  # has no dimensions
-        return _text(second), _OTHERS[3]
-    third, *rest = rest
-    name, shape = _text(third), _numbers(second, order).tolist()
-    if kind in _OTHERS:
-        return name, _OTHERS[kind]
-    if flags & _IS_COMPLEX:
-        return name, "complex"
-    arrays = [_numbers(element, order) for element in rest]
-    if kind == _SPARSE:
-        rows, ends, values = arrays
-        n_entries = int(ends[-1])
-        matrix = csc_array((values[:n_entries], rows[:n_entries], ends), shape)
-        matrix.check_format(full_check=True)
-        return name, matrix.toarray()
-    if kind not in _DENSE:
-        raise ValueError(f"a variable is of class {kind}, which is none.")
-    (values,) = arrays
-    with np.errstate(over="ignore", invalid="ignore"):  # infinity is looked for later
-        values = values.astype(_DENSE[kind])
-    return name, _matrix(values, shape)
+def _tag(content: memoryview, order: str) -> tuple[int, int]:
+    """Type and length of an element."""
+    if len(content) < _TAG:
+        raise ValueError("an element is cut off.")
+    code, length = struct.unpack_from(f"{order}II", content)
+    return code, length
 
 
 def _numbers(element: tuple[int, memoryview], order: str) -> np.ndarray:
     code, content = element
     if code not in _NUMBERS:
         raise ValueError(f"numbers are of type {code}, which is none of numbers.")
-    values = np.frombuffer(content, order + _NUMBERS[code])
-    return values.astype(_NUMBERS[code], copy=False)
-
-
-def _matrix(values: np.ndarray, shape: list[int]) -> np.ndarray:
-    if math.prod(shape) != len(values) or min(shape) < 0:
-        raise ValueError(f"{len(values)} numbers are no array of shape {shape}.")
-    return values.reshape(shape, order="F")
+    return np.frombuffer(content, order + _NUMBERS[code])
 
 
 def _text(element: tuple[int, memoryview]) -> str:
@@ -170,33 +226,37 @@ def _text(element: tuple[int, memoryview]) -> str:
 # ----------------------------------------------------------------------- version 4
 
 _NUMBERS_4 = ("f8", "f4", "i4", "i2", "u2", "u1")
-_FULL, _TEXT = 0, 1
+_KINDS_4 = ("full", "text", "sparse")
 
 
-def _variables_of_version_4(content: bytes) -> Iterator[Variable]:
+def _variables_of_version_4(content: bytes) -> Iterator[_Variable]:
+    # A code of four digits: of the order of bytes, 0, of the type, and of the kind.
     order = "<" if struct.unpack_from("<I", content)[0] < 1000 else ">"
     begin = 0
     while begin < len(content):
+        if begin + 20 > len(content):
+            raise ValueError("a variable is cut off.")
         codes, n_rows, n_columns, is_complex, n_letters = struct.unpack_from(
             f"{order}5I", content, begin
         )
-        begin += 20
-        name = content[begin : begin + n_letters].partition(b"\0")[0].decode("latin-1")
-        begin += n_letters
-        dtype = np.dtype(order + _NUMBERS_4[codes // 10 % 10])
+        number, kind = divmod(codes - (order == ">") * 1000, 10)
+        if not 0 <= number < len(_NUMBERS_4) or kind >= len(_KINDS_4):
+            raise ValueError(f"a variable has the code {codes}, which there is not.")
+        begin += 20 + n_letters
+        name = content[begin - n_letters : begin].partition(b"\0")[0].decode("latin-1")
+        dtype = np.dtype(order + _NUMBERS_4[number])
         count = n_rows * n_columns
-        size = count * dtype.itemsize * (2 if is_complex else 1)
-        if begin + size > len(content):
+        end = begin + count * dtype.itemsize * (2 if is_complex else 1)
+        if end > len(content):
             raise ValueError("a variable is longer than the file.")
-        kind = codes % 10
-        if is_complex:
-            yield name, "complex"
-        elif kind == _FULL:
-            values = np.frombuffer(content, dtype, count, begin)
-            yield (
-                name,
-                _matrix(values.astype(dtype.newbyteorder("=")), [n_rows, n_columns]),
-            )
+        if is_complex or kind:
+            yield _Variable(name, "complex" if is_complex else _KINDS_4[kind])
         else:
-            yield name, "text" if kind == _TEXT else "sparse"
-        begin += size
+            numbers = memoryview(content)[begin:end]
+            yield _Variable(
+                name,
+                _NUMBERS_4[number],
+                (n_rows, n_columns),
+                partial(np.frombuffer, numbers, dtype),
+            )
+        begin = end
