@@ -10,7 +10,7 @@ import math
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 
@@ -49,6 +49,12 @@ class Interrupts:
             yield
         finally:
             self._n_held = before
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """Hold back all, whichever fit they are told to: one may run inside another."""
+        told = getattr(signal.getsignal(signal.SIGINT), "__self__", self)
+        one = told if isinstance(told, Interrupts) else self
+        return one.raised_after(math.inf)
 
     def deliver(self) -> None:
         """Raise one here, if any has come."""

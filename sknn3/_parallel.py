@@ -213,7 +213,7 @@ class _Share:
             self.n_taken += 1
 
 
-# Makes contexts in which no interrupt is raised.
+# Makes contexts in which no Ctrl-C is raised.
 Undisturbed = Callable[[], AbstractContextManager[Any]]
 
 
@@ -313,8 +313,8 @@ def block_map(
 ) -> Iterator[BlockMap]:
     """Give a `map` over blocks that uses the threads BLAS was allowed to use.
 
-    An interrupt where a thread starts may leave one of `threading`'s locks closed, at
-    which all wait for ever: `undisturbed` is to hold it back.
+    A Ctrl-C where a thread starts may leave one of `threading`'s locks closed, at which
+    all wait for ever: `undisturbed` is to hold it back.
     """
     with _single_threaded_blas:
         if n_blocks == 1:

@@ -480,10 +480,9 @@ class ThreeLayerNNClassifier(
             fraction = float(self.validation_fraction)
             samples, held_out = samples.split(fraction, rng)
             validation = self._validation(held_out)
-        undisturbed = partial(interrupts.raised_after, math.inf)
         with (
-            undisturbed(),
-            samples.on_threads(undisturbed) as samples,
+            interrupts.raised_after(math.inf),
+            samples.on_threads(interrupts.undisturbed) as samples,
             # A pass may take long: whoever asks twice does not wait for its end.
             interrupts.raised_after(1),
         ):

@@ -195,6 +195,54 @@ def test_at_any_point_of_a_fit_leave_all_or_nothing(
     assert kept or n_while_raised  # many end what calls the fit too
 
 
+class Fit:
+    """A fit beside each pass, which hears of no interrupt of its own."""
+
+    def __init__(self, X, y):
+        self.data = X, y
+
+    def setup(self, estimator, context): ...
+
+    def teardown(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context):
+        if context.task_name == "pass":
+            ThreeLayerNNClassifier(2, tol=10, random_state=0).fit(*self.data)
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["a fit", "a fit within another"])
+def test_none_is_raised_where_a_thread_starts(nested, monkeypatch, surroundings):
+    # There it could leave a lock closed for which all threads wait.
+    X = np.random.RandomState(0).standard_normal((1500, 3))
+    y = X[:, 0] > 0
+    clf = ThreeLayerNNClassifier(2, max_iter=9, tol=0, random_state=0)
+    if nested:
+        clf.set_callbacks(Fit(X, y))
+    outcomes, start = [], threading.Thread.start
+
+    def start_disturbed(thread):
+        try:
+            if len(outcomes) == nested:  # the last: of the fit or of that within
+                interrupt(2)
+        except KeyboardInterrupt:
+            outcomes.append("raised")
+            raise
+        outcomes.append("held back")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_disturbed)
+    before = surroundings()
+    with (
+        threadpool_limits(4, user_api="blas"),  # two helpers, and one within
+        pytest.warns(UserWarning, match="interrupted after 1 passes"),
+    ):
+        clf.fit(X, y)
+    assert outcomes == ["held back"] * (2 + nested)
+    assert surroundings() == before
+
+
 def test_at_any_point_of_a_prediction_leave_all_turns_to_others():
     X = np.ones((3, 2))
     clf = ThreeLayerNNClassifier(2, tol=10, random_state=0).fit(X, [0, 1, 0])
