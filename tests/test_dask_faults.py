@@ -12,9 +12,8 @@ import textwrap
 
 import pytest
 
-LIMIT = (
-    180  # seconds, of which a fit that is well needs a few, on a busy machine twenty
-)
+# Seconds, of which a fit that is well needs a few, on a busy machine twenty.
+LIMIT = 180
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "2",
