@@ -140,7 +140,7 @@ def _variables_of_version_5(content: bytes, order: str) -> Iterator[_Variable]:
         if code == _COMPRESSED:
             yield _compressed(inside, order)
         elif code == _MATRIX:
-            yield _variable(inside, order)
+            yield _variable(inside, inside, order)
         else:
             raise ValueError(f"a variable is of type {code}, which is none.")
         begin += length
@@ -152,20 +152,21 @@ def _compressed(content: memoryview, order: str) -> _Variable:
     if code != _MATRIX:
         raise ValueError(f"a variable is of type {code}, which is none.")
 
-    def whole() -> memoryview:
-        inside = zlib.decompressobj().decompress(content, _TAG + length)
-        return memoryview(inside)[_TAG:]
-
-    return _variable(memoryview(start)[_TAG:], order, whole)
+    return _variable(memoryview(start)[_TAG:], content, order, length)
 
 
 def _variable(
-    start: memoryview, order: str, whole: Callable[[], memoryview] | None = None
+    start: memoryview, content: memoryview, order: str, length: int | None = None
 ) -> _Variable:
-    """Read flags, dimensions and name; what follows may be in the whole only."""
+    """Read flags, dimensions and name; numbers follow in the content, when asked for.
+
+    The content may be compressed, and is then of a length.
+    """
     head = [*islice(_elements(start, order), 3)]
     if len(head) < 3:
         raise ValueError("a variable has no name.")
+    if sum(len(inside) for _, inside in head) > _LONGEST_HEAD:
+        raise ValueError("a variable has too long a head.")
     flags = int(_numbers(head[0], order)[0])
     kind = flags & 0xFF
     if kind == _OPAQUE:  # has no dimensions
@@ -177,15 +178,27 @@ def _variable(
         raise ValueError(f"a variable is of class {kind}, which there is not.")
     if flags & _IS_COMPLEX:
         return _Variable(name, "complex")
-
-    def stored() -> np.ndarray:
-        inside = whole() if whole else start
-        parts = [*islice(_elements(inside, order), 3, 5)]
-        if len(parts) != 1:
-            raise ValueError(f"it has {len(parts)} parts or more, expected 1.")
-        return _numbers(parts[0], order)
-
+    stored = partial(_stored, content, order, math.prod(shape), length)
     return _Variable(name, _DENSE[kind], shape, stored)
+
+
+def _stored(
+    content: memoryview, order: str, count: int, length: int | None
+) -> np.ndarray:
+    """Read so many numbers."""
+    if length is not None:
+        if length > _LONGEST_HEAD + 8 * count:
+            raise ValueError("it is longer than its numbers.")
+        inflater = zlib.decompressobj()
+        inside = inflater.decompress(content, _TAG + length + 1)
+        ends = inflater.eof and not inflater.unused_data
+        if not ends or len(inside) != _TAG + length:
+            raise ValueError("its compression does not end where it should.")
+        content = memoryview(inside)[_TAG:]
+    parts = [*islice(_elements(content, order), 3, 5)]
+    if len(parts) != 1:
+        raise ValueError(f"it has {len(parts)} parts or more, expected 1.")
+    return _numbers(parts[0], order)
 
 
 def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:

@@ -112,6 +112,10 @@ BROKEN = {
     ),
     "no name": (element("<", 14, variable("<")[8:40]), "has no name"),
     "text for flags": (element("<", 14, 3 * element("<", 1, b"")), "out of bounds"),
+    "more sides than there are": (
+        variable("<", shape=(1,) * 5000),
+        "too long a head",
+    ),
     "numbers for a variable": (element("<", 9, bytes(8)), "type 9, which is none"),
     "zeros": (bytes(1000), "type 0, which is none"),
     "compression that is none": (NOT_COMPRESSED, "decompressing"),
@@ -182,14 +186,13 @@ def test_broken_files_of_version_4_are_refused(case, tmp_path):
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
-@pytest.mark.parametrize("compressed", [False, True])
-def test_broken_variables_are_refused_where_asked_for(compressed, case, tmp_path):
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_broken_variables_are_refused_where_asked_for(is_compressed, case, tmp_path):
     broken, message = UNREADABLE[case]
     path = tmp_path / "file.mat"
     other = variable("<", name=b"B")
-    if compressed:
-        data = zlib.compress(broken)
-        broken = struct.pack("<II", 15, len(data)) + data
+    if is_compressed:
+        broken = compressed(broken)
     path.write_bytes(header("<") + broken + other)
     with pytest.raises(ValueError, match=rf"file\.mat: A .*{message}"):
         read_matrices(path, SHAPE)
@@ -206,20 +209,43 @@ def test_versions_that_cannot_be_read_are_named(version, message, tmp_path):
         read_matrices(path, SHAPE)
 
 
-def test_what_nobody_asked_for_takes_no_memory(tmp_path):
+def compressed(content):
+    data = zlib.compress(content)
+    return struct.pack("<II", 15, len(data)) + data
+
+
+@pytest.mark.parametrize("flags", [1, 6], ids=["cells", "numbers"])
+def test_what_is_not_of_the_shape_asked_for_takes_no_memory(flags, tmp_path):
     path = tmp_path / "file.mat"
-    cells = variable("<", flags=1, name=b"cells", values=np.zeros(10**6))
-    data = zlib.compress(cells)
-    bomb = struct.pack("<II", 15, len(data)) + data
+    bomb = compressed(variable("<", flags=flags, name=b"bomb", values=np.zeros(10**6)))
     path.write_bytes(header("<") + bomb + variable("<"))
     assert path.stat().st_size < 10**5
     tracemalloc.start()
     try:
         read_matrices(path, SHAPE)
+        with pytest.raises(ValueError, match=r"bomb (is cells|.* longer than its num)"):
+            read_matrices(path, {"bomb": (2, 2)})
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 10**6
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda content: content[:-4],  # the checksum
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+        lambda content: content + b"more",
+    ],
+    ids=["without checksum", "with another", "with more"],
+)
+def test_compression_has_to_end_where_it_should(broken, tmp_path):
+    path = tmp_path / "file.mat"
+    data = broken(zlib.compress(variable("<")))
+    path.write_bytes(header("<") + struct.pack("<II", 15, len(data)) + data)
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_matrices(path, SHAPE)
 
 
 @pytest.mark.parametrize(
