@@ -10,7 +10,8 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from joblib.externals.loky import get_reusable_executor
 from sklearn.datasets import load_breast_cancer, load_iris, make_classification
 from sklearn.preprocessing import StandardScaler
@@ -34,8 +35,14 @@ collect_ignore = [] if COURSE.is_dir() else ["test_course.py"]
 collect_ignore += [] if sys.platform == "linux" else ["test_out_of_core.py"]
 
 
+@given(st.none())
+def draw_nothing(_: None) -> None:
+    """Have Hypothesis set up its generator of random numbers."""
+
+
 def pytest_collection_finish() -> None:
     """Leave all that stays to the end out of each garbage collection from now on."""
+    draw_nothing()  # it asks the collector who else knows of the generator
     gc.collect()
     gc.freeze()
 
