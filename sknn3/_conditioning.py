@@ -33,7 +33,7 @@ from scipy.sparse import diags_array, issparse
 from sknn3._arrays import cast, to_host, total
 from sknn3._blocks import in_memory, row_blocks, take_rows
 from sknn3._samples import Data, Samples
-from sknn3.network import ACTIVATIONS, unpack
+from sknn3.network import ACTIVATIONS, split_layers
 
 # Full conditioning costs two products of h d^2 a pass and a factor of d^2; up to
 # this many features that is little beside the pass itself, or little altogether.
@@ -143,7 +143,7 @@ class Conditioning:
         return params
 
     def _unpack(self, params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return unpack(params, self.n_features, self.hidden_layer_size)
+        return split_layers(params, self.n_features, self.hidden_layer_size)
 
 
 def _times(W: np.ndarray, P: np.ndarray, *, transposed: bool = False) -> np.ndarray:

@@ -425,9 +425,17 @@ def unpack(
             f"features and {hidden_layer_size} hidden units: expected length "
             f"{n_hidden_weights} + K * {hidden_layer_size + 1} for K >= 1 outputs."
         )
+    return split_layers(params, n_features, hidden_layer_size)
+
+
+def split_layers(
+    params: np.ndarray, n_features: int, hidden_layer_size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Unpack what is known to fit: in each pass several times."""
+    n_hidden_weights = hidden_layer_size * (n_features + 1)
     return (
         params[:n_hidden_weights].reshape(hidden_layer_size, n_features + 1),
-        params[n_hidden_weights:].reshape(n_outputs, hidden_layer_size + 1),
+        params[n_hidden_weights:].reshape(-1, hidden_layer_size + 1),
     )
 
 
@@ -579,7 +587,7 @@ def block_cost_gradient(
         D1 = theta2[:, 1:].T @ D2
 
         gradient = np.empty(h * n_inputs + n_outputs * (h + 1))
-        gradient1, gradient2 = unpack(gradient, n_inputs - 1, h)
+        gradient1, gradient2 = split_layers(gradient, n_inputs - 1, h)
         gradient2[...] = to_host(D2 @ A.T)
         ACTIVATIONS[activation].multiply_by_slope(D1, A[1:, :], xp)
         gradient1[:, 0] = to_host(D1 @ A[0, :])
@@ -611,7 +619,7 @@ def penalised_mean(
     """Turn sums over all rows into J and dJ/dparams; `gradient` is overwritten."""
     if alpha > 0:  # else weights may be of any size: 0 times their squares is 0
         W = params.astype(np.float64)
-        for theta in unpack(W, n_features, hidden_layer_size):
+        for theta in split_layers(W, n_features, hidden_layer_size):
             theta[:, 0] = 0
         cost += 0.5 * alpha * float(W @ W)
         W *= alpha
