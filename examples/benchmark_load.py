@@ -10,7 +10,7 @@ versions::
     python examples/benchmark_load.py --quick
     python examples/benchmark_load.py --json docs/benchmarks_load.json
 
-Takes some ten minutes, `--quick` one.  Memory and files are read from /proc, so it
+Takes twelve minutes, `--quick` one.  Memory and files are read from /proc, so it
 wants Linux; seconds mean something only on a machine that has nothing else to do.
 """
 
