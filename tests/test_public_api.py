@@ -36,6 +36,7 @@ INTERNAL = {
         "hidden_inputs",
         "outputs",
         "penalised_mean",
+        "split_layers",
         "weights_beside",
     }
 }
