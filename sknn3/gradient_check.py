@@ -170,6 +170,7 @@ def _compare(
     if not isinstance(result, tuple) or len(result) != 2:
         raise ValueError("cost_function must return (cost, gradient), a tuple.")
     name = "The gradient from cost_function"
+    # A copy: the function may write its next gradient to the same place.
     analytic = finite(name, np.array(numbers_in(name, result[1])))
     if analytic.shape != params.shape:
         raise ValueError(
