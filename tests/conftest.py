@@ -1,7 +1,10 @@
 """What several test modules share."""
 
+import contextlib
 import gc
+import os
 import signal
+import subprocess
 import sys
 import threading
 import warnings
@@ -91,13 +94,21 @@ def rng():
     return np.random.RandomState(0)
 
 
+def _open_files():
+    """What each descriptor leads to, where the system tells."""
+    files = []
+    for descriptor in list(Path("/proc/self/fd").glob("*")):
+        with contextlib.suppress(FileNotFoundError):  # of the look itself, or another's
+            files.append(f"{descriptor.name}: {descriptor.readlink()}")
+    return sorted(files)
+
+
 def _surroundings():
-    files = Path("/proc/self/fd")
     return {
         "threads of libraries": [lib["num_threads"] for lib in threadpool_info()],
         "Ctrl-C": signal.getsignal(signal.SIGINT),
         "threads": threading.enumerate(),
-        "files": len(list(files.iterdir())) if files.is_dir() else None,
+        "files": _open_files(),
         "numpy": np.geterr(),
         "warnings": warnings.filters.copy(),
         "random": np.random.get_state()[1].tolist(),
@@ -118,3 +129,30 @@ def surroundings(without_workers):
     """Tell all there is beside a fit, which it must leave as it was."""
     gc.collect()  # files that other tests have left open, without use
     return _surroundings
+
+
+@pytest.fixture
+def pythons_own_handler():
+    """Hear Ctrl-C, which shells may tell processes in the background to ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
+
+
+@pytest.fixture
+def in_a_process_of_its_own():
+    """Run a module of tests where no other has run, and show what failed."""
+
+    def run(name, **environment):
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        limit = ["-o", "faulthandler_timeout=200"]  # less than for the one that waits
+        result = subprocess.run(
+            [*command, *limit, Path(__file__).with_name(name)],
+            check=False,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    return run

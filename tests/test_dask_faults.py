@@ -19,8 +19,8 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "2",
     # Workers then need not import everything anew, nor do those that replace them.
     "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver",
-    # A cluster gives a place up if nobody is there so long after a worker was lost, even
-    # where another came and was lost too, a moment ago.
+    # A cluster gives a place up if nobody is there so long after a worker was lost:
+    # even if another came meanwhile, and was lost a moment ago.
     "DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "1h",
 }
 
