@@ -396,11 +396,11 @@ def test_progress_bars(iris, capsys):
 
 
 CHECKED = {
-    "default": {"alphas": [0.1, 1], "max_iters": [5, 20], "cv": 3},
+    "default": {"alphas": [0.1, 1], "max_iters": [5, 20], "cv": 2},
     "softmax": {
         "alphas": [1],
         "max_iters": [5, 10],
-        "cv": 3,
+        "cv": 2,
         "output_activation": "softmax",
         "solver": "lbfgs",
     },

@@ -17,7 +17,7 @@ LIMIT = 120
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "2",
-    # Workers then need not import everything anew, nor do those that replace them.
+    # From a process that has imported what they need: see below.
     "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver",
     # A cluster gives a place up if nobody is there so long after a worker was lost:
     # even if another came meanwhile, and was lost a moment ago.
@@ -31,6 +31,7 @@ import contextlib, os, pathlib, re, signal, subprocess, sys, threading, time, wa
 import dask.array as da
 import numpy as np
 from distributed import Client, KilledWorker, LocalCluster
+from distributed.utils import get_mp_context
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_info
@@ -38,6 +39,7 @@ from threadpoolctl import threadpool_info
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.dask import DaskThreeLayerNNClassifier
 
+get_mp_context().set_forkserver_preload(["sknn3.dask"])
 warnings.simplefilter("ignore", ConvergenceWarning)
 rng = np.random.RandomState(0)
 X_here = rng.standard_normal((1500, 5))
