@@ -24,7 +24,8 @@ ended_jobs() {
     for pid in "${!running[@]}"; do
         if ! kill -0 "$pid" 2>/dev/null; then
             unset "running[$pid]"
-            wait "$pid" || exit 1
+            # What hung was ended alone, and may have left others.
+            wait "$pid" || { kill -KILL -- "-$pid" 2>/dev/null || true; exit 1; }
         fi
     done
 }

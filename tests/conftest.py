@@ -1,13 +1,11 @@
 """What several test modules share."""
 
-import contextlib
 import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
-import warnings
 from pathlib import Path
 
 import matplotlib as mpl
@@ -18,7 +16,6 @@ from hypothesis import strategies as st
 from joblib.externals.loky import get_reusable_executor
 from sklearn.datasets import load_breast_cancer, load_iris, make_classification
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_info
 
 mpl.use("Agg")  # no window, whatever the machine
 
@@ -94,27 +91,6 @@ def rng():
     return np.random.RandomState(0)
 
 
-def _open_files():
-    """What each descriptor leads to, where the system tells."""
-    files = []
-    for descriptor in list(Path("/proc/self/fd").glob("*")):
-        with contextlib.suppress(FileNotFoundError):  # of the look itself, or another's
-            files.append(f"{descriptor.name}: {descriptor.readlink()}")
-    return sorted(files)
-
-
-def _surroundings():
-    return {
-        "threads of libraries": [lib["num_threads"] for lib in threadpool_info()],
-        "Ctrl-C": signal.getsignal(signal.SIGINT),
-        "threads": threading.enumerate(),
-        "files": _open_files(),
-        "numpy": np.geterr(),
-        "warnings": warnings.filters.copy(),
-        "random": np.random.get_state()[1].tolist(),
-    }
-
-
 @pytest.fixture(scope="module")
 def without_workers():
     """End the workers of other tests, which would end by themselves in the middle."""
@@ -122,13 +98,6 @@ def without_workers():
     for thread in threading.enumerate():
         if thread.name.endswith("(_handle)"):  # of scikit-learn's, until a worker ends
             thread.join(timeout=10)
-
-
-@pytest.fixture
-def surroundings(without_workers):
-    """Tell all there is beside a fit, which it must leave as it was."""
-    gc.collect()  # files that other tests have left open, without use
-    return _surroundings
 
 
 @pytest.fixture
@@ -145,7 +114,8 @@ def in_a_process_of_its_own():
 
     def run(name, **environment):
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        limit = ["-o", "faulthandler_timeout=200"]  # less than for the one that waits
+        # For each test; the one that waits has 600 seconds for them all.
+        limit = ["-o", "faulthandler_timeout=200"]
         result = subprocess.run(
             [*command, *limit, Path(__file__).with_name(name)],
             check=False,

@@ -17,14 +17,14 @@ EQUIVALENCE = {
     "check_sample_weight_equivalence_on_sparse_data": RANDOM_SPLIT,
 }
 
-# Each value of a parameter once with each solver, if that has to do with it.
+# All values of all parameters; with both solvers, where these have to do with them.
 VARIANTS = {
     "default": {},
     "lbfgs": {"solver": "lbfgs"},
-    "softmax": {"output_activation": "softmax", "activation": "tanh"},
+    "softmax-tanh": {"output_activation": "softmax", "activation": "tanh"},
     "lbfgs-softmax": {"solver": "lbfgs", "output_activation": "softmax"},
-    "relu": {"activation": "relu", "class_weight": "balanced"},
-    "identity": {"activation": "identity", "init_epsilon": 0.12},
+    "relu-balanced": {"activation": "relu", "class_weight": "balanced"},
+    "identity-epsilon": {"activation": "identity", "init_epsilon": 0.12},
     "unconditioned": {"conditioning": None},
     "lbfgs-unconditioned": {"solver": "lbfgs", "conditioning": None},
     "diagonal": {"conditioning": "diagonal"},

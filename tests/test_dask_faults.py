@@ -17,7 +17,8 @@ LIMIT = 120
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "2",
-    # From a process that has imported what they need: see below.
+    # Workers, and those that replace them, are forked from a process that has imported
+    # what they need: see below.
     "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver",
     # A cluster gives a place up if nobody is there so long after a worker was lost:
     # even if another came meanwhile, and was lost a moment ago.
@@ -39,6 +40,7 @@ from threadpoolctl import threadpool_info
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.dask import DaskThreeLayerNNClassifier
 
+# In place of dask's own list, which it sets once, in the function.
 get_mp_context().set_forkserver_preload(["sknn3.dask"])
 warnings.simplefilter("ignore", ConvergenceWarning)
 rng = np.random.RandomState(0)

@@ -95,10 +95,6 @@ def test_other_threads_get_none():
     assert handlers == [signal.default_int_handler]
 
 
-def test_at_any_point_of_fits_and_predictions(in_a_process_of_its_own):
-    in_a_process_of_its_own("interrupted.py")
-
-
 def test_at_random_never_hang_nor_fail():
     # In a process of its own, which a hang ends.
     script = r"""
