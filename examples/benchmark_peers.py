@@ -544,7 +544,7 @@ def search_a_grid(arguments: argparse.Namespace) -> Iterator[Row]:
     if arguments.quick:
         X, y, grid = X[::5], y[::5], {"alpha": [1.0], "max_iter": [10]}
     peer = MLPClassifier((25,), activation="logistic", solver="lbfgs", random_state=0)
-    for n_jobs in (1, 2):
+    for n_jobs in (1,) if arguments.quick else (1, 2):
         walls = {}
         for who, estimator in (
             ("sknn3 tnc", net()),
@@ -576,7 +576,7 @@ def search_paths(arguments: argparse.Namespace) -> Iterator[Row]:
     alphas, max_iters = [0.1, 0.3, 1.0, 3.0], (10, 30, 70)
     if arguments.quick:
         X, y, alphas, max_iters = X[::5], y[::5], [1.0], (5, 10)
-    for n_jobs in (1, 2):
+    for n_jobs in (1,) if arguments.quick else (1, 2):
         for solver in SOLVERS:
             grid = GridSearchCV(
                 net(solver=solver),
