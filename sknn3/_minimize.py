@@ -1,9 +1,9 @@
-"""SciPy's truncated Newton and L-BFGS-B behind one face, with a budget of passes.
+"""The penalised cost of a data set, and SciPy's solvers that minimise it.
 
-The two solvers count differently, keep stopping rules of their own and may return
-a point that is not their best.  So all that a user sees is kept here, by the one
-wrapper around the objective: the number of passes, the best point so far, the loss
-curve, the validation scores, and the reason for the end.
+The two solvers count evaluations differently, have their own stopping rules and may
+return a point that is not their best.  So `Minimizer` wraps the objective: it counts
+passes, keeps the best point, the loss curve and the validation scores, and stops the
+solver.
 """
 
 from __future__ import annotations
@@ -11,33 +11,99 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.optimize
 
-CostFunction = Callable[[np.ndarray], tuple[float, np.ndarray]]
+from sknn3._array_api import namespace_of
+from sknn3._conditioning import Preconditioner
+from sknn3._dataset import Dataset
+from sknn3._kernel import Network, penalised_mean
+from sknn3._rounding import round_number, round_to_multiple
 
 
-class Variables(Protocol):
-    """The coordinates in which a solver works."""
+class Objective:
+    """J and its gradient over all samples, as a function of the packed weights."""
 
-    def to_weights(self, variables: np.ndarray, /) -> np.ndarray:
-        """Packed weights that belong to the variables."""
+    def __init__(self, dataset: Dataset, network: Network, alpha: float) -> None:
+        self.dataset = dataset
+        self.network = network
+        # The weights of the samples are divided by their mean, and so is alpha.
+        self.alpha = float(alpha) / dataset.mean_weight
+        self.total_weight = dataset.total_weight
+        xp, _ = namespace_of(dataset.X_like)
+        self.largest_weight = float(xp.finfo(dataset.X_like.dtype).max)
 
-    def from_weights(self, params: np.ndarray, /) -> np.ndarray:
-        """Variables that belong to the packed weights."""
+    @property
+    def penalty(self) -> float:
+        """Strength of the penalty on a weight, alpha / S."""
+        return self.alpha / self.total_weight
 
-    def pull_gradient(self, gradient: np.ndarray, /) -> np.ndarray:
-        """Gradient by the variables, from the gradient by the weights."""
+    def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return cost and gradient; weights beyond the dtype cost infinity."""
+        if not (np.abs(params) <= self.largest_weight).all():
+            return np.inf, np.full_like(params, np.nan)
+        cost, gradient = self.dataset.loss_gradient_sums(params, self.network)
+        return penalised_mean(
+            cost,
+            gradient,
+            params,
+            n_features=self.dataset.n_features,
+            hidden_layer_size=self.network.hidden_layer_size,
+            alpha=self.alpha,
+            total_weight=self.total_weight,
+        )
 
-    def resolution(self, params: np.ndarray, /) -> np.ndarray:
-        """How fine the gradient by each weight has to be, 1 at most."""
+
+# ------------------------------------------------------------------ the solvers
+
+# The solvers' own limits and tolerances are off, since `Minimizer` stops them.  (TNC
+# ignores the option "maxiter".)
+_UNLIMITED = 2**31 - 1
 
 
-# Why a run ended, and what the user may do about it (None: all is well).
-ADVICE: dict[str, str | None] = {
+def _tnc_options(n_variables: int) -> dict[str, Any]:
+    return {
+        "maxfun": _UNLIMITED,
+        "ftol": 0.0,
+        "xtol": 0.0,
+        "gtol": 0.0,
+        # By default each variable is scaled by 1 + |x|, which undoes conditioning.
+        # 3 to 10 reaches lower costs than 1 from the 20th pass on.
+        "scale": np.full(n_variables, 5.0),
+        "offset": np.zeros(n_variables),
+        # Passes spent on the direction of a step; the default is up to 50.  With 3 the
+        # final cost is equal, but after 20 passes it is a tenth higher.
+        "maxCGit": 2,
+        # A line search may end where the slope is still half of what it was (by default
+        # a quarter): the next step gains more than a longer search.
+        "eta": 0.5,
+        # Relative step of the differences of gradients that approximate products with
+        # the Hessian.  The default, 1.5e-8, amplifies rounding: in float32 the products
+        # become noise.  1e-3 to 1e-2 do about equally well.
+        "accuracy": 3e-3,
+    }
+
+
+def _lbfgs_options(_n_variables: int) -> dict[str, Any]:
+    return {"maxfun": _UNLIMITED, "maxiter": _UNLIMITED, "ftol": 0.0, "gtol": 0.0}
+
+
+SOLVERS = {"tnc": ("TNC", _tnc_options), "lbfgs": ("L-BFGS-B", _lbfgs_options)}
+
+# The cost and the gradient that a solver sees are rounded to multiples of these, in
+# units of tol.  They are far above the rounding error of a mean in float64, about
+# 1e-16, and far below the differences that a line search needs on the way to tol.
+_COST_GRID = 2.0**-20
+_GRADIENT_GRID = 2.0**-13
+
+# Where the cost overflows, the solver sees this multiple of the lowest cost, so that
+# its line search backtracks.
+OVERFLOW_COST = 1e3
+
+# Why a run ended, and what the user can do about it; None needs no warning.
+CONVERGENCE_MESSAGES: dict[str, str | None] = {
     "converged": None,
     "early_stopping": None,
     "callback": None,
@@ -64,70 +130,13 @@ ADVICE: dict[str, str | None] = {
     ),
 }
 
-# The solvers' own limits and tests of precision are out of the way: tol and
-# max_iter decide, in `Run`.  (TNC knows no "maxiter"; given one, it runs on.)
-_UNLIMITED = 2**31 - 1
+# -------------------------------------------------------------- one minimisation
 
 
-def _tnc_options(n_variables: int) -> dict[str, Any]:
-    return {
-        "maxfun": _UNLIMITED,
-        "ftol": 0.0,
-        "xtol": 0.0,
-        "gtol": 0.0,
-        # By default each variable is scaled by 1 + |x|, which undoes conditioning.
-        # 3 to 10 reaches lower costs than 1 from the 20th pass on.
-        "scale": np.full(n_variables, 5.0),
-        "offset": np.zeros(n_variables),
-        # Passes spent on the direction of a step; by default up to 50, a whole budget.
-        # 3 is equal in the end, but a tenth behind after 20 passes.
-        "maxCGit": 2,
-        # A line search may end at a point where the slope is still half of what it
-        # was (by default a quarter): the next step does more than a better end.
-        "eta": 0.5,
-        # Relative step of the differences of gradients that stand for products with
-        # the Hessian.  The default, 1.5e-8, amplifies rounding: in float32 all that
-        # is left of the products is noise.  1e-3 to 1e-2 do about equally well.
-        "accuracy": 3e-3,
-    }
-
-
-def _lbfgs_options(_n_variables: int) -> dict[str, Any]:
-    return {"maxfun": _UNLIMITED, "maxiter": _UNLIMITED, "ftol": 0.0, "gtol": 0.0}
-
-
-SOLVERS = {"tnc": ("TNC", _tnc_options), "lbfgs": ("L-BFGS-B", _lbfgs_options)}
-
-# Grids for cost and gradient, in units of tol.  Far above the rounding of a mean in
-# float64, about 1e-16, and far below what a line search or a difference of
-# gradients has to resolve on the way to tol.
-_COST_GRID = 2.0**-20
-_GRADIENT_GRID = 2.0**-13
-
-# Cost of a point where it overflows, in units of the lowest so far.
-_WALL = 1e3
-
-
-def _round_number(value: float, grid: float) -> float:
-    """Round to a multiple of the grid; what is out of its reach stays as it is."""
-    steps = value / grid if grid else math.inf
-    rounded = round(steps) * grid if math.isfinite(steps) else math.inf
-    return rounded if math.isfinite(rounded) else value
-
-
-def _round_to(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Do so for each of an array."""
-    rounded = np.round(values / grid) * grid
-    if np.isfinite(rounded).all():
-        return rounded
-    return np.where(np.isfinite(rounded), rounded, values)
-
-
-class Point(NamedTuple):
+class Iterate(NamedTuple):
     """Packed weights, their cost, and the largest component of its gradient.
 
-    Components are divided by their resolution: those by weights of small features are
-    small, however much there is to learn.
+    Components are divided by their `Preconditioner.gradient_scale`.
     """
 
     params: np.ndarray
@@ -135,195 +144,225 @@ class Point(NamedTuple):
     max_gradient: float = np.inf
 
 
-class Validation:
-    """Early stopping: keeps the point with the best score on held-out rows."""
+class Evaluation(NamedTuple):
+    """What is recorded of a pass."""
+
+    cost: float  # the lowest so far
+    score: float | None  # the latest on the held-out samples, with early stopping
+
+
+class MinimizeResult(NamedTuple):
+    """The result of a run, or of its beginning.
+
+    `best` has the best score with early stopping, else the lowest cost.  `max_gradient`
+    belongs to the point of the lowest cost.
+    """
+
+    best: Iterate
+    evaluations: list[Evaluation]
+    stop_reason: str  # a key of `CONVERGENCE_MESSAGES`
+    best_score: float | None
+    max_gradient: float
+
+
+class EarlyStopping:
+    """Keeps the point with the best score on held-out samples."""
 
     def __init__(
-        self, score: Callable[[np.ndarray], float], n_iter_no_change: int
+        self, held_out: Dataset, network: Network, n_iter_no_change: int
     ) -> None:
-        self.score = score
+        self.held_out = held_out
+        self.network = network
         self.n_iter_no_change = n_iter_no_change
-        self.best: Point | None = None
+        self.best: Iterate | None = None
         self.best_score = -np.inf
         self.n_unimproved = 0
 
-    def look_at(self, point: Point) -> float:
-        """Score a point, and count how often in a row none was better."""
-        score = self.score(point.params)
+    def score(self, point: Iterate) -> float:
+        """Return the accuracy on the held-out samples."""
+        correct, total = self.held_out.accuracy_sums(point.params, self.network)
+        # Rounded, so that the order of the samples does not decide which is best.
+        return round(correct / total, 12)
+
+    def update(self, point: Iterate) -> float:
+        """Score a point, and count the points in a row that were not better."""
+        score = self.score(point)
         if score > self.best_score:
             self.best, self.best_score, self.n_unimproved = point, score, 0
         else:
             self.n_unimproved += 1
         return score
 
-
-class Pass(NamedTuple):
-    """What is on record of a pass."""
-
-    cost: float  # the lowest so far
-    score: float | None  # the last on the held-out rows, with early stopping
+    @property
+    def is_over(self) -> bool:
+        """Whether the score has not improved for `n_iter_no_change` steps."""
+        return self.n_unimproved >= self.n_iter_no_change
 
 
-class Outcome(NamedTuple):
-    """What a run comes to.
-
-    `kept` is the point to keep: of the best score with early stopping, else of the
-    lowest cost.
-    """
-
-    kept: Point
-    passes: list[Pass]
-    stop_reason: str  # a key of `ADVICE`
-    best_score: float | None
+class _Stop(Exception):  # noqa: N818 (it is not an error)
+    """Ends the solver from inside the objective; its argument is the stop reason."""
 
 
-class Stop(Exception):  # noqa: N818 (it is no error)
-    """Ends the solver from inside the objective; its argument is the reason."""
+class Minimizer:
+    """One run of a solver.
 
-
-class Run:
-    """One minimisation: the objective as the solver sees it, and the books.
+    Parameters
+    ----------
+    objective : callable
+        Returns cost and gradient for packed weights.
+    preconditioner : Preconditioner
+        The variables in which the solver works.
+    solver : {'tnc', 'lbfgs'}
+        The solver.
+    max_iter : int
+        Number of passes, which are evaluations of the objective.
+    tol : float
+        Largest component of the gradient at which training has converged.
+    deadline : float
+        Value of `time.perf_counter` at which the run ends.
+    early_stopping : EarlyStopping or None
+        Watches the score on held-out samples.
+    before_pass : callable
+        Is called with the minimizer before each pass.
+    after_pass : callable
+        Is called with the minimizer after each pass; the run ends if it returns True.
 
     Attributes
     ----------
-    best : Point
+    lowest : Iterate
         The point of the lowest cost so far.
-    passes : list of Pass
-        One entry an evaluation of cost and gradient.
+    evaluations : list of Evaluation
+        One entry a pass.
     """
 
     def __init__(
         self,
-        objective: CostFunction,
-        start: np.ndarray,
+        objective: Callable[[np.ndarray], tuple[float, np.ndarray]],
+        preconditioner: Preconditioner,
         *,
-        variables: Variables,
+        solver: str,
         max_iter: int,
         tol: float,
         deadline: float = math.inf,
-        validation: Validation | None = None,
-        around_pass: Callable[[Run], AbstractContextManager[Any]] = nullcontext,
-        after_pass: Callable[[Run], None] | None = None,
+        early_stopping: EarlyStopping | None = None,
+        before_pass: Callable[[Minimizer], None] = lambda _: None,
+        after_pass: Callable[[Minimizer], bool] = lambda _: False,
     ) -> None:
         self.objective = objective
-        self.variables = variables
+        self.preconditioner = preconditioner
+        self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
-        self.deadline = deadline  # of time.perf_counter
-        self.validation = validation
-        self.around_pass = around_pass
+        self.deadline = deadline
+        self.early_stopping = early_stopping
+        self.before_pass = before_pass
         self.after_pass = after_pass
-        self.resolution = variables.resolution(start)
-        self.best = Point(start)
-        self.passes: list[Pass] = []
+        self.lowest: Iterate
+        self.evaluations: list[Evaluation] = []
 
-    def outcome(self, stop_reason: str) -> Outcome:
-        """Tell what the run comes to if it ends here; it may as well go on."""
-        passes = self.passes.copy()
-        if not self.validation or not passes:
-            return Outcome(self.best, passes, stop_reason, None)
-        kept, best_score = self.validation.best, self.validation.best_score
-        if stop_reason != "interrupted":  # the last step may not be accepted
-            score = self.validation.score(self.best.params)
-            passes[-1] = passes[-1]._replace(score=score)
-            if score > best_score:
-                kept, best_score = self.best, score
-        return Outcome(kept or self.best, passes, stop_reason, best_score)
+    def run(self, params: np.ndarray) -> MinimizeResult:
+        """Run the solver until a stopping rule fires, and return the result.
 
-    def evaluate(self, variables: np.ndarray) -> tuple[float, np.ndarray]:
-        """Do one pass: cost and gradient for the solver."""
-        with self.around_pass(self):
-            cost, gradient = self._do_pass(variables)
-        if self.after_pass:
-            self.after_pass(self)
-        if self.best.max_gradient <= self.tol:
-            raise Stop("converged")
-        if len(self.passes) >= self.max_iter:
-            raise Stop("max_iter")
+        A Ctrl-C after the first pass is a stopping rule like any other.
+        """
+        self.lowest = Iterate(params)
+        self.gradient_scale = self.preconditioner.gradient_scale(params)
+        method, options_for = SOLVERS[self.solver]
+        options = options_for(params.size)
+        try:
+            before = np.inf
+            # A line search that fails ends the solver.  From the lowest point, with its
+            # memory cleared, the solver often goes on.
+            while self.lowest.cost < before or not self.evaluations:
+                before = self.lowest.cost
+                scipy.optimize.minimize(
+                    self._evaluate,
+                    self.preconditioner.from_weights(self.lowest.params),
+                    jac=True,
+                    method=method,
+                    options=options,
+                    callback=self._end_step,
+                )
+        except _Stop as stop:
+            return self.result(*stop.args)
+        except KeyboardInterrupt:
+            if not self.evaluations:
+                raise
+            return self.result("interrupted")
+        return self.result("stalled")
+
+    def result(self, stop_reason: str) -> MinimizeResult:
+        """Return the result if the run ends here; it may as well go on."""
+        best, best_score = self.lowest, None
+        evaluations = self.evaluations.copy()
+        if self.early_stopping and evaluations:
+            best = self.early_stopping.best or self.lowest
+            best_score = self.early_stopping.best_score
+            if stop_reason != "interrupted":  # the last step may have no score yet
+                score = self.early_stopping.score(self.lowest)
+                evaluations[-1] = evaluations[-1]._replace(score=score)
+                if score > best_score:
+                    best, best_score = self.lowest, score
+        return MinimizeResult(
+            best, evaluations, stop_reason, best_score, self.lowest.max_gradient
+        )
+
+    def _evaluate(self, variables: np.ndarray) -> tuple[float, np.ndarray]:
+        """Do one pass, and return cost and gradient to the solver."""
+        self.before_pass(self)
+        cost, gradient = self._cost_gradient(variables)
+        if self.after_pass(self):
+            raise _Stop("callback")
+        if self.lowest.max_gradient <= self.tol:
+            raise _Stop("converged")
+        if len(self.evaluations) >= self.max_iter:
+            raise _Stop("max_iter")
         if time.perf_counter() >= self.deadline:
-            raise Stop("max_time")
-        if not np.isfinite(cost):  # a step too far: a wall, from which searches turn
-            return _WALL * (1 + abs(self.best.cost)), np.zeros_like(variables)
+            raise _Stop("max_time")
+        if not np.isfinite(cost):
+            overflow_cost = OVERFLOW_COST * (1 + abs(self.lowest.cost))
+            return overflow_cost, np.zeros_like(variables)
         return self._for_solver(cost, gradient)
 
-    def _do_pass(self, variables: np.ndarray) -> tuple[float, np.ndarray]:
-        """Evaluate and keep the books; the cost is infinite where anything is."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            params = self.variables.to_weights(variables)
-            cost, gradient = self.objective(params)
-            max_gradient = float(np.abs(gradient / self.resolution).max())
+    def _cost_gradient(self, variables: np.ndarray) -> tuple[float, np.ndarray]:
+        """Evaluate the objective and record the pass; overflow costs infinity."""
+        params = self.preconditioner.to_weights(variables)
+        cost, gradient = self.objective(params)
+        max_gradient = float(np.abs(gradient / self.gradient_scale).max())
         finite = np.isfinite(cost + max_gradient)
-        if not finite and not self.passes:
+        if not finite and not self.evaluations:
             raise ValueError(
                 "The cost or its gradient is not finite at the initial weights: X, "
                 "alpha, init_epsilon, coefs_init or intercepts_init are too large, or "
                 "the sum of sample_weight is too small, for the dtype. Scale the "
                 "features."
             )
-        if finite and cost < self.best.cost:
-            self.best = Point(params, cost, max_gradient)
-        self.passes.append(Pass(self.best.cost, self._last_score()))
+        if finite and cost < self.lowest.cost:
+            self.lowest = Iterate(params, cost, max_gradient)
+        self.evaluations.append(Evaluation(self.lowest.cost, self._latest_score()))
         return cost if finite else math.inf, gradient
 
-    def end_iteration(self, _variables: np.ndarray) -> None:
-        """Validate the best point; the solver has accepted a step."""
-        if self.validation:
-            score = self.validation.look_at(self.best)
-            self.passes[-1] = self.passes[-1]._replace(score=score)
-            if self.validation.n_unimproved >= self.validation.n_iter_no_change:
-                raise Stop("early_stopping")
+    def _latest_score(self) -> float | None:
+        if not self.early_stopping:
+            return None
+        if not self.evaluations:
+            return self.early_stopping.update(self.lowest)
+        return self.evaluations[-1].score
+
+    def _end_step(self, _variables: np.ndarray) -> None:
+        """Score the lowest point: the solver has accepted a step."""
+        if self.early_stopping:
+            score = self.early_stopping.update(self.lowest)
+            self.evaluations[-1] = self.evaluations[-1]._replace(score=score)
+            if self.early_stopping.is_over:
+                raise _Stop("early_stopping")
 
     def _for_solver(
         self, cost: float, gradient: np.ndarray
     ) -> tuple[float, np.ndarray]:
-        """Round both to what tol can tell apart, and change to the variables.
-
-        Adding rows in another order changes the last bits of a sum, and a solver
-        makes of 1e-16 a difference of 1e-3 within 50 passes: its path is chaotic.
-        Rounded, sums in float64 are equal to the bit (short of an unlucky tie), and
-        so are the paths: in any order of the rows, and with weights in place of
-        repeated rows.
-        """
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            if self.tol > 0:
-                cost = _round_number(cost, self.tol * _COST_GRID)
-                grid = self.tol * _GRADIENT_GRID * self.resolution
-                gradient = _round_to(gradient, grid)
-            return cost, self.variables.pull_gradient(gradient)
-
-    def _last_score(self) -> float | None:
-        if not self.validation:
-            return None
-        if not self.passes:
-            return self.validation.look_at(self.best)
-        return self.passes[-1].score
-
-
-def minimize(run: Run, solver: str) -> Outcome:
-    """Let a solver loose on the run until it ends, and tell what came of it.
-
-    A Ctrl-C after the first pass ends the run like any other reason.
-    """
-    method, options_for = SOLVERS[solver]
-    options = options_for(run.best.params.size)
-    try:
-        before = np.inf
-        # A line search that fails ends the solver.  From the best point, with its
-        # memory cleared, it often finds a way on; if not, that is the end.
-        while run.best.cost < before or not run.passes:
-            before = run.best.cost
-            scipy.optimize.minimize(
-                run.evaluate,
-                run.variables.from_weights(run.best.params),
-                jac=True,
-                method=method,
-                options=options,
-                callback=run.end_iteration,
-            )
-    except Stop as stop:
-        return run.outcome(*stop.args)
-    except KeyboardInterrupt:
-        if not run.passes:
-            raise
-        return run.outcome("interrupted")
-    return run.outcome("stalled")
+        """Round cost and gradient, and transform the gradient to the variables."""
+        if self.tol > 0:
+            cost = round_number(cost, self.tol * _COST_GRID)
+            grid = self.tol * _GRADIENT_GRID * self.gradient_scale
+            gradient = round_to_multiple(gradient, grid)
+        return cost, self.preconditioner.transform_gradient(gradient)

@@ -5,59 +5,48 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from copy import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._array_api import check_same_namespace
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import validate_data
 
-from sknn3._arrays import Home, constant, overwrite, to_host
-from sknn3._blocks import refuse_cut_files, refuse_unless_finite
-from sknn3._callbacks import FitTasks, print_end, print_progress
-from sknn3._conditioning import Conditioning, conditioning_for
-from sknn3._diagram import DescribedMixin
-from sknn3._fitted import undone_on_failure
-from sknn3._initial_weights import drawn_weights, given_weights
-from sknn3._interrupts import Interrupts
-from sknn3._minimize import ADVICE, SOLVERS, Outcome, Run, Validation, minimize
-from sknn3._objective import Architecture, Objective, hit_sums, outputs_of
-from sknn3._samples import Classes, Data, Samples, decide
-from sknn3._validation import MAX_UNITS, Amount, Count, accepted, looked_through
-from sknn3.network import (
-    ACTIVATIONS,
-    LARGEST_EPSILON,
-    OUTPUTS,
-    pack,
-    weights_beside,
+from sknn3 import _progress
+from sknn3._array_api import float_dtypes, namespace_of, to_numpy
+from sknn3._conditioning import (
+    draw_initial_weights,
+    layer_sizes,
+    make_preconditioner,
+    pack_initial_weights,
 )
+from sknn3._dataset import Dataset, check_sample_weight
+from sknn3._kernel import ACTIVATIONS, OUTPUTS, Network, pack_weights, weights_like
+from sknn3._labels import LabelEncoding
+from sknn3._minimize import (
+    CONVERGENCE_MESSAGES,
+    SOLVERS,
+    EarlyStopping,
+    Minimizer,
+    MinimizeResult,
+    Objective,
+)
+from sknn3._prediction import NetworkPredictionMixin
+from sknn3._sklearn_compat import Interval, StrOptions, fit_context
 
 # Address of the documentation in diagrams, with the fields {estimator_module} and
-# {estimator_name}.  None is public yet: no link.
+# {estimator_name}.  No address is public yet, so there is no link.
 DOC_LINK_TEMPLATE = ""
-
-# What scikit-learn's callbacks leave in an estimator, and a saved model does without.
-_OF_CALLBACKS = (
-    "_skl_callbacks",
-    "_skl_callbacks_to_teardown",
-    "_callback_fit_ctx",
-    "_parent_callback_ctx",
-)
 
 
 class ThreeLayerNNClassifier(
-    DescribedMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator
+    NetworkPredictionMixin, CallbackSupportMixin, BaseEstimator
 ):
     r"""Neural network with one hidden layer, trained on the whole data set.
 
@@ -221,20 +210,20 @@ class ThreeLayerNNClassifier(
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_size": [Count(MAX_UNITS)],
+        "hidden_layer_size": [Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "output_activation": [StrOptions(set(OUTPUTS))],
-        "alpha": [Amount(0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
         "solver": [StrOptions(set(SOLVERS))],
-        "max_iter": [Count()],
-        "max_time": [Amount(0, None, closed="neither"), None],
-        "tol": [Amount(0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "tol": [Interval(Real, 0, None, closed="left")],
         "conditioning": [StrOptions({"auto", "full", "diagonal"}), None],
-        "init_epsilon": [Amount(0, LARGEST_EPSILON, closed="right"), None],
+        "init_epsilon": [Interval(Real, 0, None, closed="neither"), None],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Amount(0, 1, closed="neither")],
-        "n_iter_no_change": [Count()],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -282,16 +271,10 @@ class ThreeLayerNNClassifier(
         self.random_state = random_state
         self.verbose = verbose
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        tags.input_tags.sparse = True
-        tags.classifier_tags.multi_label = self.output_activation != "softmax"
-        return tags
-
     # ------------------------------------------------------------------ training
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
+    @with_callbacks
     def fit(
         self,
         X: Any,
@@ -337,117 +320,95 @@ class ThreeLayerNNClassifier(
         ConvergenceWarning
             If training ended before it converged; the text says what to do.
         """
-        run, outcome = self._fit(X, y, sample_weight, coefs_init, intercepts_init)
-        self._warn_of(run, outcome)
+        deadline = time.perf_counter() + float(self.max_time or math.inf)
+        with restore_on_error(self), np.errstate(all="ignore"):
+            dataset = self._validate(X, y, sample_weight)
+            network = self._network(dataset.labels)
+            params = self._given_weights(dataset, network, coefs_init, intercepts_init)
+            attributes = partial(fitted_attributes, dataset, network)
+            callbacks = _Callbacks(self, X, y, sample_weight, attributes)
+            callbacks.begin_fit()
+            rng = check_random_state(self.random_state)
+            dataset, early_stopping = self._hold_out(dataset, network, rng)
+            with dataset.with_threads() as dataset:
+                objective = Objective(dataset, network, self.alpha)
+                preconditioner = make_preconditioner(
+                    dataset,
+                    network,
+                    conditioning=self.conditioning,
+                    penalty=objective.penalty,
+                )
+                if params is None:
+                    params = draw_initial_weights(
+                        dataset, network, preconditioner, rng, self.init_epsilon
+                    )
+                minimizer = Minimizer(
+                    objective,
+                    preconditioner,
+                    solver=self.solver,
+                    max_iter=self.max_iter,
+                    tol=float(self.tol),
+                    deadline=deadline,
+                    early_stopping=early_stopping,
+                    before_pass=callbacks.begin_pass,
+                    after_pass=lambda minimizer: (
+                        callbacks.end_pass(minimizer) or self._after_pass(minimizer)
+                    ),
+                )
+                result = minimizer.run(params)
+            self.__dict__.update(attributes(result))
+            callbacks.end_fit()
+        if self.verbose:
+            _progress.print_result(result)
+        self._warn_unless_converged(result)
         return self
 
-    def _warn_of(self, run: Run, outcome: Outcome) -> None:
-        """Warn of an end that is none to wish for."""
-        advice = ADVICE[outcome.stop_reason]
-        if advice is not None:
-            interrupted = outcome.stop_reason == "interrupted"
-            warnings.warn(
-                advice.format(
-                    max_iter=self.max_iter,
-                    max_time=self.max_time,
-                    n_iter=len(outcome.passes),
-                    max_gradient=run.best.max_gradient,
-                    tol=float(self.tol),
-                ),
-                UserWarning if interrupted else ConvergenceWarning,
-                stacklevel=4,  # past this method, `fit` and its wrapper
+    def _validate(self, X: Any, y: Any, sample_weight: Any) -> Dataset:
+        """Return the validated samples with their labels and weights."""
+        if getattr(X, "requires_grad", False):
+            raise ValueError(
+                "X is a tensor that requires a gradient, expected one that does not: "
+                "X.detach()."
             )
-
-    @with_callbacks
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        coefs_init: Sequence[Any] | None = None,
-        intercepts_init: Sequence[Any] | None = None,
-        after_pass: Callable[[Run], None] | None = None,
-    ) -> tuple[Run, Outcome]:
-        """Train without a word on how it ended."""
-        deadline = time.perf_counter() + float(self.max_time or math.inf)
-        with (
-            Interrupts().held() as interrupts,
-            undone_on_failure(self),
-            interrupts.raised_after(0),
-            np.errstate(under="ignore"),  # as NumPy has it unless told otherwise
-        ):
-            samples = self._validate(X, y, sample_weight)
-            sizes = self._sizes(samples)
-            start = given_weights(sizes, coefs_init, intercepts_init)
-            if start is None and self._continues():
-                start = pack(to_host(self.theta1_), to_host(self.theta2_))
-            self._keep_shape(samples.classes)
-            attributes = partial(
-                self._weights_and_books, like=samples.template, home=samples.home
-            )
-            tasks = FitTasks(
-                self,
-                attributes,
-                X=X,
-                y=y,
-                sample_weight=sample_weight,
-            )
-            with tasks.whole_fit():
-                run, outcome = self._minimize(
-                    samples, start, tasks, interrupts, deadline, after_pass
-                )
-                if self.verbose:
-                    print_end(outcome)
-                # At one stroke: an interrupt finds all or nothing.
-                self.__dict__.update(attributes(outcome))
-        return run, outcome
-
-    def _validate(self, X: Any, y: Any, sample_weight: Any) -> Data:
-        y, sample_weight = to_host(y), to_host(sample_weight)
-        refuse_cut_files(X=X, y=y, sample_weight=sample_weight)
-        with looked_through("X", "y"):
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                multi_output=True,
-                reset=not self._continues(),
-                ensure_all_finite=False,
-                **accepted(X),
-            )
-        refuse_unless_finite(X, type(self).__name__, on_host=Home.of(X).is_host)
+        X, y = validate_data(
+            self,
+            X,
+            to_numpy(y),
+            multi_output=True,
+            reset=not self._continues(),
+            accept_sparse="csr",
+            dtype=float_dtypes(*namespace_of(X)),
+        )
         if sample_weight is not None:
-            with looked_through("sample_weight"):
-                sample_weight = _check_sample_weight(
-                    sample_weight, y, dtype=np.float64, ensure_non_negative=True
-                )
-        samples = Samples.present(X, y, sample_weight, self.class_weight)
-        self._check_classes(samples.classes)
-        return samples
+            sample_weight = check_sample_weight(sample_weight, X.shape[0])
+        dataset = Dataset.from_arrays(X, y, sample_weight, self.class_weight)
+        self._check_labels(dataset.labels)
+        return dataset
 
-    def _check_classes(self, classes: Classes) -> None:
-        if classes.multilabel and self.output_activation == "softmax":
+    def _check_labels(self, labels: LabelEncoding) -> None:
+        if labels.multilabel and self.output_activation == "softmax":
             raise ValueError(
                 "output_activation='softmax' chooses one class, but y is multilabel: "
                 "expected output_activation='logistic'."
             )
         if self._continues():
-            self._check_same_problem(classes)
+            self._check_same_problem(labels)
 
     def _continues(self) -> bool:
         return self.warm_start and hasattr(self, "theta1_")
 
-    def _check_same_problem(self, classes: Classes) -> None:
+    def _check_same_problem(self, labels: LabelEncoding) -> None:
+        network = self._network(labels)
         for name, before, now in [
-            ("kind of y", self.multilabel_, classes.multilabel),
-            ("classes in y", self.classes_.tolist(), classes.values.tolist()),
-            ("hidden_layer_size", self.theta1_.shape[0], self.hidden_layer_size),
-            ("activation", self.hidden_activation_, self.activation),
+            ("kind of y", self.multilabel_, labels.multilabel),
+            ("classes in y", self.classes_.tolist(), labels.classes.tolist()),
             (
-                "output_activation",
-                self.out_activation_,
-                self._output_activation(classes),
+                "hidden_layer_size",
+                self.theta1_.shape[0],
+                network.hidden_layer_size,
             ),
+            ("activation", self.hidden_activation_, network.activation),
+            ("output_activation", self.out_activation_, network.output_activation),
         ]:
             if before != now:
                 raise ValueError(
@@ -455,291 +416,144 @@ class ThreeLayerNNClassifier(
                     f"previously {before!r}, now {now!r}."
                 )
 
-    def _validation(self, held_out: Data) -> Validation:
-        architecture = self._architecture(held_out.classes)
+    def _network(self, labels: LabelEncoding) -> Network:
+        # The softmax of two classes is the sigmoid of one difference.
+        output = self.output_activation if labels.n_outputs > 1 else "logistic"
+        return Network(int(self.hidden_layer_size), self.activation, output)
 
-        def score(params: np.ndarray) -> float:
-            right, total_weight = held_out.sum(hit_sums, params, architecture)
-            # Rounded, so that the order of the sums leaves no trace in which is best.
-            return round(float(right / total_weight), 12)
+    def _given_weights(
+        self, dataset: Dataset, network: Network, coefs_init: Any, intercepts_init: Any
+    ) -> np.ndarray | None:
+        """Return the packed weights to start from, or None to draw them."""
+        if coefs_init is not None or intercepts_init is not None:
+            sizes = layer_sizes(dataset, network)
+            return pack_initial_weights(sizes, coefs_init, intercepts_init)
+        if self._continues():
+            params = pack_weights(to_numpy(self.theta1_), to_numpy(self.theta2_))
+            return params.astype(np.float64)
+        return None
 
-        return Validation(score, self.n_iter_no_change)
+    def _hold_out(
+        self, dataset: Dataset, network: Network, rng: np.random.RandomState
+    ) -> tuple[Dataset, EarlyStopping | None]:
+        """Return the samples to train on, and what watches the others."""
+        if not self.early_stopping:
+            return dataset, None
+        fraction = float(self.validation_fraction)
+        dataset, held_out = dataset.holdout_split(fraction, rng)
+        return dataset, EarlyStopping(held_out, network, self.n_iter_no_change)
 
-    def _minimize(
+    def _after_pass(self, minimizer: Minimizer) -> bool:
+        """Return whether the fit ends after this pass."""
+        if self.verbose:
+            _progress.print_pass(minimizer)
+        return False
+
+    def _warn_unless_converged(self, result: MinimizeResult) -> None:
+        message = CONVERGENCE_MESSAGES[result.stop_reason]
+        if message is not None:
+            interrupted = result.stop_reason == "interrupted"
+            warnings.warn(
+                message.format(
+                    max_iter=self.max_iter,
+                    max_time=self.max_time,
+                    n_iter=len(result.evaluations),
+                    max_gradient=result.max_gradient,
+                    tol=float(self.tol),
+                ),
+                UserWarning if interrupted else ConvergenceWarning,
+                stacklevel=5,  # of the caller of `fit`, past its two decorators
+            )
+
+
+def fitted_attributes(
+    dataset: Dataset, network: Network, result: MinimizeResult
+) -> dict[str, Any]:
+    """Return all fitted attributes but those of `validate_data`."""
+    return {
+        "classes_": dataset.labels.classes,
+        "multilabel_": dataset.labels.multilabel,
+        "hidden_activation_": network.activation,
+        "out_activation_": network.output_activation,
+        "n_layers_": 3,
+        "n_outputs_": dataset.labels.n_outputs,
+        **fitted_weights(dataset.X_like, network.hidden_layer_size, result),
+    }
+
+
+def fitted_weights(
+    X_like: Any, hidden_layer_size: int, result: MinimizeResult
+) -> dict[str, Any]:
+    """Return the weights, in the dtype and on the device of X, and the record."""
+    theta1, theta2 = weights_like(X_like, result.best.params.copy(), hidden_layer_size)
+    scores = [evaluation.score for evaluation in result.evaluations]
+    return {
+        "theta1_": theta1,
+        "theta2_": theta2,
+        "loss_": result.best.cost,
+        "loss_curve_": [evaluation.cost for evaluation in result.evaluations],
+        "n_iter_": len(result.evaluations),
+        "stop_reason_": result.stop_reason,
+        "validation_scores_": None if result.best_score is None else scores,
+        "best_validation_score_": result.best_score,
+    }
+
+
+@contextmanager
+def restore_on_error(estimator: BaseEstimator) -> Iterator[None]:
+    """Restore the fitted attributes of an estimator if its fit fails."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        others = {k: v for k, v in vars(estimator).items() if not k.endswith("_")}
+        fitted = {k: v for k, v in before.items() if k.endswith("_")}
+        estimator.__dict__ = others | fitted
+        raise
+
+
+class _Callbacks:
+    """Calls the hooks of scikit-learn's callbacks for a fit and for its passes."""
+
+    def __init__(
         self,
-        samples: Data,
-        start: np.ndarray | None,
-        tasks: FitTasks,
-        interrupts: Interrupts,
-        deadline: float,
-        after_pass: Callable[[Run], None] | None,
-    ) -> tuple[Run, Outcome]:
-        rng = check_random_state(self.random_state)
-        validation = None
-        if self.early_stopping:
-            fraction = float(self.validation_fraction)
-            samples, held_out = samples.split(fraction, rng)
-            validation = self._validation(held_out)
-        with (
-            interrupts.raised_after(math.inf),
-            samples.on_threads(interrupts.undisturbed) as samples,
-            # A pass may take long: whoever asks twice does not wait for its end.
-            interrupts.raised_after(1),
-        ):
-            objective = Objective(
-                samples, self._architecture(samples.classes), self.alpha
+        estimator: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        attributes: Callable[[MinimizeResult], dict[str, Any]],
+    ) -> None:
+        # scikit-learn documents this method for authors of estimators.
+        self.fit = estimator._init_callback_context(max_subtasks=estimator.max_iter)  # noqa: SLF001
+        self.kwargs = task_kwargs(estimator, X, y, sample_weight)
+        self.attributes = attributes
+
+    def begin_fit(self) -> None:
+        self.fit.call_on_fit_task_begin(**self.kwargs)
+
+    def end_fit(self) -> None:
+        self.fit.call_on_fit_task_end(**self.kwargs, reconstruction_attributes=dict)
+
+    def begin_pass(self, minimizer: Minimizer) -> None:
+        self.current_pass = self.fit.subcontext("pass")
+        self.current_pass.call_on_fit_task_begin(
+            **self.kwargs, reconstruction_attributes=self._attributes_of(minimizer)
+        )
+
+    def end_pass(self, minimizer: Minimizer) -> bool:
+        """Return whether a callback ends the fit."""
+        return bool(
+            self.current_pass.call_on_fit_task_end(
+                **self.kwargs, reconstruction_attributes=self._attributes_of(minimizer)
             )
-            variables = conditioning_for(
-                samples,
-                kind=self.conditioning,
-                penalty=objective.penalty,
-                activation=self.activation,
-                hidden_layer_size=int(self.hidden_layer_size),
-            )
-            if start is None:
-                start = self._draw(samples, variables, rng)
-
-            def at_end_of_pass(run: Run) -> None:
-                if after_pass:
-                    after_pass(run)
-                if self.verbose:
-                    print_progress(run)
-                interrupts.deliver()
-
-            run = Run(
-                objective,
-                start.astype(np.float64),
-                variables=variables,
-                max_iter=self.max_iter,
-                tol=float(self.tol),
-                deadline=deadline,
-                validation=validation,
-                around_pass=tasks.one_pass,
-                after_pass=at_end_of_pass,
-            )
-            outcome = minimize(run, self.solver)
-            try:
-                interrupts.deliver()
-            except KeyboardInterrupt:  # too late for a pass, but heard
-                outcome = outcome._replace(stop_reason="interrupted")
-            return run, outcome
-
-    def _draw(
-        self, samples: Data, variables: Conditioning, rng: np.random.RandomState
-    ) -> np.ndarray:
-        return drawn_weights(
-            self._sizes(samples),
-            rng,
-            init_epsilon=self.init_epsilon,
-            activation=self.activation,
-            output_activation=self._output_activation(samples.classes),
-            priors=samples.classes.priors(samples.counts),
-            variables=variables,
         )
 
-    def _sizes(self, samples: Data) -> tuple[int, int, int]:
-        return (
-            samples.template.shape[1],
-            int(self.hidden_layer_size),
-            samples.classes.n_outputs,
-        )
+    def _attributes_of(self, minimizer: Minimizer) -> Callable[[], dict[str, Any]]:
+        """Return a function, since few callbacks need the fitted attributes."""
+        return lambda: self.attributes(minimizer.result("callback"))
 
-    def _architecture(self, classes: Classes) -> Architecture:
-        return Architecture(
-            int(self.hidden_layer_size),
-            self.activation,
-            self._output_activation(classes),
-        )
 
-    def _output_activation(self, classes: Classes) -> str:
-        # Two classes are one decision: their softmax is the sigmoid of the difference.
-        return self.output_activation if classes.n_outputs > 1 else "logistic"
-
-    def _keep_shape(self, classes: Classes) -> None:
-        """Take the fitted attributes that are known before training."""
-        self.__dict__.update(
-            classes_=classes.values,
-            multilabel_=classes.multilabel,
-            hidden_activation_=self.activation,
-            out_activation_=self._output_activation(classes),
-            n_layers_=3,
-            n_outputs_=classes.n_outputs,
-        )
-
-    def _ended_by(self, outcome: Outcome, max_iter: int) -> ThreeLayerNNClassifier:
-        """Make a copy that is fitted as by a smaller budget."""
-        ended = copy(self)
-        ended.max_iter = max_iter
-        W1 = self.theta1_[:, 1:]  # of the shape, dtype and home of a row of X
-        ended.__dict__.update(self._weights_and_books(outcome, W1, Home.of(W1)))
-        return ended
-
-    def _weights_and_books(
-        self, outcome: Outcome, like: Any, home: Home
-    ) -> dict[str, Any]:
-        """Make the other fitted attributes, with weights in the dtype of X, at home."""
-        validated = outcome.best_score is not None
-        theta1, theta2 = weights_beside(
-            like, outcome.kept.params.copy(), self.hidden_layer_size, home
-        )
-        scores = [p.score for p in outcome.passes]
-        return {
-            "theta1_": theta1,
-            "theta2_": theta2,
-            "loss_": outcome.kept.cost,
-            "loss_curve_": [p.cost for p in outcome.passes],
-            "n_iter_": len(outcome.passes),
-            "stop_reason_": outcome.stop_reason,
-            "validation_scores_": scores if validated else None,
-            "best_validation_score_": outcome.best_score,
-        }
-
-    # ------------------------------------------------------------- fitted weights
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Callbacks watch a fit: with a fitted model they have nothing to do, and
-        # may hold what cannot be sent or should not be kept.
-        state: dict[str, Any] = super().__getstate__()
-        if "theta1_" in state:
-            return {k: v for k, v in state.items() if k not in _OF_CALLBACKS}
-        return state
-
-    def __sklearn_array_api_convert__(self, converter: Callable[[Any], Any]) -> Any:
-        # For scikit-learn's `move_estimator_to`: the weights move, the classes stay.
-        moved, weights = clone(self), {"theta1_", "theta2_"} & vars(self).keys()
-        moved.__dict__.update(
-            vars(self) | {name: converter(getattr(self, name)) for name in weights}
-        )
-        return moved
-
-    @property
-    def coefs_(self) -> list[np.ndarray]:
-        """Weights without biases, in the shapes of MLPClassifier, as views."""
-        return [self.theta1_[:, 1:].T, self.theta2_[:, 1:].T]
-
-    @property
-    def intercepts_(self) -> list[np.ndarray]:
-        """Biases of both layers, as views."""
-        return [self.theta1_[:, 0], self.theta2_[:, 0]]
-
-    # ----------------------------------------------------------------- prediction
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict the class, or the labels, of each sample.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_labels)
-            The class of the largest output; for multilabel targets an indicator
-            matrix of the labels with a probability over 1/2.
-        """
-        return self._outputs_of(X, self._labels, "predict")
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Compute the outputs before their activation.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, `n_outputs_`)
-            One value for two classes, positive for ``classes_[1]``; else one for
-            each class, the largest being the predicted one, or for each label,
-            positive where the label is predicted.
-        """
-        O = self._outputs_of(X, lambda O, _xp: O, "decision_function")
-        return O if self.multilabel_ or self.n_outputs_ > 1 else O[:, 0]
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Estimate the probability of each class, or of each label.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Rows sum to 1 (sigmoids of more than two classes are divided by their
-            sum); for multilabel targets each label has a probability of its own.
-            Always positive.
-        """
-        return self._outputs_of(X, self._probabilities, "predict_proba")
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Estimate the logarithm of the probability of each class, or label.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            The logarithm of what `predict_proba` returns, and so finite.
-        """
-        return self._outputs_of(
-            X, lambda O, xp: xp.log(self._probabilities(O, xp)), "predict_log_proba"
-        )
-
-    def _labels(self, O: Any, xp: Any) -> Any:
-        n_classes = len(self.classes_)
-        codes = decide(O, xp, n_classes=n_classes, multilabel=self.multilabel_)
-        if self.multilabel_:
-            return codes
-        labels = self.classes_[to_host(codes)]
-        # Strings are NumPy's alone.
-        return labels if labels.dtype.kind in "OSU" else Home.of(codes).take_in(labels)
-
-    def _probabilities(self, O: Any, xp: Any) -> Any:
-        if len(self.classes_) == 1:
-            return xp.ones_like(O)
-        output = OUTPUTS[self.out_activation_]
-        if self.multilabel_:
-            P = output.activate(O, xp)
-        elif self.n_outputs_ == 1:
-            P = output.activate(xp.concat([-O, O]), xp)
-        else:
-            P = output.class_probabilities(O, xp)
-        # Never quite 0, nor a label's quite 1: nothing is that certain.
-        limits = xp.finfo(P.dtype)
-        if self.multilabel_:
-            overwrite(P, xp.minimum, P, constant(1 - limits.eps / 2, P, xp))
-        overwrite(P, xp.maximum, P, constant(limits.smallest_normal, P, xp))
-        return P
-
-    def _outputs_of(
-        self, X: Any, finish: Callable[[Any, Any], Any], method: str
-    ) -> Any:
-        if not hasattr(self, "theta1_"):
-            check_is_fitted(self)  # which takes its time also where all is well
-        check_same_namespace(X, self, attribute="theta1_", method=method)
-        if Home.of(X).is_host and not isinstance(self.theta1_, np.ndarray):
-            raise ValueError(
-                f"{type(self).__name__} was fitted to arrays of "
-                f"{type(self.theta1_).__module__} and predicts for such arrays only, "
-                "with array_api_dispatch=True; see move_estimator_to in scikit-learn."
-            )
-        refuse_cut_files(X=X)
-        with looked_through("X"):
-            X = validate_data(
-                self, X, reset=False, ensure_all_finite=False, **accepted(X)
-            )
-        return outputs_of(
-            X,
-            self.theta1_,
-            self.theta2_,
-            self.hidden_activation_,
-            finish=finish,
-            estimator_name=type(self).__name__,
-        )
+def task_kwargs(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
+    """Return the arguments that callbacks get for each task of a fit."""
+    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    return {"estimator": estimator, "X": X, "y": y, "metadata": metadata}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from inspect import signature
 from itertools import product
 from numbers import Integral, Real
@@ -10,31 +11,34 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy.stats import rankdata
-from sklearn.base import _fit_context, clone
+from sklearn.base import BaseEstimator, clone
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import ParameterGrid, check_cv
-from sklearn.utils import _safe_indexing, column_or_1d, indexable
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils import column_or_1d, indexable
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sknn3._array_api import float_dtypes, namespace_of, to_numpy
+from sknn3._dataset import check_sample_weight
+from sknn3._minimize import Minimizer, MinimizeResult
+from sknn3._prediction import NetworkPredictionMixin
+from sknn3._progress import print_path
+from sknn3._sklearn_compat import StrOptions, fit_context, safe_indexing
+from sknn3.classifier import (
+    ThreeLayerNNClassifier,
+    fitted_weights,
+    restore_on_error,
+    task_kwargs,
 )
 
-from sknn3._arrays import to_host
-from sknn3._blocks import refuse_cut_files
-from sknn3._callbacks import about_task, print_path, task
-from sknn3._fitted import undone_on_failure
-from sknn3._minimize import Outcome, Run
-from sknn3._validation import accepted, as_float, looked_through
-from sknn3.classifier import ThreeLayerNNClassifier
 
-
-class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
+class ThreeLayerNNClassifierCV(
+    NetworkPredictionMixin, CallbackSupportMixin, BaseEstimator
+):
     """Network that chooses `alpha` and `max_iter` by cross-validation.
 
     A fit with a small budget of passes is the beginning of one with a larger budget.
@@ -235,7 +239,8 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
+    @with_callbacks
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
     ) -> ThreeLayerNNClassifierCV:
@@ -263,22 +268,10 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
             If a parameter or the data is not what is described here.  The estimator is
             then as it was before.
         """
-        with undone_on_failure(self):
+        with restore_on_error(self):
             alphas, max_iters = self._values("alpha"), self._values("max_iter")
-            refuse_cut_files(X=X, y=y, sample_weight=sample_weight)
-            with looked_through("X", "y", "groups"):
-                X, y, groups = indexable(X, y, groups)
-            y_checked, sample_weight = to_host(y), to_host(sample_weight)
-            with looked_through("X", "y"):
-                _, y_checked = validate_data(
-                    self, X, y_checked, multi_output=True, **accepted(X)
-                )
-                check_classification_targets(y_checked)
-            if y_checked.ndim == 2 and y_checked.shape[1] == 1:
-                y = column_or_1d(y_checked, warn=True)
-            if sample_weight is not None:
-                with looked_through("sample_weight"):
-                    sample_weight = _check_sample_weight(sample_weight, y_checked)
+            X, y, groups = indexable(X, y, groups)
+            y, sample_weight = self._validate(X, y, sample_weight)
             self.scoring_ = self.scoring or "accuracy"
             splits = list(check_cv(self.cv, y, classifier=True).split(X, y, groups))
             if not splits:
@@ -290,23 +283,35 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
                 max_subtasks=n_paths + 1, sequential_subtasks=False
             )
             data = {"X": X, "y": y, "sample_weight": sample_weight}
-            about = about_task(self, **data)
-            with task(context, at_end=dict, **about):
-                contexts = [context.subcontext("path", i) for i in range(n_paths)]
-                table = self._score_paths(data, alphas, splits, max_iters, contexts)
-                grid = ParameterGrid({"alpha": alphas, "max_iter": max_iters})
-                self._choose(list(grid), table)
-                best = self._network(**self.best_params_)
-                refit = context.subcontext("refit", n_paths)
-                with refit.propagate_callback_context(best), task(refit, **about):
-                    run, outcome = best._fit(**data)  # noqa: SLF001 (`fit`, but silent)
-                if outcome.stop_reason == "interrupted":
-                    raise KeyboardInterrupt
-                if outcome.stop_reason != "max_iter":
-                    best._warn_of(run, outcome)  # noqa: SLF001 (the budget was searched)
-                fitted = {k: v for k, v in vars(best).items() if k.endswith("_")}
-                self.__dict__.update(fitted)
+            task = task_kwargs(self, **data)
+            context.call_on_fit_task_begin(**task)
+            contexts = [context.subcontext("path", i) for i in range(n_paths)]
+            table = self._score_paths(data, alphas, splits, max_iters, contexts)
+            grid = ParameterGrid({"alpha": alphas, "max_iter": max_iters})
+            self._choose(list(grid), table)
+            best = self._network(_RefitNetwork, **self.best_params_)
+            _fit_in_context(best, data, context.subcontext("refit", n_paths), task)
+            fitted = {k: v for k, v in vars(best).items() if k.endswith("_")}
+            self.__dict__.update(fitted)
+            context.call_on_fit_task_end(**task, reconstruction_attributes=dict)
         return self
+
+    def _validate(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+        """Check the data, and return the labels and weights in NumPy."""
+        _, y_checked = validate_data(
+            self,
+            X,
+            to_numpy(y),
+            multi_output=True,
+            accept_sparse="csr",
+            dtype=float_dtypes(*namespace_of(X)),
+        )
+        check_classification_targets(y_checked)
+        if y_checked.ndim == 2 and y_checked.shape[1] == 1:
+            y = column_or_1d(y_checked, warn=True)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, y_checked.shape[0])
+        return y, sample_weight
 
     def _score_paths(
         self,
@@ -316,18 +321,18 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
         max_iters: list[Any],
         contexts: list[Any],
     ) -> np.ndarray:
-        """Make the table of scores, candidates by folds."""
+        """Return the table of scores, (n_candidates, n_splits)."""
         scorer = check_scoring(self, self.scoring_)
-        if data["sample_weight"] is not None and not _can_weigh(scorer):
+        if data["sample_weight"] is not None and not _accepts_sample_weight(scorer):
             warnings.warn(
-                f"scoring={self.scoring_!r} takes no sample_weight: in the test folds "
-                "all samples count alike.",
-                stacklevel=4,  # past this method, `fit` and its wrapper
+                f"scoring={self.scoring_!r} takes no sample_weight: all samples of the "
+                "test folds have equal weight.",
+                stacklevel=5,  # of the caller of `fit`, past its two decorators
             )
         scores, stop_reasons = zip(
             *Parallel(n_jobs=self.n_jobs)(
-                delayed(_scores_of_path)(
-                    self._network(alpha=alpha, max_iter=max(max_iters)),
+                delayed(_score_path)(
+                    self._network(_PathNetwork, alpha=alpha, max_iter=max(max_iters)),
                     data,
                     *split,
                     budgets=max_iters,
@@ -345,31 +350,35 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
             warnings.warn(
                 f"max_time={self.max_time} seconds ended "
                 f"{stop_reasons.count('max_time')} of {len(stop_reasons)} paths before "
-                f"{max(max_iters)} passes: larger budgets are scored as what they came "
-                "to. Increase max_time, or try smaller budgets.",
+                f"{max(max_iters)} passes. Larger budgets have the score of the last "
+                "pass. Increase max_time, or try smaller budgets.",
                 ConvergenceWarning,
-                stacklevel=4,  # past this method, `fit` and its wrapper
+                stacklevel=5,  # of the caller of `fit`, past its two decorators
             )
-        # The budgets, which come last, go with the alphas.
+        # A candidate is an alpha with a budget, in the order of `ParameterGrid`.
         table = np.reshape(scores, (len(alphas), len(splits), len(max_iters)))
         return table.transpose(0, 2, 1).reshape(-1, len(splits))
 
     def _values(self, param: str) -> list[Any]:
-        """Check and list the values to try of a parameter."""
-        name, (constraint,) = f"{param}s", super()._parameter_constraints[param]
+        """Return the values to try of a parameter."""
+        name = f"{param}s"
+        (constraint,) = ThreeLayerNNClassifier._parameter_constraints[param]  # noqa: SLF001 (the package's)
         values = list(getattr(self, name))
         if not values or not all(map(constraint.is_satisfied_by, values)):
             raise ValueError(f"{name}={values!r}, expected a list of {constraint}.")
         return values
 
-    def _network(self, **params: Any) -> ThreeLayerNNClassifier:
+    def _network(
+        self, network_class: type[ThreeLayerNNClassifier], **params: Any
+    ) -> Any:
+        """Return an unfitted network with the parameters that both estimators have."""
         shared = ThreeLayerNNClassifier().get_params().keys() & self.get_params().keys()
-        # A random state that is a generator starts anew for each network.
         params |= {name: getattr(self, name) for name in shared - {"verbose"}}
-        return clone(ThreeLayerNNClassifier(**params))
+        # `clone` copies a generator that is given as `random_state`.
+        return clone(network_class(**params))
 
     def _choose(self, candidates: list[dict[str, Any]], table: np.ndarray) -> None:
-        """Make `cv_results_` and what follows from it."""
+        """Set `cv_results_` and the attributes of the best candidate."""
         self.n_splits_ = table.shape[1]
         results: dict[str, Any] = {"params": candidates}
         for name in ("alpha", "max_iter"):
@@ -382,7 +391,7 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
             variance = np.average((table - mean[:, np.newaxis]) ** 2, axis=1)
         if np.isnan(mean).all():
             raise ValueError(f"scoring={self.scoring!r} gave NaN for all candidates.")
-        ranked = np.nan_to_num(mean, nan=np.nanmin(mean) - 1)  # NaN is worse than all
+        ranked = np.nan_to_num(mean, nan=np.nanmin(mean) - 1)  # NaN is the worst
         rank = rankdata(-ranked, method="min").astype(np.int32)
         results["mean_test_score"] = mean
         results["std_test_score"] = np.sqrt(variance)
@@ -415,8 +424,59 @@ class ThreeLayerNNClassifierCV(ThreeLayerNNClassifier):
         return _score(check_scoring(self, self.scoring_), self, X, y, sample_weight)
 
 
-def _scores_of_path(
+class _PathNetwork(ThreeLayerNNClassifier):
+    """Network that records the results of smaller budgets, and does not warn."""
+
+    budgets: tuple[int, ...] = ()
+
+    def _after_pass(self, minimizer: Minimizer) -> bool:
+        n_done = len(minimizer.evaluations)
+        if n_done in self.budgets:
+            self.results_[n_done] = minimizer.result("max_iter")
+        return super()._after_pass(minimizer)
+
+    def _warn_unless_converged(self, result: MinimizeResult) -> None:
+        pass
+
+    def truncated_copy(self, budget: int) -> ThreeLayerNNClassifier:
+        """Return the network that a fit with a smaller budget would have given.
+
+        A fit that needed fewer passes than the budget is its own copy.
+        """
+        truncated = copy(self)
+        truncated.max_iter = budget
+        if budget in self.results_:
+            W1 = self.theta1_[:, 1:]  # has the shape, dtype and device of a row of X
+            weights = fitted_weights(W1, len(W1), self.results_[budget])
+            truncated.__dict__.update(weights)
+        return truncated
+
+
+class _RefitNetwork(ThreeLayerNNClassifier):
+    """Network whose budget was searched: it does not warn of its end."""
+
+    def _warn_unless_converged(self, result: MinimizeResult) -> None:
+        if result.stop_reason != "max_iter":
+            super()._warn_unless_converged(result)
+
+
+def _fit_in_context(
     network: ThreeLayerNNClassifier,
+    data: dict[str, Any],
+    context: Any,
+    task: dict[str, Any],
+) -> None:
+    """Fit as a subtask of the search; a Ctrl-C ends the whole search."""
+    with context.propagate_callback_context(network):
+        context.call_on_fit_task_begin(**task)
+        network.fit(**data)
+        context.call_on_fit_task_end(**task)
+    if network.stop_reason_ == "interrupted":
+        raise KeyboardInterrupt
+
+
+def _score_path(
+    network: _PathNetwork,
     data: dict[str, Any],
     train: np.ndarray,
     test: np.ndarray,
@@ -426,56 +486,36 @@ def _scores_of_path(
     context: Any,
     caller: Any,
 ) -> tuple[list[float], str]:
-    """Train once with the largest budget, and score the network of each."""
+    """Train once with the largest budget; return the score of each, and its end."""
     train_data, test_data = (
         {
-            name: None if values is None else _safe_indexing(values, rows)
+            name: None if values is None else safe_indexing(values, rows)
             for name, values in data.items()
         }
         for rows in (train, test)
     )
-    outcomes: dict[int, Outcome] = {}
-
-    def keep_at_budgets(run: Run) -> None:
-        if len(run.passes) in budgets:
-            outcomes[len(run.passes)] = run.outcome("max_iter")
-
-    about = about_task(caller, **train_data)
-    with context.propagate_callback_context(network), task(context, **about):
-        # `fit`, but warns not.
-        _, outcome = network._fit(**train_data, after_pass=keep_at_budgets)  # noqa: SLF001
-    if outcome.stop_reason == "interrupted":  # the whole search is meant
-        raise KeyboardInterrupt
-    # A budget that training did not need gives what it came to.
+    network.budgets, network.results_ = tuple(budgets), {}
+    _fit_in_context(network, train_data, context, task_kwargs(caller, **train_data))
     scores = [
-        _score(
-            scorer,
-            network._ended_by(outcomes.get(budget, outcome), budget),  # noqa: SLF001
-            **test_data,
-        )
+        _score(scorer, network.truncated_copy(budget), **test_data)
         for budget in budgets
     ]
     if caller.verbose:
         print_path(network.alpha, budgets, scores)
-    return scores, outcome.stop_reason
+    return scores, network.stop_reason_
 
 
 def _score(scorer: Any, clf: Any, X: Any, y: Any, sample_weight: Any) -> float:
-    weighted = sample_weight is not None and _can_weigh(scorer) and _is_to_weigh(scorer)
-    weights = {"sample_weight": sample_weight} if weighted else {}
-    score = scorer(clf, X, y, **weights)
+    """Return the score, with weights where the scorer takes them."""
+    weighted = sample_weight is not None and _accepts_sample_weight(scorer)
+    if weighted:  # unless the user has requested that they are not passed
+        requests = get_routing_for_object(scorer).score.requests
+        weighted = requests.get("sample_weight") is not False
+    score = scorer(clf, X, y, **({"sample_weight": sample_weight} if weighted else {}))
     if not isinstance(score, Real):
         raise ValueError(f"scoring must return a number, got {score!r}.")
-    return as_float(score)
+    return float(score)
 
 
-def _can_weigh(scorer: Any) -> bool:
-    if hasattr(scorer, "_accept_sample_weight"):  # one of scikit-learn's
-        return bool(scorer._accept_sample_weight())  # noqa: SLF001 (as GridSearchCV)
+def _accepts_sample_weight(scorer: Any) -> bool:
     return "sample_weight" in signature(scorer).parameters
-
-
-def _is_to_weigh(scorer: Any) -> bool:
-    """Tell whether its request for metadata, if there is one, is not against it."""
-    requests = get_routing_for_object(scorer).score.requests
-    return requests.get("sample_weight") is not False

@@ -1,0 +1,72 @@
+"""Arrays of the namespaces that scikit-learn supports.
+
+The products of a fit are done in the namespace `xp` and on the device of X.  Labels,
+sample weights and the minimiser use NumPy.  Without scikit-learn's
+`array_api_dispatch`, all arrays are NumPy's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn import get_config
+
+from sknn3._sklearn_compat import get_namespace_and_device, move_to
+
+
+def namespace_of(X: Any) -> tuple[Any, Any]:
+    """Return the namespace and the device of an array; NumPy's device is None."""
+    if not get_config()["array_api_dispatch"] or isinstance(X, np.ndarray):
+        return np, None
+    xp, _, device = get_namespace_and_device(X)
+    # scikit-learn wraps NumPy, and the wrapper is slow on small arrays.
+    return (np, None) if xp.__name__.endswith("numpy") else (xp, device)
+
+
+def float_dtypes(xp: Any, device: Any) -> list[Any]:
+    """Return the dtypes that the network computes in, the widest first."""
+    if xp is np:
+        return [np.float64, np.float32]
+    available = xp.__array_namespace_info__().dtypes(
+        device=device, kind="real floating"
+    )
+    return [available[name] for name in ("float64", "float32") if name in available]
+
+
+def to_device(array: Any, xp: Any, device: Any, dtype: Any = None) -> Any:
+    """Move a NumPy array to a namespace and device, without a copy where possible."""
+    if xp is np:
+        return np.asarray(array, dtype=dtype)
+    return xp.asarray(array, dtype=dtype, device=device)
+
+
+def to_numpy(array: Any) -> Any:
+    """Move an array of another namespace to NumPy; return anything else unchanged."""
+    if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
+        return array
+    if namespace_of(array)[0] is np:
+        return array
+    return move_to(array, xp=np, device="cpu")
+
+
+def astype(array: Any, dtype: Any, xp: Any) -> Any:
+    """Convert to a dtype, without a copy where the array has it already."""
+    if xp is np:  # sparse matrices are no arrays of the namespace
+        return array.astype(dtype, copy=False)
+    return xp.astype(array, dtype, copy=False)
+
+
+def apply_into(out: Any, function: Callable[..., Any], *arrays: Any) -> None:
+    """Store ``function(*arrays)`` in `out`; NumPy needs no temporary array for it."""
+    if isinstance(out, np.ndarray):
+        function(*arrays, out=out)
+    else:
+        out[...] = function(*arrays)
+
+
+def all_finite(values: Any, xp: Any) -> bool:
+    """Return whether all entries of an array or sparse matrix are finite."""
+    return bool(xp.all(xp.isfinite(values.data if issparse(values) else values)))

@@ -1,0 +1,431 @@
+"""The samples of a fit, and sums over them: block by block, without copies of X."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array, diags_array, issparse
+from sklearn.utils import check_array
+
+from sknn3._array_api import astype, float_dtypes, namespace_of, to_device, to_numpy
+from sknn3._kernel import (
+    Network,
+    block_cost_gradient,
+    block_outputs,
+    decode_labels,
+    weights_like,
+)
+from sknn3._labels import (
+    LabelEncoding,
+    as_labels,
+    class_weight_error,
+    draw_stratified_holdout,
+    warn_if_regression,
+)
+from sknn3._parallel import MapChunks, blas_buffers, chunk_map
+
+# ------------------------------------------------------------- rows and blocks
+
+# Up to so many rows are one block: not worth a second thread.
+SINGLE_BLOCK_ROWS = 1280
+
+# More rows are cut into rounds of up to so many rows, and a round into blocks of these
+# relative sizes.  The activations of a block stay in the cache between the products.
+# Unequal blocks keep two threads out of step: with equal ones both reach the many short
+# operations between the products together, and wait there for Python's lock.  Two
+# threads that share a round have equal work, the first and last block against the
+# second.
+ROUND_ROWS = 5120
+RELATIVE_SIZES = (0.8, 2.2, 1.4)
+
+# Other devices than the CPU have threads of their own.  Blocks only bound their memory.
+DEVICE_BLOCK_ROWS = 65536
+
+# Entries of a block that is centred, which makes a float64 copy of it.
+CENTRED_ENTRIES = 2**20
+
+
+def row_blocks(n_samples: int, *, on_cpu: bool = True) -> list[slice]:
+    """Cut rows into blocks that depend on nothing but the number of rows."""
+    if not on_cpu:
+        edges = range(0, n_samples, DEVICE_BLOCK_ROWS)
+        return [slice(a, min(a + DEVICE_BLOCK_ROWS, n_samples)) for a in edges]
+    if n_samples <= SINGLE_BLOCK_ROWS:
+        return [slice(0, n_samples)]
+    sizes = np.tile(RELATIVE_SIZES, -(-n_samples // ROUND_ROWS))
+    cuts = np.rint(np.cumsum([0, *sizes]) * (n_samples / sizes.sum())).astype(int)
+    return [slice(a, b) for a, b in pairwise(cuts.tolist())]
+
+
+@dataclass(frozen=True, eq=False)
+class RowSelection:
+    """Some rows of a memory map; `read_rows` reads them."""
+
+    X: Any
+    rows: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of selected rows and of columns."""
+        return len(self.rows), self.X.shape[1]
+
+    @property
+    def dtype(self) -> Any:
+        """Dtype of the matrix."""
+        return self.X.dtype
+
+    def __getitem__(self, rows: Any) -> RowSelection:
+        return RowSelection(self.X, self.rows[rows])
+
+
+def select_rows(X: Any, rows: np.ndarray) -> Any:
+    """Copy rows by their indices; those of a memory map are read in each pass."""
+    if isinstance(X, RowSelection):
+        return X[rows]
+    if _is_memory_map(X):
+        return RowSelection(X, rows)
+    xp, device = namespace_of(X)
+    return X[rows] if xp is np else xp.take(X, xp.asarray(rows, device=device), axis=0)
+
+
+def _is_memory_map(X: Any) -> bool:
+    while X is not None and not isinstance(X, np.memmap):
+        X = getattr(X, "base", None)
+    return X is not None
+
+
+def take_rows(X: Any, rows: slice) -> Any:
+    """Return a block of rows of a dense or CSR matrix as a view."""
+    if not issparse(X):
+        return X[rows] if isinstance(X, RowSelection) else X[rows, ...]
+    indptr = X.indptr[rows.start : rows.stop + 1]
+    entries = slice(indptr[0], indptr[-1])
+    block = csr_array((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)
+    # The constructor would copy parts of larger arrays.
+    block.data, block.indices = X.data[entries], X.indices[entries]
+    block.indptr = indptr - indptr[0]
+    return block
+
+
+def read_rows(block: Any) -> Any:
+    """Return the rows of a block in memory."""
+    return block.X[block.rows] if isinstance(block, RowSelection) else block
+
+
+def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
+    """Return float64 weights of shape (n_samples,), none negative, not all zero."""
+    weight: np.ndarray = check_array(
+        to_numpy(sample_weight),
+        ensure_2d=False,
+        dtype=np.float64,
+        input_name="sample_weight",
+    )
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight has shape {weight.shape}, expected ({n_samples},)."
+        )
+    if weight.min() < 0 or not weight.any():
+        raise ValueError(
+            "sample_weight must not have negative values, and not be 0 for all "
+            f"samples; its values are {weight.min():g} to {weight.max():g}."
+        )
+    return weight
+
+
+# ------------------------------------------------------------------ the samples
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Samples with a positive weight: rows, codes of their labels, and weights.
+
+    `sample_weight` is divided by its mean, `mean_weight`; None weighs all samples 1.
+    Codes and weights are NumPy's, also where X is not.  `first_row` is the number of
+    rows before X, where X is a partition of a larger data set.
+    """
+
+    X: Any
+    labels: LabelEncoding
+    codes: np.ndarray
+    sample_weight: np.ndarray | None = None
+    mean_weight: float = 1.0
+    first_row: int = 0
+    map_chunks: MapChunks = map
+
+    @classmethod
+    def from_arrays(
+        cls, X: Any, y: Any, sample_weight: np.ndarray | None, class_weight: Any
+    ) -> Dataset:
+        """Encode the labels of validated arrays, and drop samples of weight zero."""
+        y = as_labels(y)
+        if sample_weight is not None and not sample_weight.all():
+            rows = np.flatnonzero(sample_weight)
+            X, y, sample_weight = select_rows(X, rows), y[rows], sample_weight[rows]
+        labels = LabelEncoding.from_labels(y)
+        dataset = cls(X, labels, labels.encode(y), sample_weight)
+        warn_if_regression(len(labels.classes), dataset.n_samples)
+        if class_weight is not None:
+            weights = labels.class_weights(class_weight, dataset.class_counts)
+            dataset = dataset.with_class_weights(weights)
+            if not dataset.n_samples:
+                raise class_weight_error(class_weight)
+        return dataset.normalised()
+
+    def with_class_weights(self, class_weights: np.ndarray) -> Dataset:
+        """Multiply the weights by those of the classes, for each label if multilabel.
+
+        Samples of classes with weight zero are dropped.
+        """
+        codes = self.codes if self.labels.multilabel else self.codes[:, np.newaxis]
+        given = self.sample_weight
+        weight = np.ones(len(codes)) if given is None else given.copy()
+        for of_classes, column in zip(class_weights, codes.T, strict=True):
+            weight *= of_classes[column]
+        weighted = replace(self, sample_weight=weight)
+        return weighted if weight.all() else weighted[np.flatnonzero(weight)]
+
+    def normalised(self) -> Dataset:
+        """Divide the weights by their mean."""
+        if self.sample_weight is None:
+            return self
+        mean = self.sample_weight.mean()
+        if not np.isfinite(mean):
+            raise ValueError("The sum of sample_weight times class_weight overflows.")
+        mean = float(2.0 ** np.floor(np.log2(mean)))
+        return replace(self, sample_weight=self.sample_weight / mean, mean_weight=mean)
+
+    def __getitem__(self, rows: np.ndarray) -> Dataset:
+        weight = self.sample_weight
+        return replace(
+            self,
+            X=select_rows(self.X, rows),
+            codes=self.codes[rows],
+            sample_weight=None if weight is None else weight[rows],
+        )
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return len(self.codes)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return int(self.X.shape[1])
+
+    @property
+    def X_like(self) -> Any:  # noqa: N802 (X as in the formulas)
+        """An array in the namespace, device and dtype of X."""
+        return self.X.X if isinstance(self.X, RowSelection) else self.X
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether X is a sparse matrix."""
+        return issparse(self.X)
+
+    @property
+    def class_counts(self) -> np.ndarray:
+        """Weights of the classes, see `LabelEncoding.class_counts`."""
+        return self.labels.class_counts(self.codes, self.sample_weight)
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights."""
+        weight = self.sample_weight
+        return float(self.n_samples if weight is None else weight.sum())
+
+    def holdout_split(
+        self, fraction: float, rng: np.random.RandomState
+    ) -> tuple[Dataset, Dataset]:
+        """Return the samples to train on and those held out, stratified by class."""
+        strata, n_strata = self.labels.strata(self.codes)
+        counts = np.bincount(strata, minlength=n_strata)
+        held_out = np.zeros(self.n_samples, bool)
+        chosen = draw_stratified_holdout(counts, fraction, rng)
+        for stratum, positions in enumerate(chosen):
+            held_out[np.flatnonzero(strata == stratum)[positions]] = True
+        return self[np.flatnonzero(~held_out)], self[np.flatnonzero(held_out)]
+
+    @contextmanager
+    def with_threads(self) -> Iterator[Dataset]:
+        """Yield the same samples with threads to work on their chunks."""
+        with chunk_map(len(self.chunks)) as map_chunks:
+            yield replace(self, map_chunks=map_chunks)
+
+    @cached_property
+    def chunks(self) -> list[list[tuple[Any, Any, Any]]]:
+        """Lists of blocks, each with rows, targets and weights."""
+        xp, device = namespace_of(self.X_like)
+        Y, weight = self.labels.targets(self.codes), self.sample_weight
+        if xp is not np:
+            Y = to_device(Y.astype(np.int64), xp, device)
+        if weight is not None:
+            weight = to_device(weight, xp, device, self.X.dtype)
+        blocks = [
+            (
+                take_rows(self.X, rows),
+                Y[rows, ...],
+                None if weight is None else weight[rows],
+            )
+            for rows in row_blocks(self.n_samples, on_cpu=xp is np)
+        ]
+        return [[block] for block in blocks] if xp is np else [blocks]
+
+    # ------------------------------------------------- sums over the samples
+    # Each method returns a tuple of sums.  `sknn3.dask` adds up those of partitions.
+
+    def loss_gradient_sums(
+        self, params: np.ndarray, network: Network
+    ) -> tuple[float, np.ndarray]:
+        """Return the sums of loss and gradient, in float64 for each dtype of X.
+
+        Blocks are added in order within a chunk, and chunks are added in order.  So
+        the sums do not depend on the number of threads.
+        """
+        xp, _ = namespace_of(self.X_like)
+        theta1, theta2 = weights_like(self.X_like, params, network.hidden_layer_size)
+
+        def block_sums(X: Any, Y: Any, weight: Any) -> tuple[float, np.ndarray]:
+            with blas_buffers:
+                return block_cost_gradient(
+                    read_rows(X),
+                    Y,
+                    weight,
+                    theta1=theta1,
+                    theta2=theta2,
+                    activation=network.activation,
+                    output_activation=network.output_activation,
+                    xp=xp,
+                )
+
+        def chunk_sums(chunk: list[tuple[Any, ...]]) -> tuple[float, np.ndarray]:
+            return _add(block_sums(*block) for block in chunk)
+
+        return _add(iter(self.map_chunks(chunk_sums, self.chunks)))
+
+    def accuracy_sums(
+        self, params: np.ndarray, network: Network
+    ) -> tuple[float, float]:
+        """Return the weight of the correctly predicted samples, and of all samples."""
+        thetas = weights_like(self.X_like, params, network.hidden_layer_size)
+        O = predict_outputs(self.X, *thetas, network.activation)
+        codes = decode_labels(
+            O,
+            namespace_of(O)[0],
+            n_classes=len(self.labels.classes),
+            multilabel=self.labels.multilabel,
+        )
+        if self.labels.multilabel:
+            correct = (self.codes == to_numpy(codes).T).all(axis=1)
+        else:
+            correct = to_numpy(codes) == self.codes
+        weight = self.sample_weight
+        correct_weight = correct.sum() if weight is None else weight[correct].sum()
+        return float(correct_weight), self.total_weight
+
+    def column_sums(self, step: int) -> tuple[float, np.ndarray]:
+        """Return the sums of the weights and of the columns over each `step`-th row."""
+        total_weight, sums = 0.0, np.zeros(self.n_features)
+        for B, w in self._every_row(step):
+            total_weight += float(namespace_of(w)[0].sum(w))
+            sums += to_numpy(w @ B)
+        return total_weight, sums
+
+    def scatter_sums(
+        self, step: int, mean: np.ndarray, *, full: bool
+    ) -> tuple[np.ndarray]:
+        """Return the sums of outer products (`full`) or squares of deviations.
+
+        Sparse rows are not centred.
+        """
+        xp, device = namespace_of(self.X_like)
+        scatter = np.zeros((len(mean), len(mean)) if full else len(mean))
+        centre = to_device(mean, xp, device, float_dtypes(xp, device)[0])
+        for B, w in self._every_row(step):
+            deviations = B if issparse(B) else B - centre
+            scatter += to_numpy(_scatter(deviations, w, xp, full=full))
+        return (scatter,)
+
+    def _every_row(self, step: int) -> Iterator[tuple[Any, Any]]:
+        """Yield blocks of every `step`-th row and their weights, in the widest dtype.
+
+        Rows are numbered through all partitions.
+        """
+        xp, device = namespace_of(self.X_like)
+        widest = float_dtypes(xp, device)[0]
+        X, weight = self.X, self.sample_weight
+        if step > 1:
+            rows = slice(-self.first_row % step, None, step)
+            X = X[rows, :] if issparse(X) else take_rows(X, rows)
+            weight = None if weight is None else weight[rows]
+        for rows in _centring_blocks(X, on_cpu=xp is np):
+            B = read_rows(take_rows(X, rows))
+            w = np.ones(B.shape[0]) if weight is None else weight[rows]
+            yield astype(B, widest, xp), to_device(w, xp, device, widest)
+
+
+def _add(sums: Iterator[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
+    """Add costs and gradients in their order; overwrites the first gradient."""
+    cost, gradient = next(sums)
+    for other_cost, other_gradient in sums:
+        cost += other_cost
+        gradient += other_gradient
+    return cost, gradient
+
+
+def _centring_blocks(X: Any, *, on_cpu: bool) -> Iterator[slice]:
+    """Cut rows into blocks, and those of many features into smaller ones."""
+    step = max(1, CENTRED_ENTRIES // X.shape[1])
+    for rows in row_blocks(X.shape[0], on_cpu=on_cpu):
+        if issparse(X) or not on_cpu:
+            yield rows
+            continue
+        for start in range(rows.start, rows.stop, step):
+            yield slice(start, min(start + step, rows.stop))
+
+
+def _scatter(B: Any, w: Any, xp: Any, *, full: bool) -> Any:
+    """Return the weighted sum of the rows' outer products, or of their squares."""
+    if issparse(B):
+        return (B.T @ diags_array(w) @ B).toarray() if full else w @ B.multiply(B)
+    if not full:
+        B *= B
+        return w @ B
+    B *= xp.sqrt(w)[:, None]
+    return B.T @ B
+
+
+# ------------------------------------------------------------------- prediction
+
+
+def predict_outputs(X: Any, theta1: Any, theta2: Any, activation: str) -> Any:
+    """Return the outputs before activation of all rows, (K, n).
+
+    The memory beside the result is that of one block.  X may have values that are not
+    finite: the error comes from the inputs of the hidden units, which saves a search
+    through X.
+    """
+    xp, device = namespace_of(theta1)
+    n_samples = X.shape[0]
+    # BLAS has its own threads here, which need many rows.
+    n_rows = ROUND_ROWS if xp is np else DEVICE_BLOCK_ROWS
+    if n_samples <= n_rows:
+        with blas_buffers:
+            return block_outputs(read_rows(X), theta1, theta2, activation, xp)
+    O = None
+    for start in range(0, n_samples, n_rows):
+        rows = slice(start, min(start + n_rows, n_samples))
+        with blas_buffers:
+            block = block_outputs(
+                read_rows(take_rows(X, rows)), theta1, theta2, activation, xp
+            )
+        if O is None:
+            O = xp.empty((block.shape[0], n_samples), dtype=block.dtype, device=device)
+        O[:, rows] = block
+    return O

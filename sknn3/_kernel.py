@@ -1,0 +1,340 @@
+"""The arithmetic of a pass over one block of rows, in the namespace of X.
+
+`sknn3.network` states the formulas and the shapes.  Here units are rows and samples are
+columns, so that biases, sums over units and sums over samples run along memory.  The
+functions compute in the dtype of X and overwrite their temporary arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import expit
+
+from sknn3._array_api import (
+    all_finite,
+    apply_into,
+    astype,
+    float_dtypes,
+    namespace_of,
+    to_device,
+    to_numpy,
+)
+
+
+class Network(NamedTuple):
+    """Size and activations of a network."""
+
+    hidden_layer_size: int
+    activation: str
+    output_activation: str
+
+
+# ---------------------------------------------------------------- activations
+
+
+class Activation(NamedTuple):
+    """A hidden activation, applied in place, and its derivative.
+
+    `multiply_by_derivative` takes an array to multiply and the activations, from which
+    it computes the derivative.  It overwrites both.
+    """
+
+    apply: Callable[[Any, Any], None]
+    multiply_by_derivative: Callable[[Any, Any, Any], None]
+    at_zero: float
+    initial_bias: float  # half the width of the interval of initial hidden biases
+
+
+def _identity(*_arrays: Any) -> None:
+    pass
+
+
+def _logistic(Z: Any, xp: Any) -> None:
+    # 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2 takes a third of the time of `expit`.
+    # Its error is small in absolute terms, which is what matters to the next layer.
+    Z *= 0.5
+    _tanh(Z, xp)
+    Z *= 0.5
+    Z += 0.5
+
+
+def _logistic_derivative(D: Any, A: Any, xp: Any) -> None:
+    D *= A
+    apply_into(A, xp.subtract, 1, A)
+    D *= A
+
+
+def _tanh(Z: Any, xp: Any) -> None:
+    apply_into(Z, xp.tanh, Z)
+
+
+def _tanh_derivative(D: Any, A: Any, xp: Any) -> None:
+    A *= A
+    apply_into(A, xp.subtract, 1, A)
+    D *= A
+
+
+def _relu(Z: Any, xp: Any) -> None:
+    apply_into(Z, xp.clip, Z, 0, None)
+
+
+def _relu_derivative(D: Any, A: Any, xp: Any) -> None:
+    apply_into(A, xp.sign, A)  # 0 or 1, since no activation is negative
+    D *= A
+
+
+# Sigmoid units that start at different places of their bend end a little lower on
+# average.  The bend of logistic units is twice as wide as that of tanh units.
+ACTIVATIONS = {
+    "identity": Activation(_identity, _identity, 0.0, 0.0),
+    "logistic": Activation(_logistic, _logistic_derivative, 0.5, 1.0),
+    "tanh": Activation(_tanh, _tanh_derivative, 0.0, 0.5),
+    "relu": Activation(_relu, _relu_derivative, 0.0, 0.0),
+}
+
+
+# ------------------------------------------------------------------- outputs
+# All functions here take the outputs before activation, shape (K, n).  A loss also
+# takes the targets: an indicator matrix of that shape, or the positions of its ones in
+# flat order, shape (n,).  It returns the loss of each sample, shape (n,), and its
+# derivative by the outputs, shape (K, n), and overwrites the outputs.
+
+
+def _at_target(F: Any, target: Any, xp: Any) -> Any:
+    if target.ndim == 1:
+        return F.reshape(-1)[target]
+    return xp.sum(F * target, axis=0)
+
+
+def _subtract_target(D: Any, target: Any) -> None:
+    if target.ndim == 1:
+        D.reshape(-1)[target] -= 1
+    else:
+        D -= target
+
+
+# Beyond this, softplus(o) = o, g(o) = 1 and g(-o) = exp(-o) in any dtype, and exp(o) is
+# still finite.
+_SATURATED = 80
+
+
+def _logistic_loss(O: Any, target: Any, xp: Any) -> tuple[Any, Any]:
+    # softplus(o) = log(1 + t) and g(o) = t / (1 + t) share t = exp(o).
+    at_target = _at_target(O, target, xp)
+    D = xp.clip(O, None, _SATURATED)
+    O -= D
+    apply_into(D, xp.exp, D)
+    T = xp.log1p(D)
+    O += T
+    loss = xp.sum(O, axis=0)
+    loss -= at_target
+    apply_into(T, xp.add, D, 1)
+    D /= T
+    _subtract_target(D, target)
+    return loss, D
+
+
+def _softmax_loss(O: Any, target: Any, xp: Any) -> tuple[Any, Any]:
+    O -= xp.max(O, axis=0)
+    at_target = _at_target(O, target, xp)
+    apply_into(O, xp.exp, O)
+    loss = xp.sum(O, axis=0)
+    O /= loss
+    _subtract_target(O, target)
+    apply_into(loss, xp.log, loss)
+    loss -= at_target
+    return loss, O
+
+
+def _sigmoids(O: Any, xp: Any) -> Any:
+    if xp is np:
+        return expit(O)
+    return 1 / (1 + xp.exp(-O))
+
+
+def _softmax(O: Any, xp: Any) -> Any:
+    P = O - xp.max(O, axis=0)
+    apply_into(P, xp.exp, P)
+    P /= xp.sum(P, axis=0)
+    return P
+
+
+def _normalised_sigmoids(O: Any, xp: Any) -> Any:
+    # All sigmoids of a sample may underflow.  Where g(o) = exp(o), a shift of all
+    # outputs of a sample changes no quotient, as in a softmax.
+    P = _sigmoids(O - xp.clip(xp.max(O, axis=0) + _SATURATED, None, 0), xp)
+    P /= xp.sum(P, axis=0)
+    return P
+
+
+class Output(NamedTuple):
+    """An output activation, its loss, and the probabilities of exclusive classes."""
+
+    activate: Callable[[Any, Any], Any]
+    loss: Callable[[Any, Any, Any], tuple[Any, Any]]
+    class_probabilities: Callable[[Any, Any], Any]
+
+
+OUTPUTS = {
+    "logistic": Output(_sigmoids, _logistic_loss, _normalised_sigmoids),
+    "softmax": Output(_softmax, _softmax_loss, _softmax),
+}
+
+
+# ------------------------------------------------------------- packed weights
+
+
+def pack_weights(theta1: np.ndarray, theta2: np.ndarray) -> np.ndarray:
+    """Return both layers' weights in one vector."""
+    return np.concatenate([theta1.ravel(), theta2.ravel()])
+
+
+def split_layers(
+    params: np.ndarray, n_features: int, hidden_layer_size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return views of both layers' weights in a packed vector of valid length."""
+    n_hidden_weights = hidden_layer_size * (n_features + 1)
+    return (
+        params[:n_hidden_weights].reshape(hidden_layer_size, n_features + 1),
+        params[n_hidden_weights:].reshape(-1, hidden_layer_size + 1),
+    )
+
+
+def weights_like(X: Any, params: np.ndarray, hidden_layer_size: int) -> tuple[Any, Any]:
+    """Return both layers' weights in the namespace, device and dtype of X."""
+    xp, device = namespace_of(X)
+    theta1, theta2 = split_layers(params, X.shape[1], hidden_layer_size)
+    return (
+        to_device(theta1, xp, device, X.dtype),
+        to_device(theta2, xp, device, X.dtype),
+    )
+
+
+# ------------------------------------------------------ forward and backpropagation
+
+
+def hidden_inputs(X: Any, theta1: Any, xp: Any) -> Any:
+    """Return W1 X' + b1 below a row of ones for the bias, shape (h + 1, n)."""
+    W1 = theta1[:, 1:]
+    if X.dtype != W1.dtype:
+        dtype = xp.result_type(X.dtype, W1.dtype)
+        X, W1 = astype(X, dtype, xp), astype(W1, dtype, xp)
+    A = xp.empty((W1.shape[0] + 1, X.shape[0]), dtype=W1.dtype, device=W1.device)
+    A[0, :] = 1
+    if isinstance(X, np.ndarray) and X.dtype == np.float64:
+        # In float32 OpenBLAS takes a third longer for W1 @ X.T where the processor has
+        # AVX-512; in float64 it is the other way round; elsewhere they are equal.
+        np.matmul(W1, X.T, out=A[1:])
+    else:
+        A[1:, :] = (X @ W1.T).T
+    A[1:, :] += theta1[:, :1]
+    return A
+
+
+def outputs_from_hidden(A: Any, theta2: Any, activation: str, xp: Any) -> Any:
+    """Activate hidden inputs in place; return outputs before activation, (K, n)."""
+    ACTIVATIONS[activation].apply(A[1:, :], xp)
+    return astype(theta2, A.dtype, xp) @ A
+
+
+def block_cost_gradient(
+    X: Any,
+    Y: Any,
+    sample_weight: Any,
+    *,
+    theta1: Any,
+    theta2: Any,
+    activation: str,
+    output_activation: str,
+    xp: Any,
+) -> tuple[float, np.ndarray]:
+    """Return the sums of loss and packed gradient over a block of rows.
+
+    There is no mean and no penalty.  The arrays are in the namespace and on the device
+    of X, and the gradient is NumPy's.
+    """
+    (h, n_inputs), n_outputs = theta1.shape, theta2.shape[0]
+    # Trial points of a line search may overflow.  The minimiser checks the cost.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        A = hidden_inputs(X, theta1, xp)
+        O = outputs_from_hidden(A, theta2, activation, xp)
+        target = _target(Y, n_outputs, X.dtype, xp)
+        loss, D2 = OUTPUTS[output_activation].loss(O, target, xp)
+        if sample_weight is not None:
+            loss *= sample_weight
+            D2 *= sample_weight
+        D1 = theta2[:, 1:].T @ D2
+
+        gradient = np.empty(h * n_inputs + n_outputs * (h + 1))
+        gradient1, gradient2 = split_layers(gradient, n_inputs - 1, h)
+        gradient2[...] = to_numpy(D2 @ A.T)
+        ACTIVATIONS[activation].multiply_by_derivative(D1, A[1:, :], xp)
+        gradient1[:, 0] = to_numpy(D1 @ A[0, :])
+        gradient1[:, 1:] = to_numpy(D1 @ X)
+        widest = float_dtypes(xp, loss.device)[0]
+        return float(xp.sum(astype(loss, widest, xp))), gradient
+
+
+def _target(Y: Any, n_outputs: int, dtype: Any, xp: Any) -> Any:
+    """Return the targets in the form that the losses take."""
+    if Y.ndim == 2:
+        return astype(Y.T, dtype, xp)
+    if xp is np:  # the positions of the ones need less memory than a matrix
+        return Y * np.intp(Y.shape[0]) + np.arange(Y.shape[0])
+    classes = xp.arange(n_outputs, dtype=Y.dtype, device=Y.device)
+    return xp.astype(Y[None, :] == classes[:, None], dtype)
+
+
+def penalised_mean(
+    cost: float,
+    gradient: np.ndarray,
+    params: np.ndarray,
+    *,
+    n_features: int,
+    hidden_layer_size: int,
+    alpha: float,
+    total_weight: float,
+) -> tuple[float, np.ndarray]:
+    """Return J and dJ/dparams from the sums over all rows; overwrite `gradient`."""
+    if alpha > 0:  # without a penalty, the squares of the weights may overflow
+        W = params.astype(np.float64)
+        for theta in split_layers(W, n_features, hidden_layer_size):
+            theta[:, 0] = 0
+        cost += 0.5 * alpha * float(W @ W)
+        W *= alpha
+        gradient += W
+    gradient *= 1 / total_weight
+    return cost / total_weight, gradient
+
+
+# ----------------------------------------------------------------- prediction
+
+
+def block_outputs(X: Any, theta1: Any, theta2: Any, activation: str, xp: Any) -> Any:
+    """Return outputs before activation, (K, n); raise if one is not finite."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        A = hidden_inputs(X, theta1, xp)
+        # One value of X that is not finite makes all hidden units of its sample so.
+        if not math.isfinite(float(xp.sum(A))) and not all_finite(X, xp):
+            raise ValueError("Input X contains NaN or infinity.")
+        O = outputs_from_hidden(A, theta2, activation, xp)
+        if not all_finite(O, xp):
+            raise ValueError(
+                "The outputs are not finite: the values in X are too large for "
+                f"{X.dtype}."
+            )
+    return O
+
+
+def decode_labels(O: Any, xp: Any, *, n_classes: int, multilabel: bool) -> Any:
+    """Return class indices, (n,), or for multilabel an indicator matrix, (K, n)."""
+    index_dtype = xp.asarray(0).dtype
+    if multilabel:
+        return astype(O > 0, index_dtype, xp)
+    if O.shape[0] > 1:
+        return xp.argmax(O, axis=0)
+    return astype(O[0, :] > 0, index_dtype, xp) * int(n_classes == 2)

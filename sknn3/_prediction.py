@@ -1,0 +1,159 @@
+"""Predictions from fitted weights, which the estimators share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin, clone
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sknn3._array_api import float_dtypes, namespace_of, to_device, to_numpy
+from sknn3._dataset import predict_outputs
+from sknn3._kernel import OUTPUTS, decode_labels
+from sknn3._sklearn_compat import check_same_namespace
+
+
+class NetworkPredictionMixin(ClassifierMixin):
+    """Methods of an estimator with the fitted attributes of a network."""
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """Weights without biases, in the shapes of MLPClassifier, as views."""
+        return [self.theta1_[:, 1:].T, self.theta2_[:, 1:].T]
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """Biases of both layers, as views."""
+        return [self.theta1_[:, 0], self.theta2_[:, 0]]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = True
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = self.output_activation != "softmax"
+        return tags
+
+    def __sklearn_array_api_convert__(self, converter: Callable[[Any], Any]) -> Any:
+        # For scikit-learn's `move_estimator_to`.  The classes stay NumPy's.
+        moved, weights = clone(self), {"theta1_", "theta2_"} & vars(self).keys()
+        moved.__dict__.update(
+            vars(self) | {name: converter(getattr(self, name)) for name in weights}
+        )
+        return moved
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the class, or the labels, of each sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            The class of the largest output; for multilabel targets an indicator
+            matrix of the labels with a probability over 1/2.
+        """
+        O, xp = self._outputs(X, "predict")
+        codes = decode_labels(
+            O, xp, n_classes=len(self.classes_), multilabel=self.multilabel_
+        )
+        if self.multilabel_:
+            return codes.T
+        labels = self.classes_[to_numpy(codes)]
+        if labels.dtype.kind in "OSU":  # only NumPy has strings
+            return labels
+        return to_device(labels, *namespace_of(codes))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Compute the outputs before their activation.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, `n_outputs_`)
+            One value for two classes, positive for ``classes_[1]``; else one for
+            each class, the largest being the predicted one, or for each label,
+            positive where the label is predicted.
+        """
+        O, _ = self._outputs(X, "decision_function")
+        return O.T if self.multilabel_ or self.n_outputs_ > 1 else O[0, :]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Estimate the probability of each class, or of each label.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Rows sum to 1 (sigmoids of more than two classes are divided by their
+            sum); for multilabel targets each label has a probability of its own.
+            Always positive.
+        """
+        return self._probabilities(*self._outputs(X, "predict_proba"))
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Estimate the logarithm of the probability of each class, or label.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            The logarithm of what `predict_proba` returns, and so finite.
+        """
+        O, xp = self._outputs(X, "predict_log_proba")
+        return xp.log(self._probabilities(O, xp))
+
+    def _outputs(self, X: Any, method: str) -> tuple[Any, Any]:
+        """Return the outputs before activation, (K, n), and their namespace."""
+        if not hasattr(self, "theta1_"):
+            check_is_fitted(self)  # slow, so only where it raises
+        check_same_namespace(X, self, attribute="theta1_", method=method)
+        xp, device = namespace_of(X)
+        if xp is np and not isinstance(self.theta1_, np.ndarray):
+            raise ValueError(
+                f"{type(self).__name__} was fitted to arrays of "
+                f"{type(self.theta1_).__module__} and predicts for such arrays only, "
+                "with array_api_dispatch=True; see move_estimator_to in scikit-learn."
+            )
+        X = validate_data(
+            self,
+            X,
+            reset=False,
+            accept_sparse="csr",
+            dtype=float_dtypes(xp, device),
+            ensure_all_finite=False,  # checked with the hidden units
+        )
+        O = predict_outputs(X, self.theta1_, self.theta2_, self.hidden_activation_)
+        return O, namespace_of(O)[0]
+
+    def _probabilities(self, O: Any, xp: Any) -> Any:
+        """Return the probabilities, (n, n_classes), from the outputs, (K, n)."""
+        if len(self.classes_) == 1:
+            return xp.ones_like(O).T
+        output = OUTPUTS[self.out_activation_]
+        if self.multilabel_:
+            P = output.activate(O, xp)
+        elif self.n_outputs_ == 1:
+            P = output.activate(xp.concat([-O, O]), xp)
+        else:
+            P = output.class_probabilities(O, xp)
+        # No probability is 0, nor that of a label 1, so that logarithms are finite.
+        limits = xp.finfo(P.dtype)
+        highest = 1 - float(limits.eps) / 2 if self.multilabel_ else None
+        return xp.clip(P, float(limits.smallest_normal), highest).T
