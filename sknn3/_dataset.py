@@ -130,11 +130,12 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
         raise ValueError(
             f"sample_weight has shape {weight.shape}, expected ({n_samples},)."
         )
-    if weight.min() < 0 or not weight.any():
+    if weight.min() < 0:
         raise ValueError(
-            "sample_weight must not have negative values, and not be 0 for all "
-            f"samples; its values are {weight.min():g} to {weight.max():g}."
+            f"sample_weight has negative values, the lowest is {weight.min():g}."
         )
+    if not weight.any():
+        raise ValueError("sample_weight is zero for all samples.")
     return weight
 
 
