@@ -47,6 +47,10 @@ RELATIVE_SIZES = (0.8, 2.2, 1.4)
 # Other devices than the CPU have threads of their own.  Blocks only bound their memory.
 DEVICE_BLOCK_ROWS = 65536
 
+# Blocks are handed to threads in at most so many chunks, whose number does not depend on
+# the threads: the sums are then equal to the bit on any number of threads.
+MAX_CHUNKS = 16
+
 # Entries of a block that is centred, which makes a float64 copy of it.
 CENTRED_ENTRIES = 2**20
 
@@ -276,7 +280,9 @@ class Dataset:
             )
             for rows in row_blocks(self.n_samples, on_cpu=xp is np)
         ]
-        return [[block] for block in blocks] if xp is np else [blocks]
+        n_chunks = min(MAX_CHUNKS, len(blocks)) if xp is np else 1
+        edges = np.linspace(0, len(blocks), n_chunks + 1).astype(int)
+        return [blocks[a:b] for a, b in pairwise(edges.tolist())]
 
     # ------------------------------------------------- sums over the samples
     # Each method returns a tuple of sums.  `sknn3.dask` adds up those of partitions.
