@@ -199,10 +199,9 @@ class Dataset:
         """Divide the weights by their mean."""
         if self.sample_weight is None:
             return self
-        mean = self.sample_weight.mean()
+        mean = float(self.sample_weight.mean())
         if not np.isfinite(mean):
             raise ValueError("The sum of sample_weight times class_weight overflows.")
-        mean = float(2.0 ** np.floor(np.log2(mean)))
         return replace(self, sample_weight=self.sample_weight / mean, mean_weight=mean)
 
     def __getitem__(self, rows: np.ndarray) -> Dataset:
