@@ -34,7 +34,7 @@ from scipy.special import logit
 from sknn3._array_api import to_numpy
 from sknn3._dataset import Dataset
 from sknn3._kernel import ACTIVATIONS, Network, pack_weights, split_layers
-from sknn3._rounding import round_to_float32, round_to_multiple
+from sknn3._rounding import MOMENT_BITS, round_to_bits, round_to_multiple
 
 # Full conditioning costs two products of h d^2 a pass and a factor of d^2.  Up to this
 # many features that is little beside the pass itself, or little altogether.
@@ -56,9 +56,6 @@ PENALTY_FACTOR = 20.0
 # seven data sets and three activations 0.75 was better than 0.5 by up to 5% of the cost
 # after 10 passes, and never much worse.
 START_FACTOR = 0.75
-
-# Means and correlations are rounded to the precision of float32.
-_PRECISION = 2.0**-24
 
 # A class that nearly all or no samples have would start at an infinite bias.
 _SMALLEST_PRIOR = 1e-6
@@ -199,13 +196,14 @@ def _factors(
             "overflow. Scale the features."
         )
     # Constant features without a penalty have no scale: any will do.
-    scale = round_to_float32(np.sqrt(np.where(squared > 0, squared, 1)))
-    initial_scale = START_FACTOR * round_to_float32(np.sqrt(variance)) / scale**2
-    mean = round_to_multiple(mean / scale, _PRECISION) * scale
+    scale = round_to_bits(np.sqrt(np.where(squared > 0, squared, 1)), MOMENT_BITS)
+    deviation = round_to_bits(np.sqrt(variance), MOMENT_BITS)
+    initial_scale = START_FACTOR * deviation / scale**2
+    mean = round_to_multiple(mean / scale, MOMENT_BITS) * scale
     if spread.ndim == 1:
         return mean, scale, initial_scale, 1 / scale, scale
     correlation = spread / scale / scale[:, np.newaxis]
-    correlation = round_to_multiple(correlation, _PRECISION)
+    correlation = round_to_multiple(correlation, MOMENT_BITS)
     np.fill_diagonal(correlation, 1)
     root = cholesky(correlation, lower=True)
     inverse_root = solve_triangular(root, np.eye(len(root)), lower=True)

@@ -20,7 +20,12 @@ from sknn3._array_api import namespace_of
 from sknn3._conditioning import Preconditioner
 from sknn3._dataset import Dataset
 from sknn3._kernel import Network, penalised_mean
-from sknn3._rounding import round_number, round_to_multiple
+from sknn3._rounding import (
+    COST_BITS,
+    GRADIENT_BITS,
+    round_to_bits,
+    round_to_largest,
+)
 
 
 class Objective:
@@ -91,12 +96,6 @@ def _lbfgs_options(_n_variables: int) -> dict[str, Any]:
 
 
 SOLVERS = {"tnc": ("TNC", _tnc_options), "lbfgs": ("L-BFGS-B", _lbfgs_options)}
-
-# The cost and the gradient that a solver sees are rounded to multiples of these, in
-# units of tol.  They are far above the rounding error of a mean in float64, about
-# 1e-16, and far below the differences that a line search needs on the way to tol.
-_COST_GRID = 2.0**-20
-_GRADIENT_GRID = 2.0**-13
 
 # Where the cost overflows, the solver sees this multiple of the lowest cost, so that
 # its line search backtracks.
@@ -322,7 +321,11 @@ class Minimizer:
         if not np.isfinite(cost):
             overflow_cost = OVERFLOW_COST * (1 + abs(self.lowest.cost))
             return overflow_cost, np.zeros_like(variables)
-        return self._for_solver(cost, gradient)
+        gradient = self.preconditioner.transform_gradient(gradient)
+        return (
+            float(round_to_bits(cost, COST_BITS)),
+            round_to_largest(gradient, GRADIENT_BITS),
+        )
 
     def _cost_gradient(self, variables: np.ndarray) -> tuple[float, np.ndarray]:
         """Evaluate the objective and record the pass; overflow costs infinity."""
@@ -356,13 +359,3 @@ class Minimizer:
             self.evaluations[-1] = self.evaluations[-1]._replace(score=score)
             if self.early_stopping.is_over:
                 raise _Stop("early_stopping")
-
-    def _for_solver(
-        self, cost: float, gradient: np.ndarray
-    ) -> tuple[float, np.ndarray]:
-        """Round cost and gradient, and transform the gradient to the variables."""
-        if self.tol > 0:
-            cost = round_number(cost, self.tol * _COST_GRID)
-            grid = self.tol * _GRADIENT_GRID * self.gradient_scale
-            gradient = round_to_multiple(gradient, grid)
-        return cost, self.preconditioner.transform_gradient(gradient)
