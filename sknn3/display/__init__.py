@@ -1,7 +1,7 @@
-"""Pictures: matplotlib Displays in scikit-learn's manner.
+"""Displays: plots of images, hidden units, loss curves and gradient checks.
 
-Matplotlib is imported when something is drawn, not before: ``pip install
-sknn3[plot]`` brings it.
+They follow scikit-learn's Display API.  They import matplotlib only when they plot:
+``pip install sknn3[plot]`` installs it.
 """
 
 from sknn3.display._gradient_check import GradientCheckDisplay

@@ -1,76 +1,78 @@
-"""Axes to draw on: those given, or a figure of our own."""
+"""Axes, font sizes, ticks and checks of arrays that the displays share."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_array
 
-from sknn3._validation import numbers_in
+# Smallest font size that can be read, in points.
+SMALLEST_FONT = 5
 
-# Beyond these, margins overflow, and ticks of logarithmic axes.
-LARGEST, SMALLEST = 1e200, 1e-200
-
-# Height of a line and width of a character, in bold, as shares of the size of text.
-_LINE, _CHARACTER = 1.2, 0.65
-
-# What can still be read, in points, and the height of its line.
-_SMALLEST_TEXT = 5
-LOWEST_LINE = _LINE * _SMALLEST_TEXT
+# Height of a line and width of a bold character, relative to the font size.
+LINE_HEIGHT, CHARACTER_WIDTH = 1.2, 0.65
 
 
-def axes_for(ax: Any, size: tuple[float, float] | None = None) -> Any:
-    """Take the axes given, or make a figure of the size, in inches."""
-    return new_axes(figsize=size) if ax is None else ax
-
-
-def new_axes(**options: Any) -> Any:
-    """Make a figure with axes."""
+def axes_for(ax: Any, **options: Any) -> Any:
+    """Return `ax`, or the axes of a new figure if it is None."""
+    if ax is not None:
+        return ax
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "Drawing needs matplotlib: python -m pip install 'sknn3[plot]'"
+            "Displays need matplotlib: python -m pip install 'sknn3[plot]'"
         ) from error
     return plt.subplots(layout="constrained", **options)[1]
 
 
-def drawable(name: str, values: Any) -> np.ndarray:
-    """Take numbers that axes have room for, as floats; NaN and infinity pass."""
-    with np.errstate(over="ignore"):
-        values = numbers_in(name, values).astype(np.float64)
-    if (np.isfinite(values) & (np.abs(values) > LARGEST)).any():
-        raise ValueError(f"{name} has values beyond {LARGEST:g}, too large to draw.")
+def check_values(
+    values: Any, name: str, *ndims: int, finite: bool = True
+) -> np.ndarray:
+    """Return the values as a float64 array, not empty, with one of the `ndims`."""
+    values = check_array(
+        np.asarray(values),  # may be a tensor, which matplotlib cannot plot
+        dtype=np.float64,
+        ensure_all_finite=finite,
+        ensure_2d=False,
+        allow_nd=True,
+        ensure_min_samples=0,  # the message below names the parameter
+        ensure_min_features=0,
+        input_name=name,
+    )
+    if values.ndim not in ndims or 0 in values.shape:
+        expected = " or ".join(str(ndim) for ndim in ndims)
+        raise ValueError(
+            f"{name} has shape {values.shape}, expected {expected} dimensions, "
+            "none of them empty."
+        )
     return values
 
 
-def points(ax: Any) -> tuple[float, float]:
-    """Tell how wide and how high axes are, in the unit of text, short of layout."""
+def axes_size(ax: Any) -> tuple[float, float]:
+    """Return width and height of the axes in points, before layout."""
     box, dpi = ax.get_window_extent(), ax.figure.dpi
     return box.width * 72 / dpi, box.height * 72 / dpi
 
 
-def text_size(
-    height: float, width: float = float("inf"), n_characters: int = 1
-) -> float:
-    """Choose a size at which so many characters fit, at most the usual one."""
+def font_size(fitting: float) -> float:
+    """Return the fitting font size, if it is legible and at most the default."""
     import matplotlib as mpl
 
-    fitting = min(height / _LINE, width / (_CHARACTER * max(n_characters, 1)))
-    return max(_SMALLEST_TEXT, min(mpl.rcParams["font.size"], fitting))
+    return max(SMALLEST_FONT, min(mpl.rcParams["font.size"], fitting))
 
 
-def count_in_integers(axis: Any) -> None:
-    """Put no ticks between whole numbers, if there be one tick only."""
+def use_integer_ticks(axis: Any) -> None:
+    """Put ticks at whole numbers only."""
     axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
-def label_plainly(axis: Any) -> None:
-    """Tick a logarithmic axis at 0.1, 0.2, 0.5, 1 and so on, in these words."""
+def use_plain_log_ticks(axis: Any) -> None:
+    """Put ticks at 0.1, 0.2, 0.5, 1 and so on, without powers of ten."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
-    few_decades = np.log10(high) - np.log10(low) < 4
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few_decades else (1.0,)))
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 1e4 else (1,)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())

@@ -1,8 +1,8 @@
-"""What the hidden units look for."""
+"""Weights of the hidden units: as images, or in a heat map."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from math import ceil, isqrt
 from typing import Any
 
@@ -11,55 +11,54 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sknn3.display._axes import (
-    LOWEST_LINE,
+    LINE_HEIGHT,
+    SMALLEST_FONT,
     axes_for,
-    count_in_integers,
-    drawable,
-    points,
-    text_size,
+    axes_size,
+    check_values,
+    font_size,
+    use_integer_ticks,
 )
 from sknn3.display._images import as_images, mosaic, mosaic_size
 
-# Characters of a feature's name, at most: the heat map needs room too.
-_LONGEST_NAME = 40
 
+@dataclass(eq=False, repr=False)
+class HiddenUnitsDisplay:  # numpydoc ignore=PR02
+    """Weights of each hidden unit, as an image or in a heat map.
 
-class HiddenUnitsDisplay:
-    """What each hidden unit looks for: its weights, as an image or in a heat map.
-
-    Use :meth:`from_estimator` or :meth:`from_data` to make one.  Red weights excite
-    the unit, blue ones inhibit it.  Images, for pixels, are scaled each by its largest
-    weight, so that faint units show as well as strong ones.  The heat map, for tables,
-    has a column for each unit, a row for each feature, and one scale for all.
+    Use :meth:`from_estimator` or :meth:`from_data` to create a display.  Positive
+    weights are red and negative weights are blue.  Images are for pixels: each image
+    is scaled by the largest weight of its unit.  The heat map is for tables: it has a
+    column for each unit, a row for each feature, and one scale for all weights.
 
     Parameters
     ----------
     weights : ndarray of shape (n_units, height, width) or (n_units, n_features)
-        Weights of each unit, without its bias: as images, or for a heat map.
+        Weights without biases, as images or for a heat map.
     feature_names : sequence of n_features str, default=None
-        Names of the rows of the heat map; None numbers them.
+        Names of the rows of the heat map; None for numbers.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes drawn on.
+        Axes of the images or the heat map.
     figure_ : matplotlib Figure
-        Its figure.
+        Figure of the axes.
     im_ : matplotlib AxesImage
-        The grid, one image; or the heat map.
+        All images in one grid, or the heat map.
     colorbar_ : matplotlib Colorbar or None
         The scale of the heat map.
 
     See Also
     --------
-    ImageGridDisplay : The data itself.
+    ImageGridDisplay : Images of the data.
 
     Notes
     -----
-    Weights are drawn as they are, for features as they reach the network.  Behind a
-    `StandardScaler` they are weights per standard deviation, and rows can be compared.
-    Those of raw features in unlike units cannot: a weight per gram is a thousandth of
-    the same weight per kilogram.  Multiply them by the deviations first:
+    Weights belong to features as the network receives them.  After a `StandardScaler`
+    they are weights per standard deviation, and rows can be compared.  Weights of raw
+    features depend on the units of the features.  To compare them, multiply them by
+    the standard deviations:
     ``from_data(clf.theta1_[:, 1:] * np.std(X, axis=0), kind="heatmap")``.
 
     Examples
@@ -70,7 +69,7 @@ class HiddenUnitsDisplay:
     >>> display.weights.shape
     (4, 2, 2)
 
-    A table, with names:
+    A table with names of features:
 
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.pipeline import make_pipeline
@@ -85,16 +84,9 @@ class HiddenUnitsDisplay:
     'petal width (cm)'
     """
 
-    ax_: Any
-    figure_: Any
-    im_: Any
-    colorbar_: Any
-
-    def __init__(
-        self, weights: np.ndarray, *, feature_names: Sequence[str] | None = None
-    ) -> None:
-        self.weights = weights
-        self.feature_names = feature_names
+    weights: np.ndarray
+    _: KW_ONLY
+    feature_names: Any = None
 
     @classmethod
     def from_data(
@@ -108,43 +100,44 @@ class HiddenUnitsDisplay:
         ax: Any = None,
         **imshow_kwargs: Any,
     ) -> HiddenUnitsDisplay:
-        """Draw weights given as an array.
+        """Plot an array of weights.
 
         Parameters
         ----------
         weights : array-like of shape (n_units, n_features)
             Weights of each unit, without biases: ``theta1[:, 1:]``.
         kind : {'auto', 'images', 'heatmap'}, default='auto'
-            What to draw.  'auto' draws images if there is an `image_shape`, or if
-            features have no names and their number is a square; else a heat map.
+            'auto' plots images if `image_shape` is given, or if the number of features
+            is a square and they have no names; otherwise a heat map.
         image_shape : tuple of (height, width), default=None
-            Shape of an image; None takes it for square.
+            Shape of the images; None for square images.
         order : {'C', 'F'}, default='C'
-            Whether features are pixels unrolled row by row or column by column.
+            Pixels are features row by row ('C') or column by column ('F').
         feature_names : sequence of n_features str, default=None
-            Names of the rows of the heat map; None numbers them.
+            Names of the rows of the heat map; None for numbers.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to plot on; None creates a figure.
         **imshow_kwargs : dict
             Passed to `matplotlib.axes.Axes.imshow`.
 
         Returns
         -------
         HiddenUnitsDisplay
-            The display, drawn.
+            The display.
         """
-        weights = drawable("weights", weights)
-        if weights.ndim != 2 or weights.size == 0:
-            raise ValueError(
-                f"weights has shape {weights.shape}, expected (n_units, n_features)."
-            )
-        if not np.isfinite(weights).all():
-            raise ValueError("weights has values that are not finite.")
-        if _are_images(weights.shape[1], kind, image_shape, feature_names):
+        weights = check_values(weights, "weights", 2)
+        n_features = weights.shape[1]
+        if _plots_images(n_features, kind, image_shape, feature_names):
             display = cls(as_images(weights, image_shape, order, name="weights"))
         else:
-            names = _names(feature_names, weights.shape[1])
-            display = cls(weights, feature_names=names)
+            if feature_names is not None:
+                feature_names = [str(name) for name in feature_names]
+                if len(feature_names) != n_features:
+                    raise ValueError(
+                        f"feature_names has {len(feature_names)} entries, but weights "
+                        f"has {n_features} features."
+                    )
+            display = cls(weights, feature_names=feature_names)
         return display.plot(ax, **imshow_kwargs)
 
     @classmethod
@@ -159,37 +152,35 @@ class HiddenUnitsDisplay:
         ax: Any = None,
         **imshow_kwargs: Any,
     ) -> HiddenUnitsDisplay:
-        """Draw the first layer of a fitted network.
+        """Plot the first layer of a fitted network.
 
         Parameters
         ----------
         estimator : fitted network, or pipeline that ends in one
-            A ThreeLayerNNClassifier, or anything with the `coefs_` of MLPClassifier.
+            A ThreeLayerNNClassifier, or another estimator with `coefs_`.
         kind : {'auto', 'images', 'heatmap'}, default='auto'
-            What to draw.  'auto' draws images if there is an `image_shape`, or if
-            features have no names and their number is a square; else a heat map.
+            As in `from_data`.
         image_shape : tuple of (height, width), default=None
-            Shape of an image; None takes it for square.
+            As in `from_data`.
         order : {'C', 'F'}, default='C'
-            Whether features are pixels unrolled row by row or column by column.
+            As in `from_data`.
         feature_names : sequence of n_features str, default=None
-            Names of the rows of the heat map.  None takes those that the network was
-            fitted with, or that the pipeline makes of those it was fitted with; where
-            there are none, rows are numbered.
+            Names of the rows of the heat map; None for the names that the network was
+            fitted with, or that the pipeline derives from its input.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to plot on; None creates a figure.
         **imshow_kwargs : dict
             Passed to `matplotlib.axes.Axes.imshow`.
 
         Returns
         -------
         HiddenUnitsDisplay
-            The display, drawn.
+            The display.
         """
         check_is_fitted(estimator)
         network = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-        if feature_names is None and image_shape is None and kind != "images":
-            feature_names = _names_from(network, estimator)
+        if feature_names is None:
+            feature_names = _fitted_names(network, estimator)
         return cls.from_data(
             network.coefs_[0].T,
             kind=kind,
@@ -201,127 +192,94 @@ class HiddenUnitsDisplay:
         )
 
     def plot(self, ax: Any = None, **imshow_kwargs: Any) -> HiddenUnitsDisplay:
-        """Draw the images, or the heat map.
+        """Plot the images or the heat map.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to plot on; None creates a figure.
         **imshow_kwargs : dict
             Passed to `matplotlib.axes.Axes.imshow`; `cmap` is 'RdBu_r' by default.
 
         Returns
         -------
         HiddenUnitsDisplay
-            The display itself.
+            The display.
         """
-        draw = self._draw_images if self.weights.ndim == 3 else self._draw_heat_map
-        draw(ax, {"cmap": "RdBu_r"} | imshow_kwargs)
+        if self.weights.ndim == 3:
+            self._plot_images(ax, imshow_kwargs)
+        else:
+            self._plot_heat_map(ax, imshow_kwargs)
         return self
 
-    def _draw_images(self, ax: Any, options: dict[str, Any]) -> None:
+    def _plot_images(self, ax: Any, imshow_kwargs: dict[str, Any]) -> None:
+        """Plot one image for each unit."""
         largest = np.abs(self.weights).max(axis=(1, 2), keepdims=True)
         grid, _ = mosaic(self.weights / np.where(largest > 0, largest, 1))
-        self.ax_ = axes_for(ax, mosaic_size(grid))
+        self.ax_ = axes_for(ax, figsize=mosaic_size(grid))
         self.figure_ = self.ax_.figure
-        self.im_ = self.ax_.imshow(grid, **(_around_0(1.0, options) | options))
+        self.im_ = self.ax_.imshow(grid, **(_colors(1, imshow_kwargs) | imshow_kwargs))
         self.colorbar_ = None
         self.ax_.set_axis_off()
 
-    def _draw_heat_map(self, ax: Any, options: dict[str, Any]) -> None:
+    def _plot_heat_map(self, ax: Any, imshow_kwargs: dict[str, Any]) -> None:
+        """Plot one column for each unit and one row for each feature."""
         n_units, n_features = self.weights.shape
-        names = [_shortened(name) for name in self.feature_names or ()]
-        self.ax_ = axes_for(ax, _heat_map_size(n_units, n_features, names))
-        self.figure_ = self.ax_.figure
-        largest = np.abs(self.weights).max() or 1.0
-        # Colours between those of two cells would be weights that nobody has.
-        cells = {"aspect": "auto", "interpolation": "nearest"}
-        defaults = cells | _around_0(largest, options)
-        self.im_ = self.ax_.imshow(self.weights.T, **(defaults | options))
-        self.colorbar_ = self.figure_.colorbar(self.im_, ax=self.ax_, label="Weight")
-        self.ax_.set_xlabel("Hidden unit")
-        count_in_integers(self.ax_.xaxis)
+        names = self.feature_names
+        longest = max(map(len, names or [""]))
+        width = 1.5 + 0.08 * longest + np.clip(0.2 * n_units, 2.5, 8)
+        height = 1 + np.clip(0.19 * n_features, 2, 11)
+        self.ax_ = ax = axes_for(ax, figsize=(width, height))
+        self.figure_ = ax.figure
+        # Interpolated colours would be weights that do not exist.
+        defaults = {"aspect": "auto", "interpolation": "nearest"}
+        defaults |= _colors(np.abs(self.weights).max() or 1, imshow_kwargs)
+        self.im_ = ax.imshow(self.weights.T, **(defaults | imshow_kwargs))
+        self.colorbar_ = self.figure_.colorbar(self.im_, ax=ax, label="Weight")
+        ax.set_xlabel("Hidden unit")
+        use_integer_ticks(ax.xaxis)
         if names:
-            _name_rows(self.ax_, names)
+            # If rows are too low for text, only every few rows have names.
+            row_height = axes_size(ax)[1] / n_features
+            step = ceil(LINE_HEIGHT * SMALLEST_FONT / row_height)
+            size = font_size(step * row_height / LINE_HEIGHT)
+            ticks = range(0, n_features, step)
+            ax.set_yticks(ticks, names[::step], size=size, parse_math=False)
         else:
-            self.ax_.set_ylabel("Feature")
-            count_in_integers(self.ax_.yaxis)
+            ax.set_ylabel("Feature")
+            use_integer_ticks(ax.yaxis)
 
 
-def _around_0(largest: float, options: dict[str, Any]) -> dict[str, float]:
-    """Limits of the colours, unless a norm of somebody's own sets them."""
-    return {} if "norm" in options else {"vmin": -largest, "vmax": largest}
+def _colors(limit: float, imshow_kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return options for colours that diverge from 0, unless there is a norm."""
+    limits = {} if "norm" in imshow_kwargs else {"vmin": -limit, "vmax": limit}
+    return {"cmap": "RdBu_r"} | limits
 
 
-def _are_images(
+def _plots_images(
     n_features: int,
     kind: str,
     image_shape: tuple[int, int] | None,
     feature_names: Any,
 ) -> bool:
-    """Decide what to draw, and refuse what does not go with it."""
+    """Return whether to plot images or a heat map."""
     if kind not in ("auto", "images", "heatmap"):
         raise ValueError(
             f"kind={kind!r} is unknown, expected 'auto', 'images' or 'heatmap'."
         )
     if kind == "auto":
-        square = isqrt(n_features) ** 2 == n_features
-        unnamed = feature_names is None and square
-        kind = "images" if image_shape is not None or unnamed else "heatmap"
-    if kind == "images" and feature_names is not None:
-        raise ValueError("feature_names go with a heat map, not with images.")
-    if kind == "heatmap" and image_shape is not None:
-        raise ValueError("image_shape goes with images, not with a heat map.")
+        is_square = isqrt(n_features) ** 2 == n_features
+        return image_shape is not None or (feature_names is None and is_square)
     return kind == "images"
 
 
-def _names(feature_names: Any, n_features: int) -> list[str] | None:
-    if feature_names is None:
-        return None
-    if len(feature_names) != n_features:
-        raise ValueError(
-            f"feature_names has {len(feature_names)} entries, but weights has "
-            f"{n_features} features."
-        )
-    return [str(name) for name in feature_names]
-
-
-def _names_from(network: Any, estimator: Any) -> Any:
-    """Names of the network's features, or None."""
+def _fitted_names(network: Any, estimator: Any) -> Any:
+    """Return the names of the network's features, or None."""
     if hasattr(network, "feature_names_in_"):
         return network.feature_names_in_
     if not hasattr(estimator, "feature_names_in_"):
-        return None  # a pipeline would number its features
+        return None  # a pipeline would return numbered names
     try:
         return estimator[:-1].get_feature_names_out()
-    except AttributeError:  # a step that does not say what it makes
+    except AttributeError:  # a step without get_feature_names_out
         return None
-
-
-def _heat_map_size(
-    n_units: int, n_features: int, names: Sequence[str]
-) -> tuple[float, float]:
-    """Width and height, in inches, of a figure that fits a heat map."""
-    longest = max(map(len, names), default=0)
-    width = 1.5 + 0.08 * longest + np.clip(0.2 * n_units, 2.5, 8)
-    return width, 1 + np.clip(0.19 * n_features, 2, 11)
-
-
-def _name_rows(ax: Any, names: Sequence[str]) -> None:
-    """Put a name beside each row, or each few where rows are too low for text."""
-    row = points(ax)[1] / len(names)
-    step = ceil(LOWEST_LINE / row)
-    ax.set_yticks(
-        range(0, len(names), step),
-        names[::step],
-        size=text_size(row * step),
-        parse_math=False,
-    )
-
-
-def _shortened(name: str) -> str:
-    """Cut the middle out of a long name: a prefix or an ending often tells most."""
-    if len(name) <= _LONGEST_NAME:
-        return name
-    kept = (_LONGEST_NAME - 1) // 2
-    return f"{name[:kept]}\u2026{name[-kept:]}"

@@ -1,47 +1,55 @@
-"""Images side by side: the data, and what a classifier takes it for."""
+"""Grid of images: samples of the data, or predictions of a classifier."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from math import ceil, isqrt, sqrt
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils import check_scalar, shuffle
+from sklearn.utils.validation import check_is_fitted
 
-from sknn3.display._axes import axes_for, drawable, points, text_size
+from sknn3.display._axes import (
+    CHARACTER_WIDTH,
+    axes_for,
+    axes_size,
+    check_values,
+    font_size,
+)
 
 
-class ImageGridDisplay:
-    """A grid of images, for a look at the data.
+@dataclass(eq=False, repr=False)
+class ImageGridDisplay:  # numpydoc ignore=PR02
+    """Images in a grid, with titles.
 
-    Use :meth:`from_data` or :meth:`from_estimator` to make one.
+    Use :meth:`from_data` or :meth:`from_estimator` to create a display.
 
     Parameters
     ----------
     images : ndarray of shape (n, height, width)
         The images.
-    titles : sequence of n str, default=None
-        A line of text above each image.
+    titles : sequence of length n, default=None
+        Titles of the images.
     highlight : ndarray of shape (n,) of bool, default=None
-        Images whose titles stand out.
+        Images whose titles are bold and red.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes drawn on.
+        Axes of the grid.
     figure_ : matplotlib Figure
-        Its figure.
+        Figure of the axes.
     im_ : matplotlib AxesImage
-        The grid, one image.
+        The whole grid.  Margins are NaN, which matplotlib leaves transparent.
     text_ : list of matplotlib Text
         The titles.
 
     See Also
     --------
-    HiddenUnitsDisplay : What the hidden units look for.
+    HiddenUnitsDisplay : Weights of the hidden units.
 
     Examples
     --------
@@ -53,28 +61,17 @@ class ImageGridDisplay:
     (211, 211)
     """
 
-    ax_: Any
-    figure_: Any
-    im_: Any
-    text_: list[Any]
-
-    def __init__(
-        self,
-        images: np.ndarray,
-        *,
-        titles: Sequence[Any] | None = None,
-        highlight: np.ndarray | None = None,
-    ) -> None:
-        self.images = images
-        self.titles = titles
-        self.highlight = highlight
+    images: np.ndarray
+    _: KW_ONLY
+    titles: Any = None
+    highlight: Any = None
 
     @classmethod
     def from_data(
         cls,
         X: Any,
         *,
-        titles: Sequence[Any] | None = None,
+        titles: Any = None,
         n_images: int = 100,
         image_shape: tuple[int, int] | None = None,
         order: str = "C",
@@ -82,41 +79,34 @@ class ImageGridDisplay:
         ax: Any = None,
         **imshow_kwargs: Any,
     ) -> ImageGridDisplay:
-        """Draw random samples of the data.
+        """Plot a random sample of images.
 
         Parameters
         ----------
         X : array-like of shape (n, height, width) or (n, height * width)
-            Images, or their unrolled pixels.
-        titles : sequence of n values, default=None
-            What to print above each image, its class for example.
+            Images, or their pixels as features.
+        titles : sequence of length n, default=None
+            Titles of all images, such as their classes.
         n_images : int, default=100
-            Number of images to draw, at most n.
+            Number of images to plot; all if there are fewer.
         image_shape : tuple of (height, width), default=None
-            Shape of an image whose pixels are unrolled; None takes it for square.
+            Shape of the images if pixels are features; None for square images.
         order : {'C', 'F'}, default='C'
-            Whether pixels are unrolled row by row or column by column.
+            Pixels are features row by row ('C') or column by column ('F').
         random_state : int, RandomState instance or None, default=None
-            Chooses the images.
+            Determines which images are plotted.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to plot on; None creates a figure.
         **imshow_kwargs : dict
             Passed to `matplotlib.axes.Axes.imshow`.
 
         Returns
         -------
         ImageGridDisplay
-            The display, drawn.
+            The display.
         """
-        n = _num_samples(X)
-        chosen = _choose(n, n_images, random_state)
-        if titles is not None:
-            if len(titles) != n:
-                raise ValueError(
-                    f"titles has {len(titles)} entries, but X has {n} images."
-                )
-            titles = [str(t) for t in np.asarray(titles)[chosen]]
-        images = as_images(_safe_indexing(X, chosen), image_shape, order)
+        rows, titles = _sample(X, titles, "titles", n_images, random_state)
+        images = as_images(rows, image_shape, order)
         return cls(images, titles=titles).plot(ax, **imshow_kwargs)
 
     @classmethod
@@ -133,98 +123,88 @@ class ImageGridDisplay:
         ax: Any = None,
         **imshow_kwargs: Any,
     ) -> ImageGridDisplay:
-        """Draw random samples with what a classifier takes them for.
+        """Plot a random sample of images with the classes that are predicted.
 
         Parameters
         ----------
         estimator : fitted classifier
-            Any classifier, a pipeline among them.
-        X : array-like of shape (n, height * width)
-            Unrolled pixels, as the classifier takes them.
+            Any classifier, or a pipeline that ends in one.
+        X : array-like or sparse matrix of shape (n, height * width)
+            Pixels as features.
         y : array-like of shape (n,), default=None
-            True classes; titles of images that are taken for another stand out, as
-            "predicted (true)".
+            True classes.  The title of a wrong prediction is "predicted (true)".
         n_images : int, default=25
-            Number of images to draw, at most n.
+            As in `from_data`.
         image_shape : tuple of (height, width), default=None
-            Shape of an image; None takes it for square.
+            As in `from_data`.
         order : {'C', 'F'}, default='C'
-            Whether pixels are unrolled row by row or column by column.
+            As in `from_data`.
         random_state : int, RandomState instance or None, default=None
-            Chooses the images.
+            As in `from_data`.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to plot on; None creates a figure.
         **imshow_kwargs : dict
             Passed to `matplotlib.axes.Axes.imshow`.
 
         Returns
         -------
         ImageGridDisplay
-            The display, drawn.
+            The display.
         """
         check_is_fitted(estimator)
-        if y is not None and len(y) != _num_samples(X):
-            raise ValueError(
-                f"y has {len(y)} classes, but X has {_num_samples(X)} samples."
-            )
-        chosen = _choose(_num_samples(X), n_images, random_state)
-        rows = _safe_indexing(X, chosen)
+        rows, true = _sample(X, y, "y", n_images, random_state)
         images = as_images(rows, image_shape, order)
-        predicted = estimator.predict(rows)
-        titles, highlight = [str(p) for p in predicted], None
-        if y is not None:
-            true = np.asarray(_safe_indexing(y, chosen))
-            highlight = predicted != true
+        predicted = np.asarray(estimator.predict(rows))
+        titles: Any = predicted
+        wrong = None
+        if true is not None:
+            wrong = predicted != true
             titles = [
-                f"{p} ({t})" if wrong else f"{p}"
-                for p, t, wrong in zip(predicted, true, highlight, strict=True)
+                f"{p} ({t})" if is_wrong else p
+                for p, t, is_wrong in zip(predicted, true, wrong, strict=True)
             ]
-        display = cls(images, titles=titles, highlight=highlight)
+        display = cls(images, titles=titles, highlight=wrong)
         return display.plot(ax, **imshow_kwargs)
 
     def plot(self, ax: Any = None, **imshow_kwargs: Any) -> ImageGridDisplay:
-        """Draw the grid.
+        """Plot the grid.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to plot on; None creates a figure.
         **imshow_kwargs : dict
             Passed to `matplotlib.axes.Axes.imshow`; `cmap` is 'gray' by default.
 
         Returns
         -------
         ImageGridDisplay
-            The display itself.
+            The display.
         """
-        n_title_rows = 0 if self.titles is None else self.images.shape[1] // 2
+        n, height, width = self.images.shape
+        titles = [] if self.titles is None else [str(title) for title in self.titles]
+        highlight = [False] * n if self.highlight is None else self.highlight
+        n_title_rows = max(height // 2, 1) if titles else 0
         grid, corners = mosaic(self.images, n_title_rows)
-        self.ax_ = axes_for(ax, mosaic_size(grid))
+        self.ax_ = axes_for(ax, figsize=mosaic_size(grid))
         self.figure_ = self.ax_.figure
         self.im_ = self.ax_.imshow(grid, **({"cmap": "gray"} | imshow_kwargs))
         self.ax_.set_axis_off()
-        titles = [str(t) for t in (() if self.titles is None else self.titles)]
-        highlight = [False] * len(titles) if self.highlight is None else self.highlight
-        # In a figure of our own, the layout will leave nothing but the grid.
-        room = np.multiply(72, mosaic_size(grid)) if ax is None else points(self.ax_)
-        pixel = min(room / np.array(grid.shape[::-1]))
-        size = text_size(
-            pixel * n_title_rows,
-            pixel * self.images.shape[2],
-            max(map(len, titles), default=0),
-        )
+        tile_width = width * min(np.divide(axes_size(self.ax_), grid.shape[::-1]))
+        n_characters = max(map(len, titles), default=0) or 1
+        size = font_size(tile_width / n_characters / CHARACTER_WIDTH)
         self.text_ = [
             self.ax_.text(
-                left + (self.images.shape[2] - 1) / 2,
+                left + (width - 1) / 2,
                 top - n_title_rows / 2,
                 title,
                 ha="center",
                 va="center",
                 size=size,
                 parse_math=False,
-                **({"color": "tab:red", "weight": "bold"} if stands_out else {}),
+                **({"color": "tab:red", "weight": "bold"} if highlighted else {}),
             )
-            for (top, left), title, stands_out in zip(
+            for (top, left), title, highlighted in zip(
                 corners, titles, highlight, strict=False
             )
         ]
@@ -234,66 +214,57 @@ class ImageGridDisplay:
 def as_images(
     X: Any, image_shape: tuple[int, int] | None, order: str, name: str = "X"
 ) -> np.ndarray:
-    """Roll samples up into images, shape (n, height, width)."""
+    """Return the samples as images, shape (n, height, width)."""
     if order not in ("C", "F"):
         raise ValueError(f"order={order!r} is unknown, expected 'C' or 'F'.")
-    X = drawable(name, X.toarray() if issparse(X) else X)
-    if X.size == 0:
-        raise ValueError(f"{name} has shape {X.shape}, expected at least one pixel.")
+    X = X.toarray() if issparse(X) else X
+    X = check_values(X, name, 2, 3, finite=False)
     if X.ndim == 3:
         return X
-    if X.ndim != 2:
-        raise ValueError(
-            f"{name} has shape {X.shape}, expected (n, height, width) or "
-            "(n, height * width)."
-        )
     n_pixels = X.shape[1]
     if image_shape is None:
-        side = round(n_pixels**0.5)
-        image_shape = (side, side)
-    height, width = _checked_shape(image_shape)
-    if height * width != n_pixels:
+        image_shape = isqrt(n_pixels), isqrt(n_pixels)
+    if np.shape(image_shape) != (2,) or np.prod(image_shape) != n_pixels:
         raise ValueError(
-            f"{name} has {n_pixels} features, which are no image of {height} x {width} "
-            "pixels; give its (height, width) as image_shape."
+            f"{name} has {n_pixels} features, which do not fit "
+            f"image_shape={image_shape!r}, expected (height, width)."
         )
+    height, width = image_shape
     if order == "C":
         return X.reshape(-1, height, width)
     return X.reshape(-1, width, height).transpose(0, 2, 1)
 
 
-def _checked_shape(image_shape: Any) -> tuple[int, int]:
-    if np.shape(image_shape) != (2,) or not all(
-        isinstance(side, Integral) and int(side) > 0 for side in image_shape
-    ):
-        raise ValueError(
-            f"image_shape={image_shape!r}, expected (height, width) as positive ints."
-        )
-    height, width = map(int, image_shape)
-    return height, width
-
-
-def _choose(n: int, n_wanted: int, random_state: Any) -> np.ndarray:
-    if not isinstance(n_wanted, Integral) or int(n_wanted) < 1:
-        raise ValueError(f"n_images={n_wanted!r}, expected at least 1.")
-    return check_random_state(random_state).permutation(n)[:n_wanted]
+def _sample(
+    X: Any, labels: Any, name: str, n_images: int, random_state: Any
+) -> tuple[Any, Any]:
+    """Return random rows of X, and their labels or None."""
+    check_scalar(n_images, "n_images", Integral, min_val=1)
+    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    if labels is not None and len(labels) != n:
+        raise ValueError(f"{name} has {len(labels)} entries, but X has {n} samples.")
+    n_samples = n_images if n_images < n else None  # None: all
+    rows, chosen = shuffle(
+        X, np.arange(n), n_samples=n_samples, random_state=random_state
+    )
+    return rows, None if labels is None else np.asarray(labels)[chosen]
 
 
 def mosaic(
     images: np.ndarray, n_title_rows: int = 0
 ) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """Lay images out in a grid, and tell each one's top left corner.
+    """Return the images in one grid, and the top left corner of each image.
 
-    Margins of a pixel, and of `n_title_rows` more above each image, are NaN, which is
-    drawn as nothing: the background shows, be it light or dark.
+    Margins of one pixel, and `n_title_rows` more above each image, are NaN.
     """
     n, height, width = images.shape
-    n_columns = min(n, int(np.ceil(np.sqrt(n * (height + n_title_rows) / width))))
-    n_rows = -(-n // n_columns)
-    step, stride = height + n_title_rows + 1, width + 1
-    grid = np.full((n_rows * step + 1, n_columns * stride + 1), np.nan)
+    n_columns = min(n, ceil(sqrt(n * (height + n_title_rows) / width)))
+    row_step, column_step = height + n_title_rows + 1, width + 1
+    grid = np.full(
+        (ceil(n / n_columns) * row_step + 1, n_columns * column_step + 1), np.nan
+    )
     corners = [
-        ((i // n_columns) * step + n_title_rows + 1, (i % n_columns) * stride + 1)
+        (i // n_columns * row_step + n_title_rows + 1, i % n_columns * column_step + 1)
         for i in range(n)
     ]
     for image, (top, left) in zip(images, corners, strict=True):
@@ -302,7 +273,7 @@ def mosaic(
 
 
 def mosaic_size(grid: np.ndarray) -> tuple[float, float]:
-    """Width and height, in inches, of a figure that fits a grid of images."""
+    """Return width and height of a figure for the grid, in inches."""
     height, width = grid.shape
     inches = 6 / max(height, width)
     return width * inches, height * inches

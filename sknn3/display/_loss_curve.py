@@ -1,7 +1,8 @@
-"""How the cost fell."""
+"""Loss curve of a fit, with validation scores."""
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -9,23 +10,23 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sknn3.display._axes import (
-    SMALLEST,
     axes_for,
-    count_in_integers,
-    drawable,
-    label_plainly,
+    check_values,
+    use_integer_ticks,
+    use_plain_log_ticks,
 )
 
-# By this label the axes of the scores are found again.
-_VALIDATION = "validation score"
+# Label of the axes of scores, by which a second display finds them.
+_SCORES = "validation score"
 
 
-class LossCurveDisplay:
-    """Lowest cost so far after each pass over the data.
+@dataclass(eq=False, repr=False)
+class LossCurveDisplay:  # numpydoc ignore=PR02
+    """Cost after each pass over the data.
 
-    Use :meth:`from_estimator` or :meth:`from_data` to make one, and draw others on its
-    `ax_` to compare them.  Validation scores are dashed, in the colour of their curve
-    and on a scale of their own, with a dot where the best was first reached.
+    Use :meth:`from_estimator` or :meth:`from_data` to create a display.  To compare
+    fits, plot their displays on the same axes.  Validation scores are dashed, with a
+    dot at the first best score, and have their own axis on the right.
 
     Parameters
     ----------
@@ -39,13 +40,13 @@ class LossCurveDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes drawn on.
+        Axes of the loss curve.
     figure_ : matplotlib Figure
-        Its figure.
+        Figure of the axes.
     line_ : matplotlib Line2D
         The loss curve.
     validation_ax_ : matplotlib Axes or None
-        Axes of the validation scores, on the right; all curves on `ax_` share them.
+        Axes of the validation scores; curves on the same `ax_` share them.
     validation_line_ : matplotlib Line2D or None
         The validation scores.
 
@@ -57,22 +58,10 @@ class LossCurveDisplay:
     'lbfgs'
     """
 
-    ax_: Any
-    figure_: Any
-    line_: Any
-    validation_ax_: Any
-    validation_line_: Any
-
-    def __init__(
-        self,
-        loss_curve: Any,
-        *,
-        validation_scores: Any = None,
-        name: str | None = None,
-    ) -> None:
-        self.loss_curve = loss_curve
-        self.validation_scores = validation_scores
-        self.name = name
+    loss_curve: Any
+    _: KW_ONLY
+    validation_scores: Any = None
+    name: str | None = None
 
     @classmethod
     def from_data(
@@ -84,7 +73,7 @@ class LossCurveDisplay:
         ax: Any = None,
         **line_kwargs: Any,
     ) -> LossCurveDisplay:
-        """Draw a curve given as numbers.
+        """Plot costs and scores.
 
         Parameters
         ----------
@@ -95,18 +84,20 @@ class LossCurveDisplay:
         name : str, default=None
             Label of the curve.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to plot on; None creates a figure.
         **line_kwargs : dict
             Passed to `matplotlib.axes.Axes.plot` for the loss curve.
 
         Returns
         -------
         LossCurveDisplay
-            The display, drawn.
+            The display.
         """
-        loss_curve = _checked("loss_curve", loss_curve)
+        loss_curve = check_values(loss_curve, "loss_curve", 1, finite=False)
         if validation_scores is not None:
-            validation_scores = _checked("validation_scores", validation_scores)
+            validation_scores = check_values(
+                validation_scores, "validation_scores", 1, finite=False
+            )
             if len(validation_scores) != len(loss_curve):
                 raise ValueError(
                     f"validation_scores has {len(validation_scores)} entries, but "
@@ -124,23 +115,23 @@ class LossCurveDisplay:
         ax: Any = None,
         **line_kwargs: Any,
     ) -> LossCurveDisplay:
-        """Draw the curve of a fitted network.
+        """Plot the loss curve of a fitted network.
 
         Parameters
         ----------
         estimator : fitted network, or pipeline that ends in one
-            A ThreeLayerNNClassifier, or anything with a `loss_curve_`.
+            A ThreeLayerNNClassifier, or another estimator with a `loss_curve_`.
         name : str, default=None
-            Label of the curve; None takes the name of the class.
+            Label of the curve; None for the name of the class.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to plot on; None creates a figure.
         **line_kwargs : dict
             Passed to `matplotlib.axes.Axes.plot` for the loss curve.
 
         Returns
         -------
         LossCurveDisplay
-            The display, drawn.
+            The display.
         """
         check_is_fitted(estimator)
         network = estimator[-1] if isinstance(estimator, Pipeline) else estimator
@@ -153,35 +144,36 @@ class LossCurveDisplay:
         )
 
     def plot(self, ax: Any = None, **line_kwargs: Any) -> LossCurveDisplay:
-        """Draw the curve, and the validation scores where there are any.
+        """Plot the loss curve, and the validation scores if there are any.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to plot on; None creates a figure.
         **line_kwargs : dict
             Passed to `matplotlib.axes.Axes.plot` for the loss curve.
 
         Returns
         -------
         LossCurveDisplay
-            The display itself.
+            The display.
         """
-        passes = np.arange(1, len(self.loss_curve) + 1)
         self.ax_ = axes_for(ax)
         self.figure_ = self.ax_.figure
-        # One point makes no line.
+        passes = np.arange(1, len(self.loss_curve) + 1)
+        # A line through one point would be invisible.
         marker = {"marker": "o"} if len(passes) == 1 else {}
         options = {"label": self.name} | marker | line_kwargs
         (self.line_,) = self.ax_.plot(passes, self.loss_curve, **options)
         self.ax_.set(xlabel="Passes over the data", ylabel="Cost")
-        count_in_integers(self.ax_.xaxis)
-        if np.nanmax(self.loss_curve) >= SMALLEST:  # else there is no logarithm
+        use_integer_ticks(self.ax_.xaxis)
+        if np.greater(self.loss_curve, 0).any():
             self.ax_.set_yscale("log")
-            label_plainly(self.ax_.yaxis)
-        self.validation_ax_ = self.validation_line_ = None
+            use_plain_log_ticks(self.ax_.yaxis)
+        self.validation_ax_: Any = None
+        self.validation_line_: Any = None
         if self.validation_scores is not None:
-            self.validation_ax_ = _validation_axes(self.ax_) or _add_axes(self.ax_)
+            self.validation_ax_ = _find_score_axes(self.ax_) or _score_axes(self.ax_)
             (self.validation_line_,) = self.validation_ax_.plot(
                 passes,
                 self.validation_scores,
@@ -189,38 +181,28 @@ class LossCurveDisplay:
                 linestyle="--",
                 marker="o",
                 markevery=[int(np.argmax(self.validation_scores))],
-                label=_VALIDATION,
             )
-        if self.line_.get_label() and not self.line_.get_label().startswith("_"):
-            # With scores: between them, which rise, and the cost, which falls.
-            has_scores = _validation_axes(self.ax_) is not None
+        if self.ax_.get_legend_handles_labels()[1]:
+            # Scores rise to the upper right and costs fall to the lower right.
+            has_scores = _find_score_axes(self.ax_) is not None
             self.ax_.legend(loc="center right" if has_scores else "best")
         return self
 
 
-def _checked(name: str, values: Any) -> Any:
-    values = drawable(name, values)
-    if values.ndim != 1 or len(values) == 0:
-        raise ValueError(f"{name} has shape {values.shape}, expected one value a pass.")
-    return values
-
-
-def _validation_axes(ax: Any) -> Any:
-    """Find the axes of scores that lie on these, if there are any."""
-    place = ax.get_position(original=True).bounds
+def _find_score_axes(ax: Any) -> Any:
+    """Return the axes of scores that another display put on `ax`, or None."""
+    bounds = ax.get_position(original=True).bounds
     for other in ax.figure.axes:
-        if (
-            other.get_label() == _VALIDATION
-            and other.get_position(original=True).bounds == place
-        ):
+        same_place = other.get_position(original=True).bounds == bounds
+        if other.get_label() == _SCORES and same_place:
             return other
     return None
 
 
-def _add_axes(ax: Any) -> Any:
-    """Lay axes of scores under these: scores then do not cross the legend."""
+def _score_axes(ax: Any) -> Any:
+    """Return new axes of scores below `ax`, where scores do not cross its legend."""
     scores = ax.twinx()
-    scores.set(label=_VALIDATION, ylabel="Validation score (dashed; dot: best)")
+    scores.set(label=_SCORES, ylabel="Validation score (dashed; dot: best)")
     scores.set(zorder=ax.get_zorder() - 1, facecolor=ax.get_facecolor())
     scores.patch.set_visible(True)
     ax.patch.set_visible(False)
