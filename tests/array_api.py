@@ -11,6 +11,7 @@ import pickle
 from importlib.util import find_spec
 from unittest import SkipTest
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -29,6 +30,7 @@ import sknn3._blocks
 import sknn3._conditioning
 import sknn3._objective
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
+from sknn3.display import HiddenUnitsDisplay, ImageGridDisplay
 from sknn3.network import cost_gradient, forward, random_weights
 
 pytestmark = pytest.mark.filterwarnings(
@@ -357,6 +359,18 @@ def test_a_pickle_keeps_the_place(send, iris):
     loaded = pickle.loads(pickle.dumps(clf))
     assert same_place(loaded.theta1_, X)
     assert_array_equal(fetch(loaded.predict(X)), fetch(clf.predict(X)))
+
+
+@pytest.mark.parametrize("name", ["array_api_strict", "torch"])
+def test_displays_plot_arrays_of_the_host(name, iris):
+    xp = pytest.importorskip(name)
+    X, y = xp.asarray(iris[0]), iris[1]
+    clf = ThreeLayerNNClassifier(4, max_iter=5, random_state=0).fit(X, y)
+    weights = HiddenUnitsDisplay.from_estimator(clf).weights
+    assert_array_equal(weights, np.asarray(clf.theta1_[:, 1:]).reshape(-1, 2, 2))
+    grid = ImageGridDisplay.from_estimator(clf, X, y, random_state=0)
+    assert len(grid.text_) == 25
+    plt.close("all")
 
 
 def test_a_budget_that_ends_is_told(send, iris):
