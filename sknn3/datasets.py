@@ -1,4 +1,4 @@
-"""The handwritten digits of the practical, and readers of its own files."""
+"""The handwritten digits of the practical, and readers for its own files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.io import loadmat
 from sklearn.utils import Bunch
-
-from sknn3._matlab import read_matrices
 
 __all__ = ["load_digits20", "read_digits", "read_weights"]
 
@@ -124,8 +123,8 @@ def read_digits(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If the file cannot be read, or a variable is missing or has another shape or
-        range.
+        If the file is not a .mat file of version 7 or older, or a variable is missing
+        or has another type, shape or range.
 
     See Also
     --------
@@ -145,15 +144,18 @@ def read_digits(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     >>> X.shape, y
     ((2, 400), array([0, 1]))
     """
-    file = read_matrices(path, {"X": ("n", _SIDE**2), "y": ("n", 1)})
-    labels = file["y"][:, 0]
-    if len(labels) != len(file["X"]):
+    X, y = _read_matrices(path, "X", "y")
+    if X.shape[1] != _SIDE**2 or y.shape != (len(X), 1):
         raise ValueError(
-            f"{path}: y has {len(labels)} rows, but X has {len(file['X'])}."
+            f"{path}: X has shape {X.shape} and y has shape {y.shape}, expected "
+            f"(n, {_SIDE**2}) and (n, 1)."
         )
-    if not np.isin(labels, np.arange(1, 11)).all():
-        raise ValueError(f"{path}: y must hold labels 1..10, 10 being the digit 0.")
-    return file["X"], labels.astype(int) % 10
+    if not np.isin(y, np.arange(1, 11)).all():
+        raise ValueError(
+            f"{path}: y has labels {np.unique(y)}, expected 1 to 10, where 10 is the "
+            "digit 0."
+        )
+    return X, y[:, 0].astype(int) % 10
 
 
 def read_weights(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -176,7 +178,8 @@ def read_weights(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If the file cannot be read, or a variable is missing or has another shape.
+        If the file is not a .mat file of version 7 or older, or a variable is missing
+        or has another type or shape.
 
     See Also
     --------
@@ -197,14 +200,41 @@ def read_weights(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     >>> theta1.shape, theta2.shape, theta2[0]
     ((1, 3), (10, 2), array([18, 19]))
     """
-    file = read_matrices(path, {"Theta1": ("h", "d + 1"), "Theta2": (10, "h + 1")})
-    theta1, theta2 = file["Theta1"], file["Theta2"]
-    if theta2.shape[1] != len(theta1) + 1:
+    theta1, theta2 = _read_matrices(path, "Theta1", "Theta2")
+    if theta2.shape != (10, len(theta1) + 1):
         raise ValueError(
-            f"{path}: Theta2 has {theta2.shape[1]} columns, expected {len(theta1) + 1}:"
-            " one for each row of Theta1, and the bias."
+            f"{path}: Theta1 has shape {theta1.shape} and Theta2 has shape "
+            f"{theta2.shape}, expected (h, d + 1) and (10, h + 1)."
         )
     return theta1, np.roll(theta2, 1, axis=0)
+
+
+def _read_matrices(path: str | PathLike[str], *names: str) -> list[np.ndarray]:
+    """Return the numeric matrices of these names from a .mat file."""
+    with Path(path).open("rb") as file:
+        try:
+            content = loadmat(file, variable_names=names)
+        except Exception as error:  # SciPy raises many types for broken files
+            raise ValueError(
+                f"{path} cannot be read as a .mat file of version 7 or older: {error}"
+            ) from error
+    matrices = []
+    for name in names:
+        if name not in content:
+            raise ValueError(f"{path} has no variable {name}.")
+        matrix = np.asarray(content[name])
+        if (
+            matrix.dtype.kind not in "buif"
+            or matrix.ndim != 2
+            or matrix.size == 0
+            or not np.isfinite(matrix).all()
+        ):
+            raise ValueError(
+                f"{path}: {name} has dtype {matrix.dtype} and shape {matrix.shape}, "
+                "expected a non-empty matrix of finite real numbers."
+            )
+        matrices.append(matrix)
+    return matrices
 
 
 def _data_file() -> Path:

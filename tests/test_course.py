@@ -1,4 +1,4 @@
-"""Figures that need the course's own files; collected where those are (conftest.py)."""
+"""Published figures from the course's files; collected if they exist (conftest.py)."""
 
 import json
 
@@ -19,19 +19,19 @@ def weights(course):
 @pytest.mark.parametrize(
     ("alpha", "cost"), [(0, 0.287629165161319), (1, 0.383769859090924)]
 )
-def test_published_costs(digits, weights, alpha, cost):
+def test_cost_matches_published_cost(digits, weights, alpha, cost):
     actual, _ = cost_gradient(
         pack(*weights), digits.data, digits.target, hidden_layer_size=25, alpha=alpha
     )
     assert_allclose(actual, cost, atol=5e-16)
 
 
-def test_published_accuracy(digits, weights):
+def test_forward_has_published_accuracy(digits, weights):
     _, output = forward(digits.data, *weights)
     assert (output.argmax(axis=1) == digits.target).mean() == 0.9752
 
 
-def test_all_reference_cases(digits, course):
+def test_cost_gradient_matches_reference_cases(digits, course):
     reference = json.loads((course / "reference/ex4_reference.json").read_text())
     file = loadmat(course / "data/ex4weights.mat")
     thetas = {
@@ -60,7 +60,7 @@ def test_all_reference_cases(digits, course):
         )
 
 
-def test_mnist_itself_gives_the_shipped_images(course, digits):
+def test_shipped_images_are_from_mnist(course, digits):
     mnist = np.load(course / "data/mnist.npz")
     rows = np.concatenate(
         [np.flatnonzero(mnist["y_train"] == k)[:500] for k in range(10)]
@@ -71,7 +71,7 @@ def test_mnist_itself_gives_the_shipped_images(course, digits):
     assert_array_equal(shipped, mnist["X_train"][rows])
 
 
-def test_digits_read_from_a_file_equal_the_shipped_ones(digits, tmp_path):
+def test_read_digits_equals_load_digits20(digits, tmp_path):
     labels = np.where(digits.target == 0, 10, digits.target)[:, np.newaxis]
     savemat(tmp_path / "ex4data1.mat", {"X": digits.data, "y": labels.astype(np.uint8)})
     X, y = read_digits(tmp_path / "ex4data1.mat")

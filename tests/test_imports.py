@@ -17,8 +17,7 @@ IMPORTS = {
     "_validation": {"_arrays"},
     "network": {"_arrays", "_validation"},
     "gradient_check": {"_validation", "network"},
-    "datasets": {"_matlab"},
-    "_matlab": set(),
+    "datasets": set(),
     "display": {
         "display._gradient_check",
         "display._hidden_units",

@@ -1,24 +1,17 @@
-"""Laws of what surrounds the network: the search, files, pictures, and export."""
-
-import io
-from pathlib import Path
-from tempfile import TemporaryDirectory
+"""Laws of what surrounds the network: the search, pictures, and export."""
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from onnxruntime import InferenceSession
-from scipy.io import savemat
 from skl2onnx import to_onnx
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GridSearchCV
 
 import sknn3.onnx
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
-from sknn3.datasets import read_digits, read_weights
 from sknn3.display import (
     GradientCheckDisplay,
     HiddenUnitsDisplay,
@@ -71,70 +64,6 @@ def test_the_search_is_that_of_grid_search(
     assert_array_equal(ours.theta1_, theirs.best_estimator_.theta1_)
     assert_array_equal(ours.theta2_, theirs.best_estimator_.theta2_)
     assert ours.loss_curve_ == theirs.best_estimator_.loss_curve_
-
-
-# ------------------------------------------------------------------------------ files
-
-
-def mat(variables, **options):
-    with io.BytesIO() as file:
-        savemat(file, variables, **options)
-        return file.getvalue()
-
-
-RNG = np.random.RandomState(0)
-READERS = {
-    read_digits: {"X": RNG.standard_normal((2, 400)), "y": np.array([[10.0], [3.0]])},
-    read_weights: {
-        "Theta1": RNG.standard_normal((2, 3)),
-        "Theta2": RNG.standard_normal((10, 3)),
-    },
-}
-FORMS = [{}, {"do_compression": True}, {"format": "4"}]
-WHOLE = {
-    (reader, i): mat(variables, **options)
-    for reader, variables in READERS.items()
-    for i, options in enumerate(FORMS)
-}
-
-
-@pytest.fixture(scope="module")
-def path():
-    with TemporaryDirectory() as folder:
-        yield Path(folder) / "broken.mat"
-
-
-@given(st.sampled_from(sorted(WHOLE, key=str)), st.data())
-def test_broken_files_are_refused_or_read(path, which, data):
-    whole, (reader, _) = WHOLE[which], which
-    broken = bytearray(whole)
-    # Most of what there is to break is where tags and dimensions are.
-    places = st.integers(0, 255) | st.integers(0, len(whole) - 1)
-    for place in data.draw(
-        st.lists(places.filter(lambda i: i < len(whole)), max_size=4)
-    ):
-        broken[place] = data.draw(st.integers(0, 255))
-    end = data.draw(st.none() | st.integers(0, len(whole)))
-    path.write_bytes(broken[:end])
-    try:
-        answer = reader(path)
-    except ValueError as error:
-        answer = error
-    if isinstance(answer, ValueError):
-        assert str(path) in str(answer)
-        return
-    first, second = answer
-    assert np.isfinite(first).all()
-    assert np.isfinite(second).all()
-    if reader is read_digits:
-        assert first.shape == (len(second), 400)
-        assert np.isin(second, range(10)).all()
-    else:
-        assert second.shape == (10, len(first) + 1)
-    if bytes(broken[:end]) == whole:
-        path.write_bytes(whole)
-        for array, expected in zip((first, second), reader(path), strict=True):
-            assert_array_equal(array, expected)
 
 
 # --------------------------------------------------------------------------- pictures
