@@ -70,7 +70,6 @@ IMPORTS = {
     "_callbacks": {"_minimize"},
     "_fitted": set(),
     "_initial_weights": {"_arrays", "_conditioning", "network"},
-    "_diagram": set(),
     "classifier": {
         "network",
         "_arrays",
@@ -83,7 +82,6 @@ IMPORTS = {
         "_callbacks",
         "_fitted",
         "_initial_weights",
-        "_diagram",
         "_validation",
     },
 }

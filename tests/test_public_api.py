@@ -5,8 +5,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from sklearn.utils import estimator_html_repr
 
 import sknn3
+from sknn3 import ThreeLayerNNClassifier
 
 PUBLIC = ["sknn3", "sknn3.network", "sknn3.gradient_check", "sknn3.datasets"]
 PUBLIC += ["sknn3.display", "sknn3.onnx", "sknn3.dask"]
@@ -71,3 +73,17 @@ def test_the_api_page_lists_every_public_name_and_no_other():
 
 def test_the_version_is_that_of_the_installed_package():
     assert sknn3.__version__ == version("sknn3")
+
+
+def test_html_repr_has_no_link_to_scikit_learn():
+    assert "href=" not in estimator_html_repr(ThreeLayerNNClassifier())
+
+
+def test_html_repr_links_to_page_of_template(monkeypatch):
+    monkeypatch.setattr(
+        ThreeLayerNNClassifier,
+        "_doc_link_template",
+        "https://docs.invalid/{estimator_module}.{estimator_name}.html",
+    )
+    page = "https://docs.invalid/sknn3.classifier.ThreeLayerNNClassifier.html"
+    assert f'href="{page}"' in estimator_html_repr(ThreeLayerNNClassifier())
