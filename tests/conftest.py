@@ -8,6 +8,12 @@ import sys
 import threading
 from pathlib import Path
 
+# The workers of pytest-xdist share the cores: with one BLAS thread each they do not
+# wait for each other.  BLAS reads these variables when NumPy is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -114,6 +120,7 @@ def in_a_process_of_its_own():
 
     def run(name, **environment):
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command += ["-n", "0", "-m", ""]
         # For each test; the one that waits has 600 seconds for them all.
         limit = ["-o", "faulthandler_timeout=200"]
         result = subprocess.run(

@@ -52,6 +52,12 @@ VARIANTS = {
 for name in VARIANTS.keys() - {"default", "lbfgs", "warm-start"}:
     VARIANTS[name]["max_iter"] = 50
 
+QUICK = {"default", "lbfgs", "early-stopping"}
+PARAMS = [
+    pytest.param(params, id=name, marks=[] if name in QUICK else pytest.mark.slow)
+    for name, params in VARIANTS.items()
+]
+
 # Need SCIPY_ARRAY_API before SciPy is imported: see `array_api.py`.
 ELSEWHERE = {
     "check_array_api_input",
@@ -61,7 +67,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("params", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("params", PARAMS)
 def test_check_estimator(params):
     expected = EQUIVALENCE if params.get("early_stopping") else {}
     results = check_estimator(
@@ -83,7 +89,7 @@ def test_check_estimator(params):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("params", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("params", PARAMS)
 @pytest.mark.parametrize(
     "check",
     [

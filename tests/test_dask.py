@@ -24,6 +24,8 @@ from sknn3 import ThreeLayerNNClassifier
 from sknn3.dask import DaskThreeLayerNNClassifier
 from sknn3.dask._sums import add, pairs_of, rounded
 
+pytestmark = pytest.mark.cluster
+
 Local, Net = ThreeLayerNNClassifier, DaskThreeLayerNNClassifier
 
 

@@ -12,6 +12,8 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.cluster
+
 # Seconds, of which a scenario needs up to ten, on a busy machine thirty.
 LIMIT = 120
 

@@ -19,6 +19,8 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.dask import DaskThreeLayerNNClassifier
 
+pytestmark = pytest.mark.cluster
+
 ROWS = 300
 RNG = np.random.RandomState(0)
 X = RNG.standard_normal((ROWS, 4))

@@ -17,9 +17,12 @@ from sklearn.model_selection import GridSearchCV
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.dask import DaskThreeLayerNNClassifier
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"  # budgets are small here
-)
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.filterwarnings(
+        "ignore::sklearn.exceptions.ConvergenceWarning"  # budgets are small here
+    ),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)

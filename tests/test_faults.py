@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def test_faults_at_any_point_of_a_fit(in_a_process_of_its_own):
     in_a_process_of_its_own("faults.py")

@@ -19,6 +19,8 @@ from threadpoolctl import threadpool_limits
 from sknn3 import ThreeLayerNNClassifier, check_gradient
 from sknn3.network import forward, sigmoid_gradient, unpack
 
+pytestmark = pytest.mark.docs
+
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "examples/learn").glob("*.py"))
 OVERVIEW = ROOT / "docs/learn.md"

@@ -21,6 +21,7 @@ from sknn3._blocks import SINGLE_BLOCK_ROWS
 from sknn3._parallel import MAX_MULTIPLYING, multiplying
 
 pytestmark = [
+    pytest.mark.slow,
     # Budgets end these fits, and in threads nobody can say that they may.
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.usefixtures("without_workers"),  # threads and files are counted

@@ -25,9 +25,12 @@ PAGE = (Path(__file__).parents[1] / "docs" / "mlpclassifier.md").read_text(
 WORDS = set(re.findall(r"\w+", " ".join(re.findall(r"`+[^`]+`+", PAGE))))
 
 # Adam and SGD are given few epochs: that they have not converged is no news.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Stochastic Optimizer:sklearn.exceptions.ConvergenceWarning"
-)
+pytestmark = [
+    pytest.mark.docs,
+    pytest.mark.filterwarnings(
+        "ignore:Stochastic Optimizer:sklearn.exceptions.ConvergenceWarning"
+    ),
+]
 
 
 def pairs(mlp):
