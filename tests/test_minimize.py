@@ -1,17 +1,27 @@
 import math
 import time
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der
 
-from sknn3._minimize import ADVICE, SOLVERS, Point, Run, Stop, Validation, minimize
+from sknn3._dataset import Dataset
+from sknn3._kernel import Network
+from sknn3._minimize import (
+    CONVERGENCE_MESSAGES,
+    SOLVERS,
+    EarlyStopping,
+    Iterate,
+    Minimizer,
+    Objective,
+)
+from sknn3.network import cost_gradient
 
 
 class Identity:
-    """Variables that are the weights."""
+    """A preconditioner whose variables are the weights."""
 
     def to_weights(self, variables):
         return variables.copy()
@@ -19,15 +29,15 @@ class Identity:
     def from_weights(self, params):
         return params.copy()
 
-    def pull_gradient(self, gradient):
+    def transform_gradient(self, gradient):
         return gradient
 
-    def resolution(self, params):
+    def gradient_scale(self, params):
         return np.ones_like(params)
 
 
 class Reversed(Identity):
-    """Variables that are the weights, backwards and doubled."""
+    """A preconditioner that reverses and doubles the weights."""
 
     def to_weights(self, variables):
         return variables[::-1] / 2
@@ -35,22 +45,22 @@ class Reversed(Identity):
     def from_weights(self, params):
         return params[::-1] * 2
 
-    def pull_gradient(self, gradient):
+    def transform_gradient(self, gradient):
         return gradient[::-1] / 2
 
 
-START = np.array([-1.2, 1.0, 0.5])  # of three variables, for one minimum only
+class Scaled(Identity):
+    """A preconditioner with components of the gradient in smaller units."""
 
-
-class Fine(Identity):
-    """Variables that want the gradient by some weights finer."""
-
-    def resolution(self, params):
+    def gradient_scale(self, params):
         return np.array([1.0, 0.5, 1e-3])
 
 
+START = np.array([-1.2, 1.0, 0.5])  # with three variables there is one minimum
+
+
 class Rosenbrock:
-    """Rosenbrock's function, noting what it was asked for."""
+    """Rosenbrock's function, which records the points of its calls."""
 
     def __init__(self):
         self.points = []
@@ -60,64 +70,132 @@ class Rosenbrock:
         return rosen(params), rosen_der(params)
 
 
-def run(function=None, *, max_iter=500, tol=1e-6, solver="lbfgs", **options):
-    options = {"variables": Identity()} | options
-    function = function or Rosenbrock()
-    return minimize(Run(function, START, max_iter=max_iter, tol=tol, **options), solver)
+class Score(EarlyStopping):
+    """Early stopping on a function of the weights."""
+
+    def __init__(self, function, n_iter_no_change=50):
+        super().__init__(None, None, n_iter_no_change)
+        self.function = function
+        self.scored = []  # the weights and their scores
+
+    def score(self, point):
+        score = self.function(point.params)
+        self.scored.append((point.params, score))
+        return score
+
+
+def run(
+    function=None,
+    *,
+    start=START,
+    preconditioner=None,
+    solver="lbfgs",
+    max_iter=500,
+    tol=1e-6,
+    deadline=math.inf,
+    early_stopping=None,
+    **hooks,
+):
+    minimizer = Minimizer(
+        function or Rosenbrock(),
+        preconditioner or Identity(),
+        solver=solver,
+        max_iter=max_iter,
+        tol=tol,
+        deadline=deadline,
+        early_stopping=early_stopping,
+        **hooks,
+    )
+    return minimizer.run(start)
+
+
+# ------------------------------------------------------------------ the objective
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sp.csr_array])
+def test_objective_equals_cost_gradient(large, rng, weighted, container):
+    X, y = large
+    weight = rng.uniform(0, 2, len(X)) if weighted else None
+    network = Network(4, "tanh", "softmax")
+    dataset = Dataset.from_arrays(container(X), y, weight, None)
+    objective = Objective(dataset, network, alpha=70)
+    params = rng.standard_normal(4 * 13 + 3 * 5) / 3
+    cost, gradient = objective(params)
+    expected = cost_gradient(
+        params, X, y, sample_weight=weight, alpha=70, **network._asdict()
+    )
+    assert_allclose(cost, expected[0], rtol=1e-14)
+    assert_allclose(gradient, expected[1], atol=1e-14)
+    total_weight = len(X) if weight is None else weight.sum()
+    assert objective.penalty == pytest.approx(70 / total_weight, rel=1e-14)
+
+
+@pytest.mark.parametrize("beyond", [1e39, np.inf, np.nan])
+def test_weights_beyond_the_dtype_cost_infinity(beyond):
+    dataset = Dataset.from_arrays(np.eye(2, dtype=np.float32), np.arange(2), None, None)
+    objective = Objective(dataset, Network(2, "tanh", "logistic"), alpha=1)
+    params = np.zeros(9)
+    assert np.isfinite(objective(params)[0])
+    params[3] = beyond
+    assert objective(params)[0] == np.inf
+
+
+# ---------------------------------------------------------- the point that is kept
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("variables", [Identity(), Reversed()])
-def test_finds_the_minimum_to_tol(solver, variables):
-    result = run(solver=solver, variables=variables)
+@pytest.mark.parametrize("preconditioner", [Identity(), Reversed()])
+def test_minimum_is_found_to_tol(solver, preconditioner):
+    result = run(solver=solver, preconditioner=preconditioner)
     assert result.stop_reason == "converged"
-    assert np.abs(rosen_der(result.kept.params)).max() <= 1e-6
-    assert result.kept.max_gradient == np.abs(rosen_der(result.kept.params)).max()
-    assert_allclose(result.kept.params, np.ones(3), atol=1e-5)
+    assert np.abs(rosen_der(result.best.params)).max() <= 1e-6
+    assert result.best.max_gradient == np.abs(rosen_der(result.best.params)).max()
+    assert_allclose(result.best.params, np.ones(3), atol=1e-5)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_gradients_count_in_units_of_their_resolution(solver):
-    result = run(solver=solver, variables=Fine(), tol=1e-2)
-    told = np.abs(rosen_der(result.kept.params)) / [1.0, 0.5, 1e-3]
+def test_max_gradient_is_in_units_of_gradient_scale(solver):
+    result = run(solver=solver, preconditioner=Scaled(), tol=1e-2)
+    scaled = np.abs(rosen_der(result.best.params)) / [1.0, 0.5, 1e-3]
     assert result.stop_reason == "converged"
-    assert result.kept.max_gradient == told.max() <= 1e-2
+    assert result.best.max_gradient == scaled.max() <= 1e-2
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_without_tol_precision_is_what_ends_a_run(solver):
+def test_tol_0_runs_to_the_precision_of_floats(solver):
     result = run(solver=solver, tol=0.0, max_iter=2000)
     assert result.stop_reason in ("stalled", "converged")
-    assert_allclose(result.kept.params, np.ones(3), atol=1e-6)
+    assert_allclose(result.best.params, np.ones(3), atol=1e-6)
 
 
 @pytest.mark.parametrize("tol", [0.0, 2.0])
-def test_a_gradient_of_just_tol_will_do(tol):
+def test_gradient_equal_to_tol_has_converged(tol):
     result = run(lambda params: (1.0, np.array([0.0, tol, -tol])), tol=tol)
-    assert (result.stop_reason, len(result.passes)) == ("converged", 1)
+    assert (result.stop_reason, len(result.evaluations)) == ("converged", 1)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("max_iter", [1, 2, 3, 7, 20, 31])
-def test_the_budget_is_exact(solver, max_iter):
+def test_number_of_passes_is_exactly_max_iter(solver, max_iter):
     function = Rosenbrock()
     result = run(function, max_iter=max_iter, solver=solver)
-    assert len(function.points) == len(result.passes) == max_iter
+    assert len(function.points) == len(result.evaluations) == max_iter
     assert result.stop_reason == "max_iter"
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_keeps_the_best_of_all_points(solver):
+def test_point_of_lowest_cost_is_kept(solver):
     function = Rosenbrock()
     result = run(function, max_iter=25, solver=solver)
     costs = [rosen(p) for p in function.points]
-    assert result.kept.cost == min(costs)
-    assert_array_equal(result.kept.params, function.points[np.argmin(costs)])
-    assert [p.cost for p in result.passes] == list(np.minimum.accumulate(costs))
+    assert result.best.cost == min(costs)
+    assert_array_equal(result.best.params, function.points[np.argmin(costs)])
+    assert [p.cost for p in result.evaluations] == list(np.minimum.accumulate(costs))
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_smaller_budget_is_the_beginning_of_a_larger_one(solver):
+def test_smaller_max_iter_evaluates_the_same_points_first(solver):
     short, long = Rosenbrock(), Rosenbrock()
     run(short, max_iter=20, solver=solver)
     run(long, max_iter=40, solver=solver)
@@ -125,7 +203,7 @@ def test_a_smaller_budget_is_the_beginning_of_a_larger_one(solver):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_noise_far_below_tol_leaves_no_trace(solver):
+def test_noise_far_below_tol_changes_no_bit(solver):
     noise = np.random.RandomState(0)
 
     def noisy(params):
@@ -136,31 +214,31 @@ def test_noise_far_below_tol_leaves_no_trace(solver):
         run(noisy, solver=solver, tol=1e-2, max_iter=300) for _ in range(2)
     )
     assert first.stop_reason == "converged"
-    assert_array_equal(first.kept.params, second.kept.params)
+    assert_array_equal(first.best.params, second.best.params)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_function_without_lower_points_stalls(solver):
+def test_no_lower_cost_stalls(solver):
     # The gradient promises a descent that the cost denies.
     result = run(lambda p: (1.0, np.ones(3)), solver=solver)
     assert result.stop_reason == "stalled"
-    assert_array_equal(result.kept.params, START)
+    assert_array_equal(result.best.params, START)
 
 
 @pytest.mark.parametrize(("solver", "limit"), [("tnc", "maxfun"), ("lbfgs", "maxiter")])
-def test_a_solver_that_gives_up_is_started_again(solver, limit, monkeypatch):
+def test_solver_that_ends_early_is_restarted(solver, limit, monkeypatch):
     method, options_for = SOLVERS[solver]
     monkeypatch.setitem(
         SOLVERS, solver, (method, lambda n: options_for(n) | {limit: 25})
     )
     result = run(solver=solver)
     assert result.stop_reason == "converged"
-    assert len(result.passes) > 30
+    assert len(result.evaluations) > 30
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("broken", ["cost", "gradient"])
-def test_not_finite_at_the_start_is_refused(solver, broken):
+def test_cost_not_finite_at_initial_weights_raises(solver, broken):
     cost = np.nan if broken == "cost" else 1.0
     gradient = np.full(3, np.inf if broken == "gradient" else 1.0)
     with pytest.raises(ValueError, match="not finite at the initial weights"):
@@ -177,7 +255,7 @@ BEYOND = {
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("scale", [1.0, 1e6])
 @pytest.mark.parametrize("broken", BEYOND)
-def test_a_run_turns_back_where_the_cost_overflows(solver, scale, broken):
+def test_line_search_backtracks_where_cost_overflows(solver, scale, broken):
     beyond = []
 
     def barrier(params):
@@ -188,26 +266,14 @@ def test_a_run_turns_back_where_the_cost_overflows(solver, scale, broken):
         return scale * cost, scale * (1 - 1 / params)
 
     start = np.array([5.0, 6.0, 8.0])
-    run = Run(barrier, start, variables=Identity(), max_iter=100, tol=1e-6 * scale)
-    result = minimize(run, solver)
+    result = run(barrier, start=start, solver=solver, max_iter=100, tol=1e-6 * scale)
     assert beyond
     assert result.stop_reason == "converged"
-    assert_allclose(result.kept.params, np.ones(3), atol=1e-5)
-
-
-@pytest.mark.parametrize("operation", [np.add, np.subtract])
-def test_an_overflow_on_the_way_is_no_warning(operation):
-    def overflows(params):
-        if np.array_equal(params, START):
-            return 1.0, np.ones(3)
-        huge = np.full(3, np.finfo(float).max if operation is np.add else np.inf)
-        return float(operation(huge, huge).sum()), np.ones(3)
-
-    assert run(overflows).stop_reason == "stalled"
+    assert_allclose(result.best.params, np.ones(3), atol=1e-5)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_not_finite_all_around_ends_with_the_start(solver):
+def test_overflow_around_initial_weights_keeps_them(solver):
     def explodes(params):
         if np.array_equal(params, START):
             return rosen(params), rosen_der(params)
@@ -215,12 +281,12 @@ def test_not_finite_all_around_ends_with_the_start(solver):
 
     result = run(explodes, solver=solver)
     assert result.stop_reason == "stalled"
-    assert_array_equal(result.kept.params, START)
+    assert_array_equal(result.best.params, START)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("at", [2, 5, 11])
-def test_an_interrupt_keeps_the_best_so_far(solver, at):
+def test_interrupt_keeps_lowest_cost_so_far(solver, at):
     function = Rosenbrock()
 
     def interrupted(params):
@@ -230,32 +296,30 @@ def test_an_interrupt_keeps_the_best_so_far(solver, at):
 
     result = run(interrupted, solver=solver)
     assert result.stop_reason == "interrupted"
-    assert len(result.passes) == at
-    assert result.kept.cost == min(rosen(p) for p in function.points)
+    assert len(result.evaluations) == at
+    assert result.best.cost == min(rosen(p) for p in function.points)
 
 
-def test_an_interrupt_leaves_the_last_step_unscored():
-    # It may be one that the solver would not have accepted.
-    function, looks, looks_before = Rosenbrock(), [], []
+def test_interrupt_leaves_last_step_without_score():
+    # The solver might not have accepted that step.
+    function, n_scored = Rosenbrock(), []
 
     def interrupted(params):
         if len(function.points) == 12:
-            looks_before.extend(looks)
+            n_scored.append(len(scores.scored))
             raise KeyboardInterrupt
         return function(params)
 
-    def score(params):
-        looks.append(params)
-        return float(len(looks))
-
-    result = run(interrupted, validation=Validation(score, n_iter_no_change=50))
+    scores = Score(lambda _: float(len(scores.scored)))
+    result = run(interrupted, early_stopping=scores)
     assert result.stop_reason == "interrupted"
-    assert len(looks) == len(looks_before)
-    assert result.best_score == len(looks) == result.passes[-1].score
-    assert_array_equal(result.kept.params, looks[-1])
+    assert n_scored == [len(scores.scored)]
+    best, best_score = scores.scored[-1]
+    assert result.best_score == best_score == result.evaluations[-1].score
+    assert_array_equal(result.best.params, best)
 
 
-def test_an_interrupt_before_the_first_pass_goes_through():
+def test_interrupt_in_first_pass_is_raised():
     def interrupted(params):
         raise KeyboardInterrupt
 
@@ -264,7 +328,7 @@ def test_an_interrupt_before_the_first_pass_goes_through():
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_errors_of_the_objective_go_through(solver):
+def test_errors_of_objective_are_raised(solver):
     def fails(params):
         raise MemoryError("no room")
 
@@ -273,52 +337,43 @@ def test_errors_of_the_objective_go_through(solver):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_each_pass_is_announced(solver):
-    seen = []
+def test_hooks_are_called_before_and_after_each_pass(solver):
+    calls = []
 
-    @contextmanager
-    def around_pass(run):
-        seen.append(("begin", len(run.passes)))
-        yield
-        seen.append(("end", len(run.passes)))
+    def before_pass(minimizer):
+        calls.append(("before", len(minimizer.evaluations)))
 
-    def after_pass(run):
-        seen.append(("after", len(run.passes)))
+    def after_pass(minimizer):
+        calls.append(("after", len(minimizer.evaluations)))
+        return False
 
-    run(max_iter=9, solver=solver, around_pass=around_pass, after_pass=after_pass)
-    assert seen == [
-        told
-        for i in range(9)
-        for told in (("begin", i), ("end", i + 1), ("after", i + 1))
+    run(max_iter=9, solver=solver, before_pass=before_pass, after_pass=after_pass)
+    assert calls == [
+        call for i in range(9) for call in (("before", i), ("after", i + 1))
     ]
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_early_stopping_keeps_the_best_score(solver):
+def test_early_stopping_keeps_point_of_best_score(solver):
     # A score that peaks on the way to the minimum at (1, 1, 1).
     peak = np.array([0.2, 0.1, 0.1])
-    scores = []
-
-    def score(params):
-        scores.append(-float(np.abs(params - peak).sum()))
-        return scores[-1]
-
-    validation = Validation(score, n_iter_no_change=4)
-    result = run(solver=solver, validation=validation)
+    early_stopping = Score(lambda params: -float(np.abs(params - peak).sum()), 4)
+    result = run(solver=solver, early_stopping=early_stopping)
+    scores = [score for _, score in early_stopping.scored]
     assert result.stop_reason == "early_stopping"
     assert result.best_score == max(scores)
-    assert -np.abs(result.kept.params - peak).sum() == max(scores)
-    assert result.kept.cost == rosen(result.kept.params)
-    assert result.kept.cost > result.passes[-1].cost
+    assert -np.abs(result.best.params - peak).sum() == max(scores)
+    assert result.best.cost == rosen(result.best.params)
+    assert result.best.cost > result.evaluations[-1].cost
     assert all(s <= max(scores) for s in scores[-4:])
-    assert validation.n_unimproved >= 4
-    recorded = [p.score for p in result.passes]
-    assert len(recorded) == len(result.passes)
+    assert early_stopping.n_unimproved >= 4
+    recorded = [p.score for p in result.evaluations]
+    assert len(recorded) == len(result.evaluations)
     assert max(recorded) == max(scores)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_pass_goes_down_with_the_last_score_before_the_next(solver):
+def test_evaluations_have_latest_score_before_next_pass(solver):
     events = []
 
     def function(params):
@@ -329,7 +384,8 @@ def test_a_pass_goes_down_with_the_last_score_before_the_next(solver):
         events.append(("score", -float(np.abs(params - 0.1).sum())))
         return events[-1][1]
 
-    result = run(function, solver=solver, max_iter=30, validation=Validation(score, 50))
+    early_stopping = Score(score)
+    result = run(function, solver=solver, max_iter=30, early_stopping=early_stopping)
     costs, scores = [], []
     for kind, value in events:
         if kind == "pass":
@@ -337,47 +393,46 @@ def test_a_pass_goes_down_with_the_last_score_before_the_next(solver):
             scores.append(scores[-1] if scores else None)
         else:
             scores[-1] = value
-    assert result.passes == list(zip(costs, scores, strict=True))
+    assert result.evaluations == list(zip(costs, scores, strict=True))
 
 
-def test_the_last_point_of_a_budget_is_scored_too():
+def test_last_point_of_max_iter_is_scored():
     def bowl(params):
         return float(params @ params), 2 * params
 
-    validation = Validation(lambda params: -float(params @ params), n_iter_no_change=3)
-    result = run(bowl, max_iter=2, validation=validation)
+    early_stopping = Score(lambda params: -float(params @ params))
+    result = run(bowl, max_iter=2, early_stopping=early_stopping)
     assert result.stop_reason == "max_iter"
-    assert result.passes[1].cost < result.passes[0].cost
-    assert result.passes[1].score == result.best_score == -result.passes[1].cost
-    assert result.kept.cost == result.passes[1].cost
+    first, last = result.evaluations
+    assert last.cost < first.cost
+    assert last.score == result.best_score == -last.cost
+    assert result.best.cost == last.cost
 
 
-def test_of_equal_scores_the_first_counts():
-    looks = []
-
-    def score(params):
-        looks.append(params)
-        return 0.5
-
-    result = run(validation=Validation(score, n_iter_no_change=3))
+def test_first_of_equal_scores_is_kept():
+    early_stopping = Score(lambda _: 0.5, n_iter_no_change=3)
+    result = run(early_stopping=early_stopping)
     assert result.stop_reason == "early_stopping"
-    assert_array_equal(result.kept.params, START)
-    assert len(looks) == 1 + 3 + 1  # the first, those without a better, the outcome
+    assert_array_equal(result.best.params, START)
+    n_scored = len(early_stopping.scored)
+    assert n_scored == 1 + 3 + 1  # of the start, the steps, and the result
 
 
-def test_patience_is_with_looks_in_a_row():
+def test_unimproved_scores_are_counted_in_a_row():
     scores = [0.5, 0.5, 0.4, 0.6, 0.1, 0.6, 0.5, 0.7]
     following = iter(scores)
-    validation = Validation(lambda params: next(following), n_iter_no_change=9)
-    counted = []
+    early_stopping = Score(lambda _: next(following), n_iter_no_change=3)
+    counted, over = [], []
     for _ in scores:
-        validation.look_at(Point(START))
-        counted.append(validation.n_unimproved)
+        early_stopping.update(Iterate(START))
+        counted.append(early_stopping.n_unimproved)
+        over.append(early_stopping.is_over)
     assert counted == [0, 1, 2, 0, 1, 2, 3, 0]
+    assert over == [False] * 6 + [True, False]
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_unlike_scales_are_left_to_the_variables(solver):
+def test_solver_does_not_rescale_variables(solver):
     # Far from the origin a solver that scales by 1 + |x| would undo conditioning.
     far = np.array([1e4, 1.0, -1e4])
 
@@ -385,70 +440,62 @@ def test_unlike_scales_are_left_to_the_variables(solver):
         return float((params - far) @ (params - far)) / 2, params - far
 
     start = far + np.array([1.0, 2.0, 3.0])
-    ended = minimize(
-        Run(bowl, start, variables=Identity(), max_iter=100, tol=1e-6), solver
-    )
-    assert ended.stop_reason == "converged"
-    assert len(ended.passes) <= 6
+    result = run(bowl, start=start, solver=solver, max_iter=100)
+    assert result.stop_reason == "converged"
+    assert len(result.evaluations) <= 6
 
 
-def test_advice_fills_in():
+def test_convergence_messages_can_be_formatted():
     values = {"max_iter": 3, "n_iter": 3, "max_gradient": 0.5, "tol": 0.1}
     values |= {"max_time": 2.5}
-    for advice in filter(None, ADVICE.values()):
-        assert "{" not in advice.format(**values)
+    for message in filter(None, CONVERGENCE_MESSAGES.values()):
+        assert "{" not in message.format(**values)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_pass_may_be_the_last_by_order(solver):
+def test_callback_ends_run_after_pass(solver):
     function = Rosenbrock()
-
-    @contextmanager
-    def around_pass(run):
-        yield
-        if len(run.passes) == 7:
-            raise Stop("callback")
-
-    result = run(function, solver=solver, around_pass=around_pass)
+    result = run(
+        function,
+        solver=solver,
+        after_pass=lambda minimizer: len(minimizer.evaluations) == 7,
+    )
     assert result.stop_reason == "callback"
-    assert len(function.points) == len(result.passes) == 7
-    assert result.kept.cost == min(rosen(p) for p in function.points)
+    assert len(function.points) == len(result.evaluations) == 7
+    assert result.best.cost == min(rosen(p) for p in function.points)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_the_deadline_ends_with_the_pass_in_which_it_comes(solver):
+def test_deadline_ends_run_after_pass(solver):
     function = Rosenbrock()
     late = time.perf_counter()
     result = run(function, solver=solver, deadline=late)
-    assert (result.stop_reason, len(result.passes)) == ("max_time", 1)
-    assert_array_equal(result.kept.params, START)
+    assert (result.stop_reason, len(result.evaluations)) == ("max_time", 1)
+    assert_array_equal(result.best.params, START)
     assert run(solver=solver, deadline=math.inf).stop_reason == "converged"
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("validated", [False, True])
-def test_an_outcome_on_the_way_is_that_of_a_smaller_budget(solver, validated):
-    def score(params):
-        return -float(np.abs(params - 0.1).sum())
+@pytest.mark.parametrize("scored", [False, True])
+def test_result_after_each_pass_equals_smaller_max_iter(solver, scored):
+    def early_stopping():
+        if scored:
+            return Score(lambda params: -float(np.abs(params - 0.1).sum()))
+        return None
 
-    def validation():
-        return Validation(score, n_iter_no_change=50) if validated else None
+    def after_pass(minimizer):
+        results.append(minimizer.result("max_iter"))
+        return False
 
-    on_the_way = []
-
-    @contextmanager
-    def around_pass(run):
-        yield
-        on_the_way.append(run.outcome("max_iter"))
-
+    results = []
     options = {"solver": solver, "max_iter": 20}
-    whole = run(around_pass=around_pass, validation=validation(), **options)
-    unseen = run(validation=validation(), **options)
-    assert_array_equal(whole.kept.params, unseen.kept.params)
-    assert len(on_the_way) == 20
-    for n, outcome in enumerate(on_the_way, 1):
-        expected = run(solver=solver, max_iter=n, validation=validation())
-        assert_array_equal(outcome.kept.params, expected.kept.params)
-        assert outcome.passes == expected.passes
-        assert outcome.best_score == expected.best_score
-        assert outcome.stop_reason == expected.stop_reason
+    observed = run(after_pass=after_pass, early_stopping=early_stopping(), **options)
+    unobserved = run(early_stopping=early_stopping(), **options)
+    assert_array_equal(observed.best.params, unobserved.best.params)
+    assert len(results) == 20
+    for n, result in enumerate(results, 1):
+        expected = run(solver=solver, max_iter=n, early_stopping=early_stopping())
+        assert_array_equal(result.best.params, expected.best.params)
+        assert result.evaluations == expected.evaluations
+        assert result.best_score == expected.best_score
+        assert result.stop_reason == expected.stop_reason
