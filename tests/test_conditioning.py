@@ -276,12 +276,12 @@ def test_small_variance_beside_large_mean_is_kept(kind, rng):
 @pytest.mark.parametrize("kind", ["full", "diagonal"])
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 def test_moments_need_memory_of_one_block(kind, container, rng):
-    X = container(rng.standard_normal((60_000, 100)).astype(np.float32))
+    X = container(rng.standard_normal((30_000, 100)).astype(np.float32))
     tracemalloc.start()
     make(X, kind)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 12e6  # X in float64 would be 48 MB
+    assert peak < 12e6  # X in float64 would be 24 MB
 
 
 def test_moments_of_many_features_need_memory_of_part_of_a_block(rng, monkeypatch):

@@ -1,4 +1,4 @@
-"""The formulas against loops, differences, scikit-learn and published figures."""
+"""The formulas, compared with loops, differences, scikit-learn and published values."""
 
 import itertools
 import math
@@ -12,11 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
-from sknn3._arrays import HOST
+from sknn3._kernel import ACTIVATIONS, OUTPUTS, decode_labels
 from sknn3.gradient_check import check_gradient
 from sknn3.network import (
-    ACTIVATIONS,
-    OUTPUTS,
     cost_gradient,
     forward,
     pack,
@@ -120,10 +118,10 @@ def test_cost_equals_loops_and_gradient_equals_differences(
 
 
 @pytest.mark.parametrize("output_activation", OUTPUTS)
-def test_multilabel_targets_may_be_several_or_none(output_activation, rng):
+def test_cost_of_multilabel_targets_equals_loops(output_activation, rng):
     X, _, _, theta1, theta2 = problem(3, rng)
     Y = rng.randint(0, 2, (len(X), 3))
-    if output_activation == "softmax":  # soft targets: what cross-entropy allows
+    if output_activation == "softmax":  # cross-entropy allows soft targets
         Y = Y + 0.5
         Y = Y / Y.sum(axis=1, keepdims=True)
     options = {"hidden_layer_size": 3, "output_activation": output_activation}
@@ -135,7 +133,7 @@ def test_multilabel_targets_may_be_several_or_none(output_activation, rng):
 
 
 @pytest.mark.parametrize("alpha", [0, 1, 3])
-def test_figures_of_the_practical_at_sine_weights(digits, alpha):
+def test_cost_at_sine_weights_equals_published_values(digits, alpha):
     # Computed with per-sample loops on the 5000 digits, classes in the order 1..9, 0.
     params = np.sin(np.arange(10285) + 1) / 10
     published = {
@@ -154,7 +152,7 @@ def test_figures_of_the_practical_at_sine_weights(digits, alpha):
 @pytest.mark.parametrize(
     ("activation", "n_classes"), [("logistic", 3), ("tanh", 3), ("relu", 2)]
 )
-def test_cost_is_that_of_mlpclassifier(activation, n_classes, rng):
+def test_cost_and_output_equal_mlpclassifier(activation, n_classes, rng):
     X, y, _, _, _ = problem(n_classes, rng, n=60)
     mlp = MLPClassifier(
         5, activation=activation, solver="lbfgs", alpha=0.3, max_iter=20, random_state=0
@@ -204,7 +202,7 @@ def test_forward_equals_loops(activation, output_activation, rng):
         assert_allclose(p, expected_p, rtol=1e-13)
 
 
-def test_sigmoid_and_its_slope():
+def test_sigmoid_and_sigmoid_gradient():
     z = np.array([-800.0, -2.0, 0.0, 3.0, 800.0])
     with np.errstate(over="ignore"):
         assert_allclose(sigmoid(z), 1 / (1 + np.exp(-z)), rtol=1e-15)
@@ -217,8 +215,8 @@ def test_sigmoid_and_its_slope():
 
 
 @pytest.mark.parametrize("output_activation", OUTPUTS)
-def test_saturated_outputs_cost_what_they_should(output_activation):
-    # Outputs of +-1000: the loss is linear there, and nothing overflows.
+def test_cost_of_saturated_outputs_is_linear(output_activation):
+    # The outputs are 1000 and -1000.
     theta1, theta2 = np.zeros((1, 2)), np.array([[1000.0, 0.0], [-1000.0, 0.0]])
     cost, gradient = cost_gradient(
         pack(theta1, theta2),
@@ -231,7 +229,7 @@ def test_saturated_outputs_cost_what_they_should(output_activation):
     assert np.isfinite(gradient).all()
 
 
-def test_pack_and_unpack_are_inverse_and_share_memory(rng):
+def test_unpack_inverts_pack_and_returns_views(rng):
     theta1, theta2 = rng.standard_normal((3, 5)), rng.standard_normal((2, 4))
     params = pack(theta1, theta2)
     assert_array_equal(params, np.r_[theta1.ravel(), theta2.ravel()])
@@ -254,15 +252,46 @@ def test_random_weights_fill_their_interval(arguments, epsilon, rng):
 
 
 @pytest.mark.parametrize(
-    "arguments", [(0, 2), (2, 0), (2, 2, 0), (2, 2, -0.1), (2, 2, np.inf)]
+    ("arguments", "message"),
+    [
+        ((0, 2), "n_in=0, expected a positive int"),
+        ((2, 0), "n_out=0, expected a positive int"),
+        ((2, 1.5), "n_out=1.5, expected a positive int"),
+        ((2, 2, 0), "epsilon=0, expected a positive finite number"),
+        ((2, 2, -0.1), "epsilon=-0.1, expected a positive finite number"),
+        ((2, 2, np.inf), "epsilon=inf, expected a positive finite number"),
+        ((2, 2, "1"), "epsilon='1', expected a positive finite number"),
+    ],
 )
-def test_random_weights_need_positive_numbers(arguments):
-    with pytest.raises(ValueError, match="expected positive numbers"):
+def test_random_weights_of_invalid_size_raise(arguments, message):
+    with pytest.raises(ValueError, match=message):
         random_weights(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.zeros(8), 1, 2), r"params has shape \(8,\), which fits no network of 1"),
+        ((np.zeros(4), 1, 2), "expected length 4 \\+ K \\* 3 for K >= 1 outputs"),
+        ((np.zeros((7, 1)), 1, 2), r"params has shape \(7, 1\)"),
+        ((np.zeros(7), -1, 2), "n_features=-1, expected an int of at least 0"),
+        ((np.zeros(7), 1.0, 2), "n_features=1.0, expected an int of at least 0"),
+        ((np.zeros(7), 1, 0), "hidden_layer_size=0, expected a positive int"),
+    ],
+)
+def test_unpack_of_invalid_sizes_raises(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        unpack(*arguments)
+
+
+def test_unpack_takes_small_integers_of_numpy():
+    theta1, theta2 = unpack(np.zeros(200 * 201 + 201), np.uint8(200), np.uint8(200))
+    assert theta1.shape == (200, 201)
+    assert theta2.shape == (1, 201)
+
+
 @pytest.mark.parametrize("container", [sp.csr_array, sp.csc_matrix, sp.coo_array])
-def test_sparse_rows_give_what_dense_rows_give(container, rng):
+def test_sparse_rows_equal_dense_rows(container, rng):
     X, y, _, theta1, theta2 = problem(3, rng)
     X[X < 0.5] = 0
     options = {"hidden_layer_size": 3, "alpha": 1.0}
@@ -276,7 +305,7 @@ def test_sparse_rows_give_what_dense_rows_give(container, rng):
     )
 
 
-def test_float32_rows_are_multiplied_in_float32(rng):
+def test_float32_rows_are_computed_in_float32(rng):
     X, y, _, theta1, theta2 = problem(3, rng)
     params = pack(theta1, theta2)
     cost, gradient = cost_gradient(params, X, y, hidden_layer_size=3)
@@ -293,7 +322,7 @@ def test_float32_rows_are_multiplied_in_float32(rng):
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float16, ">f8"])
-def test_rows_of_other_numbers_are_multiplied_in_float64(dtype, rng):
+def test_rows_of_other_dtypes_are_computed_in_float64(dtype, rng):
     X, y, _, theta1, theta2 = problem(3, rng)
     X = (X > 0).astype(dtype)
     params = pack(theta1, theta2)
@@ -324,9 +353,9 @@ def test_rows_of_other_numbers_are_multiplied_in_float64(dtype, rng):
         ({"alpha": np.inf}, "alpha=inf must be finite and not negative"),
         ({"hidden_layer_size": 0}, "hidden_layer_size=0, expected a positive int"),
         ({"hidden_layer_size": "3"}, "hidden_layer_size='3', expected"),
-        ({"sample_weight": np.zeros(3)}, "sample_weight must not be negative, and its"),
-        ({"sample_weight": np.array([1, -1, 1])}, "sample_weight must not be negative"),
-        ({"sample_weight": np.array([1, np.inf, 1])}, "its sum positive and finite"),
+        ({"sample_weight": np.zeros(3)}, "sample_weight is zero for all samples"),
+        ({"sample_weight": [1, -1, 1]}, "sample_weight has negative values"),
+        ({"sample_weight": [1, np.inf, 1]}, "sample_weight contains infinity"),
         ({"sample_weight": np.ones(4)}, r"has shape \(4,\), expected \(3,\)"),
         (
             {"Y": np.array([[0, 1], [1, 1], [1, 0]]), "output_activation": "softmax"},
@@ -334,7 +363,7 @@ def test_rows_of_other_numbers_are_multiplied_in_float64(dtype, rng):
         ),
     ],
 )
-def test_cost_gradient_names_what_does_not_fit(change, message):
+def test_cost_gradient_of_invalid_arguments_raises(change, message):
     arguments = {
         "params": np.zeros(3 * 3 + 2 * 4),
         "X": np.zeros((3, 2)),
@@ -346,7 +375,7 @@ def test_cost_gradient_names_what_does_not_fit(change, message):
         cost_gradient(**arguments | change)
 
 
-def test_forward_names_what_does_not_fit():
+def test_forward_of_invalid_arguments_raises():
     X, theta1, theta2 = np.zeros((2, 3)), np.zeros((4, 4)), np.zeros((2, 5))
     with pytest.raises(ValueError, match=r"expected \(4, 4\) and \(2, 5\)"):
         forward(X, theta1[:, 1:], theta2)
@@ -355,15 +384,15 @@ def test_forward_names_what_does_not_fit():
             forward(X, theta1, theta2, **{name: "step"})
 
 
-# ------------------------------------------------------------------------ far out
+# ------------------------------------------------- large outputs and other numbers
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_logistic_loss_far_out(dtype):
+def test_logistic_loss_of_large_outputs(dtype):
     o = np.array([0, 1e-3, 1, 20, 79, 81, 300, 1e4], dtype)
     O = np.stack([o, -o])
     target = np.zeros(len(o), int) * len(o) + np.arange(len(o))  # the first output
-    loss, D = OUTPUTS["logistic"].loss(O.copy(), target, HOST)
+    loss, D = OUTPUTS["logistic"].loss(O.copy(), target, np)
     exact = np.stack([o, -o]).astype(float)
     expected = np.logaddexp(0, exact).sum(axis=0) - exact[0]
     eps = np.finfo(dtype).eps
@@ -374,11 +403,11 @@ def test_logistic_loss_far_out(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_softmax_far_out(dtype):
-    # The largest outputs of samples are worlds apart: one shift for all loses some.
+def test_softmax_of_large_outputs(dtype):
+    # The largest outputs of the samples differ so much that each needs its own shift.
     O = np.array([[1e4, -1e4, 0, 3], [1e4 - 2, -1e4 + 1, 80, 3]], dtype)
     exact = O.astype(float)
-    loss, D = OUTPUTS["softmax"].loss(O.copy(), np.arange(4), HOST)  # the first output
+    loss, D = OUTPUTS["softmax"].loss(O.copy(), np.arange(4), np)  # the first output
     assert_allclose(loss, -log_softmax(exact, axis=0)[0], rtol=1e-6)
     eps = np.finfo(dtype).eps
     assert_allclose(D, softmax(exact, axis=0) - [[1], [0]], rtol=1e-6, atol=eps)
@@ -386,24 +415,24 @@ def test_softmax_far_out(dtype):
         OUTPUTS["softmax"].activate,
         OUTPUTS["softmax"].class_probabilities,
     ):
-        assert_allclose(function(O, HOST), softmax(exact, axis=0), rtol=1e-6)
+        assert_allclose(function(O, np), softmax(exact, axis=0), rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_class_probabilities_sum_to_1_however_small_the_sigmoids(dtype):
+def test_class_probabilities_of_tiny_sigmoids_sum_to_1(dtype):
     O = np.array([[1, -3, 50, -90, -1e4], [0, -4, 90, -91, -1e4 - 1]], dtype)
-    P = OUTPUTS["logistic"].class_probabilities(O, HOST)
+    P = OUTPUTS["logistic"].class_probabilities(O, np)
     assert P.dtype == dtype
     assert_allclose(P.sum(axis=0), 1, rtol=1e-6)
     F = expit(O[:, :3].astype(float))
     assert_allclose(P[:, :3], F / F.sum(axis=0), rtol=1e-5)
-    # Far out a sigmoid is an exponential, and all of them are a softmax.
+    # Tiny sigmoids are exponentials, and divided by their sum they are a softmax.
     assert_allclose(P[1, 3:], expit(-1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("output_activation", OUTPUTS)
 @pytest.mark.parametrize("sign", [1, -1])
-def test_an_overflow_is_refused_but_no_warning(output_activation, sign):
+def test_overflow_raises_without_warning(output_activation, sign):
     # Hidden units of 1e308 times 10, whose infinities add up or cancel to NaN.
     theta1, theta2 = np.zeros((2, 2)), np.full((2, 3), 10.0)
     theta1[:, 1], theta2[0, 2] = 1, sign * 10
@@ -418,7 +447,7 @@ def test_an_overflow_is_refused_but_no_warning(output_activation, sign):
         )
 
 
-def test_weights_may_be_whole_numbers():
+def test_params_may_be_integers_or_lists():
     X, Y = np.eye(3), np.array([0, 1, 1])
     params = np.arange(14) % 3 - 1
     for given in (params, params.tolist(), params.astype(np.float32)):
@@ -428,11 +457,17 @@ def test_weights_may_be_whole_numbers():
         assert_allclose(gradient, expected[1], rtol=1e-12)
 
 
-def test_weights_of_samples_add_up_beyond_their_dtype():
-    X, Y = np.eye(3)[np.arange(900) % 3], np.arange(900) % 2
-    options = {"hidden_layer_size": 2}
-    weights = np.full(900, 100, np.float16)  # which ends at 65504
-    weighed = cost_gradient(np.ones(14) / 3, X, Y, sample_weight=weights, **options)
-    expected = cost_gradient(np.ones(14) / 3, X, Y, **options)
-    assert_allclose(weighed[0], expected[0], rtol=1e-12)
-    assert_allclose(weighed[1], expected[1], atol=1e-12)
+# ----------------------------------------------------------------------- prediction
+
+
+def test_decoded_labels_are_largest_or_positive_outputs():
+    several = np.array([[0.1, -1], [0.3, -2], [0.2, -3]])
+    assert decode_labels(several, np, n_classes=3, multilabel=False).tolist() == [1, 0]
+    assert decode_labels(several, np, n_classes=3, multilabel=True).tolist() == [
+        [1, 0],
+        [1, 0],
+        [1, 0],
+    ]
+    one = np.array([[-0.1, 0.1]])
+    assert decode_labels(one, np, n_classes=2, multilabel=False).tolist() == [0, 1]
+    assert decode_labels(one, np, n_classes=1, multilabel=False).tolist() == [0, 0]
