@@ -423,10 +423,13 @@ def cost_gradient(
                 "output_activation='softmax' chooses one class, so each row of Y must "
                 f"sum to 1; sums are {sums.min():g} to {sums.max():g}."
             )
-    total_weight = float(n_samples)
+    alpha, total_weight = float(alpha), float(n_samples)
     if sample_weight is not None:
-        sample_weight = check_sample_weight(to_numpy(sample_weight), n_samples)
-        total_weight = float(sample_weight.sum())
+        sample_weight = check_sample_weight(sample_weight, n_samples)
+        # The mean is the same, and weights of at most 1 overflow in no dtype.
+        largest = float(sample_weight.max())
+        sample_weight = sample_weight / largest
+        alpha, total_weight = alpha / largest, float(sample_weight.sum())
         sample_weight = to_device(sample_weight, xp, device, X.dtype)
     cost, gradient = block_cost_gradient(
         X,
@@ -445,14 +448,14 @@ def cost_gradient(
             params,
             n_features=n_features,
             hidden_layer_size=hidden_layer_size,
-            alpha=float(alpha),
+            alpha=alpha,
             total_weight=total_weight,
         )
     if not (np.isfinite(cost) and np.isfinite(gradient).all()):
         _check_finite("X", X, xp)
         raise ValueError(
-            "The cost or its gradient is not finite: X, params, alpha or sample_weight "
-            f"are too large for {X.dtype}."
+            "The cost or its gradient is not finite: X, params or alpha (relative to "
+            f"sample_weight) are too large for {X.dtype}."
         )
     return cost, gradient
 

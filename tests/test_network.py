@@ -457,6 +457,29 @@ def test_params_may_be_integers_or_lists():
         assert_allclose(gradient, expected[1], rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "sample_weight",
+    [
+        np.full(900, 100, np.float16),  # the sum is beyond float16
+        np.full(900, 1e300),
+        np.full(900, 1e308),  # the sum is beyond float64
+        np.full(900, 1e-300),
+        np.full(900, 5e-324),
+    ],
+    ids=lambda weight: f"{weight[0]:.0e}",
+)
+def test_scale_of_sample_weights_does_not_change_cost(dtype, sample_weight):
+    X, Y = np.eye(3, dtype=dtype)[np.arange(900) % 3], np.arange(900) % 2
+    options = {"hidden_layer_size": 2}
+    weighed = cost_gradient(
+        np.ones(14) / 3, X, Y, sample_weight=sample_weight, **options
+    )
+    expected = cost_gradient(np.ones(14) / 3, X, Y, **options)
+    assert_allclose(weighed[0], expected[0], rtol=1e-12)
+    assert_allclose(weighed[1], expected[1], atol=1e-12)
+
+
 # ----------------------------------------------------------------------- prediction
 
 
