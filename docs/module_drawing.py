@@ -37,11 +37,9 @@ def imports_of(path: Path) -> tuple[set[str], set[str]]:
         if isinstance(node, ast.ImportFrom):
             if node.level:
                 raise ValueError(f"{path} imports relatively, from {node.module}")
-            if node.module == "sknn3":
-                raise ValueError(
-                    f"{path} imports from the package, not from its modules"
-                )
             names = [node.module]
+            if node.module == "sknn3":
+                names = [f"sknn3.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         else:

@@ -1,11 +1,12 @@
-"""The architecture: who imports whom.  Another arrow is a decision, made here."""
+"""The architecture: which module imports which.  Whoever adds an arrow adds it here."""
 
+import ast
 import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
-# What draws the modules for the documentation reads their imports for us too.
+# The script that draws the modules for the documentation reads their imports.
 _path = Path(__file__).parents[1] / "docs" / "module_drawing.py"
 _spec = importlib.util.spec_from_file_location(_path.stem, _path)
 module_drawing = importlib.util.module_from_spec(_spec)
@@ -13,11 +14,43 @@ _spec.loader.exec_module(module_drawing)
 
 IMPORTS = {
     "__init__": {"classifier", "classifier_cv", "gradient_check"},
-    "_arrays": set(),
-    "_validation": {"_arrays"},
-    "network": {"_arrays", "_validation"},
-    "gradient_check": {"_validation", "network"},
+    # A fit, from the bottom up.
+    "_sklearn_compat": set(),
+    "_rounding": set(),
+    "_parallel": set(),
+    "_labels": set(),
+    "_array_api": {"_sklearn_compat"},
+    "_kernel": {"_array_api"},
+    "_dataset": {"_array_api", "_kernel", "_labels", "_parallel"},
+    "_conditioning": {"_array_api", "_dataset", "_kernel", "_rounding"},
+    "_minimize": {"_array_api", "_conditioning", "_dataset", "_kernel", "_rounding"},
+    "_progress": {"_minimize"},
+    "_prediction": {"_array_api", "_dataset", "_kernel", "_sklearn_compat"},
+    "classifier": {
+        "_array_api",
+        "_conditioning",
+        "_dataset",
+        "_kernel",
+        "_labels",
+        "_minimize",
+        "_prediction",
+        "_progress",
+        "_sklearn_compat",
+    },
+    "classifier_cv": {
+        "_array_api",
+        "_dataset",
+        "_minimize",
+        "_prediction",
+        "_progress",
+        "_sklearn_compat",
+        "classifier",
+    },
+    # What users call besides the estimators.
+    "network": {"_array_api", "_dataset", "_kernel"},
+    "gradient_check": {"network"},
     "datasets": set(),
+    "onnx": {"classifier", "classifier_cv"},
     "display": {
         "display._gradient_check",
         "display._hidden_units",
@@ -29,74 +62,41 @@ IMPORTS = {
     "display._images": {"display._axes"},
     "display._hidden_units": {"display._axes", "display._images"},
     "display._loss_curve": {"display._axes"},
-    "classifier_cv": {
-        "_arrays",
-        "_blocks",
-        "_callbacks",
-        "_fitted",
-        "_minimize",
-        "_validation",
-        "classifier",
-    },
     "dask": {"dask._classifier"},
     "dask._sums": set(),
     "dask._collections": set(),
-    "dask._connection": set(),
-    "dask._work": {"_blocks", "_parallel", "_samples", "dask._sums"},
+    "dask._client": set(),
+    "dask._tasks": {"_dataset", "_labels", "_parallel", "dask._sums"},
     "dask._partitions": {
-        "_arrays",
+        "_array_api",
+        "_dataset",
+        "_labels",
         "_parallel",
-        "_samples",
-        "dask._connection",
+        "dask._client",
+        "dask._collections",
         "dask._sums",
-        "dask._work",
+        "dask._tasks",
     },
     "dask._classifier": {
-        "_samples",
+        "_sklearn_compat",
         "classifier",
+        "dask._client",
         "dask._collections",
-        "dask._connection",
         "dask._partitions",
-        "dask._work",
-    },
-    "onnx": {"classifier", "classifier_cv"},
-    "_blocks": set(),
-    "_objective": {"network", "_arrays", "_blocks", "_parallel", "_samples"},
-    "_conditioning": {"network", "_arrays", "_blocks", "_samples"},
-    "_minimize": set(),
-    "_interrupts": set(),
-    "_parallel": {"_blocks"},
-    "_samples": {"_arrays", "_blocks", "_parallel"},
-    "_callbacks": {"_minimize"},
-    "_fitted": set(),
-    "_initial_weights": {"_arrays", "_conditioning", "network"},
-    "classifier": {
-        "network",
-        "_arrays",
-        "_blocks",
-        "_objective",
-        "_conditioning",
-        "_minimize",
-        "_interrupts",
-        "_samples",
-        "_callbacks",
-        "_fitted",
-        "_initial_weights",
-        "_validation",
+        "dask._tasks",
     },
 }
 
 ALLOWED_OUTSIDE = {"numpy", "scipy", "sklearn", "threadpoolctl"}
-WHEN_USED = {
+OPTIONAL = {
     "datasets": {"pandas"},
     "display._axes": {"matplotlib"},
     "onnx": {"onnx", "skl2onnx"},
+    "dask._client": {"distributed"},
     "dask._collections": {"dask", "distributed"},
-    "dask._connection": {"distributed"},
-    "dask._partitions": {"distributed"},
-    "dask._classifier": {"dask", "distributed"},
+    "dask._partitions": {"dask", "distributed"},
+    "dask._classifier": {"dask", "pandas"},
 }
-
 
 FILES = module_drawing.module_files()
 FOUND = {module: module_drawing.imports_of(path) for module, path in FILES.items()}
@@ -106,14 +106,28 @@ def test_modules_import_each_other_as_designed():
     assert {module: inside for module, (inside, _) in FOUND.items()} == IMPORTS
 
 
-def test_the_outside_is_numpy_scipy_and_scikit_learn():
-    for module in IMPORTS:
+def test_packages_imported_are_dependencies():
+    for module in FOUND:
         outside = FOUND[module][1] - set(sys.stdlib_module_names)
-        assert outside <= ALLOWED_OUTSIDE | WHEN_USED.get(module, set())
+        assert outside <= ALLOWED_OUTSIDE | OPTIONAL.get(module, set())
 
 
-def test_import_brings_no_optional_package():
-    # (scikit-learn itself imports pandas where there is one.)
+def test_private_names_of_other_packages_are_in_one_module():
+    # Ruff finds private attributes; these are imports.
+    private = set()
+    for module, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                source = getattr(node, "module", "")
+                for alias in node.names:
+                    top, *others = f"{source}.{alias.name}".strip(".").split(".")
+                    if top != "sknn3" and any(name[0] == "_" for name in others):
+                        private.add(module)
+    assert private == {"_sklearn_compat"}
+
+
+def test_import_loads_no_optional_package():
+    # scikit-learn imports pandas if it is installed.
     code = """
 import sys, sknn3, sknn3.datasets, sknn3.display, sknn3.onnx
 optional = {"matplotlib", "polars", "dask", "onnx", "onnxruntime", "skl2onnx", "torch"}
@@ -123,7 +137,7 @@ assert not loaded, loaded
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_import_and_digits_ask_nothing_of_the_network():
+def test_import_and_load_digits20_use_no_network():
     code = """
 import sys
 
@@ -138,7 +152,7 @@ sknn3.datasets.load_digits20()
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_imports_form_a_tree():
+def test_imports_have_no_circle():
     done = set()
     while done != set(IMPORTS):
         ready = {m for m, needs in IMPORTS.items() if needs <= done} - done
@@ -146,7 +160,7 @@ def test_imports_form_a_tree():
         done |= ready
 
 
-def test_the_drawing_shows_every_module_above_what_it_imports():
+def test_drawing_has_modules_above_what_they_import():
     graph = module_drawing.direct_only(IMPORTS)
     assert {m: module_drawing.needed(graph, m) for m in graph} == {
         m: module_drawing.needed(IMPORTS, m) for m in IMPORTS
@@ -162,7 +176,7 @@ def test_the_drawing_shows_every_module_above_what_it_imports():
     assert len(set(places.values())) == len(FILES)
 
 
-def test_every_module_says_what_it_does_in_a_line():
+def test_docstrings_of_modules_begin_with_a_sentence():
     lines = module_drawing.table().splitlines()[2:]
     assert [line.split("`")[1] for line in lines] == list(FILES)
     assert all(line.split("|")[2].strip().endswith(".") for line in lines)
