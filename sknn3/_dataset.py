@@ -127,6 +127,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
     weight: np.ndarray = check_array(
         to_numpy(sample_weight),
         ensure_2d=False,
+        ensure_min_samples=0,  # so that the next check reports scalars
         dtype=np.float64,
         input_name="sample_weight",
     )

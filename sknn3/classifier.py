@@ -449,7 +449,9 @@ class ThreeLayerNNClassifier(
             _progress.print_pass(minimizer)
         return False
 
-    def _warn_unless_converged(self, result: MinimizeResult) -> None:
+    def _warn_unless_converged(
+        self, result: MinimizeResult, stacklevel: int = 5
+    ) -> None:
         message = CONVERGENCE_MESSAGES[result.stop_reason]
         if message is not None:
             interrupted = result.stop_reason == "interrupted"
@@ -462,7 +464,7 @@ class ThreeLayerNNClassifier(
                     tol=float(self.tol),
                 ),
                 UserWarning if interrupted else ConvergenceWarning,
-                stacklevel=5,  # of the caller of `fit`, past its two decorators
+                stacklevel=stacklevel,  # by default the caller of `fit`
             )
 
 

@@ -435,7 +435,7 @@ class _PathNetwork(ThreeLayerNNClassifier):
             self.results_[n_done] = minimizer.result("max_iter")
         return super()._after_pass(minimizer)
 
-    def _warn_unless_converged(self, result: MinimizeResult) -> None:
+    def _warn_unless_converged(self, *_: Any) -> None:
         pass
 
     def truncated_copy(self, budget: int) -> ThreeLayerNNClassifier:
@@ -455,9 +455,13 @@ class _PathNetwork(ThreeLayerNNClassifier):
 class _RefitNetwork(ThreeLayerNNClassifier):
     """Network whose budget was searched: it does not warn of its end."""
 
-    def _warn_unless_converged(self, result: MinimizeResult) -> None:
-        if result.stop_reason != "max_iter":
-            super()._warn_unless_converged(result)
+    def _warn_unless_converged(
+        self,
+        result: MinimizeResult,
+        stacklevel: int = 10,  # the caller of the search's `fit`
+    ) -> None:
+        if result.stop_reason not in ("max_iter", "interrupted"):
+            super()._warn_unless_converged(result, stacklevel)
 
 
 def _fit_in_context(
