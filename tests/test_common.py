@@ -9,15 +9,15 @@ from sklearn.utils.estimator_checks import check_estimator
 from sknn3 import ThreeLayerNNClassifier
 
 RANDOM_SPLIT = (
-    "rows are held out at random, so a row of weight 2 is held out as a whole and two "
-    "equal rows are not"
+    "early stopping draws rows at random: a row of weight 2 is held out as a whole, "
+    "one of two equal rows is not"
 )
 EQUIVALENCE = {
     "check_sample_weight_equivalence_on_dense_data": RANDOM_SPLIT,
     "check_sample_weight_equivalence_on_sparse_data": RANDOM_SPLIT,
 }
 
-# All values of all parameters; with both solvers, where these have to do with them.
+# All values of all parameters that matter here, most of them with both solvers.
 VARIANTS = {
     "default": {},
     "lbfgs": {"solver": "lbfgs"},
@@ -47,8 +47,8 @@ VARIANTS = {
     "early-stopping": {"early_stopping": True},
     "lbfgs-early-stopping": {"solver": "lbfgs", "early_stopping": True},
 }
-# 50 passes show what is checked, but for fits that continue one another: these agree
-# where all have converged.
+# 50 passes are enough for the checks, except where they compare fits that continue one
+# another: these agree once all have converged.
 for name in VARIANTS.keys() - {"default", "lbfgs", "warm-start"}:
     VARIANTS[name]["max_iter"] = 50
 
@@ -58,7 +58,7 @@ PARAMS = [
     for name, params in VARIANTS.items()
 ]
 
-# Need SCIPY_ARRAY_API before SciPy is imported: see `array_api.py`.
+# Tested in `array_api.py`, since they need SCIPY_ARRAY_API before SciPy is imported.
 ELSEWHERE = {
     "check_array_api_input",
     "check_array_api_mixed_inputs",
@@ -85,7 +85,7 @@ def test_check_estimator(params):
     assert len(by_status["passed"]) >= 60
 
 
-# What check_estimator leaves out, and can be called by name.
+# Checks that check_estimator leaves out.
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -99,7 +99,7 @@ def test_check_estimator(params):
     ],
     ids=lambda check: check.__name__,
 )
-def test_checks_left_out_by_check_estimator(check, params):
+def test_further_checks_of_scikit_learn(check, params):
     check("ThreeLayerNNClassifier", ThreeLayerNNClassifier(**params))
 
 
@@ -117,8 +117,7 @@ def test_check_class_weight_balanced_classifiers(solver):
     X, y = make_classification(
         400, 6, weights=[0.85], class_sep=0.4, flip_y=0, random_state=0
     )
-    # Trained on few of one class and judged where there are as many: what balanced
-    # weights are for.
+    # One class is rare in the training part, and as frequent as the other in the test.
     rare, common = np.flatnonzero(y == 1), np.flatnonzero(y == 0)
     test = np.r_[rare[:30], common[:30]]
     train = np.setdiff1d(np.arange(400), test)

@@ -1,4 +1,4 @@
-"""The estimator inside the rest of scikit-learn: each result once more by hand."""
+"""The classifier inside scikit-learn's meta-estimators, compared with plain loops."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,7 +49,7 @@ from sknn3.network import pack
 
 
 def quick(**params):
-    """A network that converges in a few dozen passes."""
+    """Return a network that converges in a few dozen passes."""
     small = {"hidden_layer_size": 5, "tol": 3e-3, "random_state": 0}
     return ThreeLayerNNClassifier(**small | params)
 
@@ -63,7 +63,7 @@ def assert_same_weights(first, second):
 
 
 def probabilities(clf, X):
-    """Class probabilities of a fitted network with logistic hidden units."""
+    """Return class probabilities of a fitted network with logistic hidden units."""
     A = expit(X @ clf.coefs_[0] + clf.intercepts_[0])
     O = A @ clf.coefs_[1] + clf.intercepts_[1]
     if O.shape[1] == 1:
@@ -81,7 +81,7 @@ def _close_figures():
 
 @pytest.fixture
 def weighted(binary, rng):
-    """Part of the tumours, with weights that matter."""
+    """Some rows of `binary`, with sample weights that change the fit."""
     X, y = binary[0][:200, :6], binary[1][:200]
     w = rng.uniform(0.1, 3, 200) * np.where(y == 1, 1, 3)
     difference = weights_of(quick().fit(X, y, w)) - weights_of(quick().fit(X, y))
@@ -101,7 +101,7 @@ def noisy():
 
 
 @pytest.mark.parametrize("scaler_asks", [True, False])
-def test_weights_are_routed_through_a_pipeline(scaler_asks, weighted):
+def test_sample_weight_is_routed_through_pipeline(scaler_asks, weighted):
     X, y, w = weighted
     with config_context(enable_metadata_routing=True):
         pipe = make_pipeline(
@@ -112,7 +112,7 @@ def test_weights_are_routed_through_a_pipeline(scaler_asks, weighted):
     assert_same_weights(pipe[-1], quick().fit(Z, y, w))
 
 
-def test_weights_are_routed_by_another_name_and_withheld(weighted):
+def test_sample_weight_is_routed_under_alias_or_not_at_all(weighted):
     X, y, w = weighted
     with config_context(enable_metadata_routing=True):
         pipe = make_pipeline(
@@ -128,7 +128,7 @@ def test_weights_are_routed_by_another_name_and_withheld(weighted):
         assert_same_weights(pipe[-1], quick().fit(Z, y))
 
 
-def test_weights_are_routed_through_a_search_over_a_pipeline(weighted):
+def test_sample_weight_is_routed_through_search_over_pipeline(weighted):
     X, y, w = weighted
     grid = {"threelayernnclassifier__alpha": [0.1, 10]}
     with config_context(enable_metadata_routing=True):
@@ -154,7 +154,7 @@ def test_weights_are_routed_through_a_search_over_a_pipeline(weighted):
     assert_same_weights(search.best_estimator_[-1], clf)
 
 
-def test_weights_without_a_request_are_an_error(weighted):
+def test_sample_weight_without_request_raises(weighted):
     X, y, w = weighted
     with config_context(enable_metadata_routing=True):
         pipe = make_pipeline(quick())
@@ -165,7 +165,7 @@ def test_weights_without_a_request_are_an_error(weighted):
             GridSearchCV(net, {"alpha": [1]}).fit(X, y, sample_weight=w)
 
 
-def test_weights_reach_a_pipelines_last_step_by_its_name(weighted):
+def test_sample_weight_is_passed_by_name_of_step(weighted):
     X, y, w = weighted
     pipe = make_pipeline(StandardScaler(), quick())
     pipe.fit(X, y, threelayernnclassifier__sample_weight=w)
@@ -182,7 +182,7 @@ def framed(kind, X):
 
 @pytest.mark.parametrize("given", ["pandas", "polars"])
 @pytest.mark.parametrize("between", ["pandas", "polars"])
-def test_frames_between_the_steps_of_a_pipeline(given, between, iris):
+def test_frames_between_steps_of_pipeline(given, between, iris):
     X, y = iris
     pipe = make_pipeline(
         StandardScaler(), PolynomialFeatures(interaction_only=True), quick()
@@ -208,7 +208,7 @@ def test_frames_between_the_steps_of_a_pipeline(given, between, iris):
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars"])
-def test_columns_of_several_kinds(kind, iris):
+def test_column_transformer_with_numbers_and_strings(kind, iris):
     X, y = iris
     data = framed(kind, X)
     colours = np.array(["red", "green", "blue"])[(X[:, :2] > 0).sum(axis=1)]
@@ -235,7 +235,7 @@ def test_columns_of_several_kinds(kind, iris):
 
 
 @pytest.mark.parametrize("response_method", ["predict_proba", "decision_function"])
-def test_decision_boundary_of_two_classes(response_method, binary):
+def test_decision_boundary_display_of_two_classes(response_method, binary):
     X, y = binary[0][:, :2], binary[1]
     clf = quick().fit(X, y)
     display = DecisionBoundaryDisplay.from_estimator(
@@ -250,7 +250,9 @@ def test_decision_boundary_of_two_classes(response_method, binary):
 
 @pytest.mark.parametrize("output_activation", ["logistic", "softmax"])
 @pytest.mark.parametrize("class_of_interest", [None, 2])
-def test_decision_boundary_of_three_classes(output_activation, class_of_interest, iris):
+def test_decision_boundary_display_of_three_classes(
+    output_activation, class_of_interest, iris
+):
     X, y = iris[0][:, 2:], iris[1]
     clf = quick(output_activation=output_activation).fit(X, y)
     display = DecisionBoundaryDisplay.from_estimator(
@@ -266,7 +268,7 @@ def test_decision_boundary_of_three_classes(output_activation, class_of_interest
     assert_allclose(display.response, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_permuting_what_the_target_hangs_on_costs_accuracy(noisy):
+def test_permutation_importance(noisy):
     X, y = noisy
     X = np.column_stack([X, np.ones(len(X))])
     clf = quick().fit(X[:450], y[:450])
@@ -282,7 +284,7 @@ def weights_by_feature(clf):
     return np.linalg.norm(clf.coefs_[0], axis=1)
 
 
-def test_features_are_selected_by_their_weights(noisy):
+def test_feature_selection_by_importance_getter(noisy):
     X, y = noisy
     select = SelectFromModel(quick(), importance_getter=weights_by_feature).fit(X, y)
     norms = np.sqrt((quick().fit(X, y).theta1_[:, 1:] ** 2).sum(axis=0))
@@ -302,7 +304,7 @@ def test_features_are_selected_by_their_weights(noisy):
 
 @pytest.fixture
 def overfitted():
-    """A network that trusts its training data too much, and data it has not seen."""
+    """An overfitted network, with data to calibrate and data to test it."""
     X, y = make_classification(
         1400,
         8,
@@ -320,7 +322,7 @@ def overfitted():
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
-def test_calibration_mends_an_overfitted_network(method, overfitted):
+def test_calibration_lowers_log_loss_of_overfitted_network(method, overfitted):
     clf, calibration, (X, y) = overfitted
     calibrated = CalibratedClassifierCV(FrozenEstimator(clf), method=method)
     P = calibrated.fit(*calibration).predict_proba(X)
@@ -328,7 +330,7 @@ def test_calibration_mends_an_overfitted_network(method, overfitted):
     assert log_loss(y, P) < 0.6 * log_loss(y, clf.predict_proba(X))
 
 
-def test_temperature_is_that_of_the_lowest_log_loss(overfitted):
+def test_temperature_scaling_minimises_log_loss(overfitted):
     clf, (X, y), (X_test, _) = overfitted
     calibrated = CalibratedClassifierCV(FrozenEstimator(clf), method="temperature")
     calibrated.fit(X, y)
@@ -343,7 +345,7 @@ def test_temperature_is_that_of_the_lowest_log_loss(overfitted):
     assert_allclose(calibrated.predict_proba(X_test), P, rtol=1e-5)
 
 
-def test_platt_scaling_of_two_classes(noisy):
+def test_sigmoid_calibration_is_platt_scaling(noisy):
     X, y = noisy
     clf = quick(hidden_layer_size=15, alpha=0.1).fit(X[:100], y[:100])
     calibrated = CalibratedClassifierCV(FrozenEstimator(clf), method="sigmoid")
@@ -362,7 +364,7 @@ def test_platt_scaling_of_two_classes(noisy):
     assert log_loss(y[500:], P) < log_loss(y[500:], clf.predict_proba(X[500:]))
 
 
-def test_calibration_by_folds_averages_them(overfitted):
+def test_calibration_with_cv_averages_folds(overfitted):
     clf, (X, y), (X_test, y_test) = overfitted
     calibrated = CalibratedClassifierCV(clone(clf), cv=3, method="temperature")
     calibrated.fit(X, y)
@@ -376,7 +378,7 @@ def test_calibration_by_folds_averages_them(overfitted):
 
 
 def calibration_error(hits, confidence):
-    """Expected calibration error over ten bins, and what chance alone makes of it."""
+    """Return the expected calibration error over ten bins, and its value by chance."""
     bins = np.minimum((confidence * 10).astype(int), 9)
     error = chance = 0.0
     for b in np.unique(bins):
@@ -387,7 +389,7 @@ def calibration_error(hits, confidence):
     return error / len(hits), chance / len(hits)
 
 
-def test_probabilities_of_a_logistic_problem_are_calibrated():
+def test_probabilities_of_logistic_problem_are_calibrated():
     rng = np.random.RandomState(0)
     X = rng.standard_normal((10000, 2))
     y = (rng.uniform(size=10000) < expit(X @ [2, -1] + 0.5)).astype(int)
@@ -405,7 +407,7 @@ def test_probabilities_of_a_logistic_problem_are_calibrated():
     assert calibration_error(y, sharper)[0] > 4 * chance
 
 
-def test_probabilities_of_a_softmax_problem_are_calibrated():
+def test_probabilities_of_softmax_problem_are_calibrated():
     rng = np.random.RandomState(0)
     X = rng.standard_normal((10000, 2))
     true = softmax(X @ [[2, -1, 0], [0, 1, -2]], axis=1)
@@ -423,7 +425,7 @@ def test_probabilities_of_a_softmax_problem_are_calibrated():
     assert calibration_error(hits, sharper.max(axis=1))[0] > 4 * chance
 
 
-def test_threshold_is_that_of_the_best_balanced_accuracy():
+def test_tuned_threshold_has_best_balanced_accuracy():
     X, y = make_classification(
         900, 6, weights=[0.85], class_sep=0.6, flip_y=0.05, random_state=0
     )
@@ -448,7 +450,7 @@ def test_threshold_is_that_of_the_best_balanced_accuracy():
 # ------------------------------------------------------- several networks from one
 
 
-def test_one_versus_rest_is_a_network_for_each_class(iris):
+def test_one_vs_rest_fits_a_network_for_each_class(iris):
     X, y = iris
     P = np.column_stack(
         [probabilities(quick().fit(X, y == k), X)[:, 1] for k in range(3)]
@@ -458,7 +460,7 @@ def test_one_versus_rest_is_a_network_for_each_class(iris):
     assert_array_equal(ovr.predict(X), P.argmax(axis=1))
 
 
-def test_one_versus_one_is_a_network_for_each_pair(iris):
+def test_one_vs_one_fits_a_network_for_each_pair(iris):
     X, y = iris
     ovo = OneVsOneClassifier(quick()).fit(X, y)
     votes = np.zeros((len(y), 3))
@@ -472,7 +474,7 @@ def test_one_versus_one_is_a_network_for_each_pair(iris):
     assert_array_equal(ovo.predict(X)[clear], votes[clear].argmax(axis=1))
 
 
-def test_a_network_for_each_target(multilabel):
+def test_multi_output_classifier_fits_a_network_for_each_target(multilabel):
     X, Y = multilabel
     multi = MultiOutputClassifier(quick(alpha=0.1)).fit(X, Y)
     for k, P in enumerate(multi.predict_proba(X)):
@@ -482,7 +484,7 @@ def test_a_network_for_each_target(multilabel):
         assert_array_equal(multi.predict(X)[:, k], P[:, 1] > 0.5)
 
 
-def test_a_chain_of_networks(rng):
+def test_classifier_chain(rng):
     X = rng.standard_normal((200, 4))
     first = X[:, 0] + 0.5 * rng.standard_normal(200) > 0
     second = first ^ (X[:, 1] > 0)
@@ -497,7 +499,7 @@ def test_a_chain_of_networks(rng):
     assert_array_equal(chain.predict(X), P > 0.5)
 
 
-def test_bagging_is_the_mean_of_networks_on_drawn_rows_and_features(iris):
+def test_bagging_averages_networks_on_drawn_rows_and_features(iris):
     X, y = iris
     bagging = BaggingClassifier(
         quick(), n_estimators=5, max_samples=0.5, max_features=2, random_state=0
@@ -509,7 +511,7 @@ def test_bagging_is_the_mean_of_networks_on_drawn_rows_and_features(iris):
         bagging.estimators_features_,
         strict=True,
     ):
-        # scikit-learn gives the rows weights, how often each was drawn.
+        # scikit-learn passes the number of times that each row was drawn as weights.
         seed = member.random_state
         clf = quick(random_state=seed).fit(X[rows][:, columns], y[rows])
         assert_same_weights(member, clf)
@@ -518,11 +520,11 @@ def test_bagging_is_the_mean_of_networks_on_drawn_rows_and_features(iris):
     assert_allclose(bagging.predict_proba(X), P)
 
 
-def test_boosting_weighs_up_what_was_wrong(noisy):
+def test_adaboost_raises_weights_of_misclassified_samples(noisy):
     X, _ = noisy
     X = X[:300]
-    y = (X[:, 0] ** 2 + X[:, 1] ** 2 > 1.4).astype(int)  # too much for one unit
-    # Boosting scales the weights to a sum of 1, and alpha is in the weights' unit.
+    y = (X[:, 0] ** 2 + X[:, 1] ** 2 > 1.4).astype(int)  # too hard for one hidden unit
+    # AdaBoost scales the weights to a sum of 1, and alpha is relative to that sum.
     params = {"hidden_layer_size": 1, "alpha": 0.1 / 300}
     boosting = AdaBoostClassifier(quick(**params), n_estimators=6, random_state=0)
     boosting.fit(X, y)
@@ -548,7 +550,7 @@ def test_boosting_weighs_up_what_was_wrong(noisy):
     assert boosting.score(X, y) > unboosted.score(X, y) + 0.05
 
 
-def test_voting_is_the_weighted_mean(iris):
+def test_voting_is_weighted_mean_of_probabilities(iris):
     X, y = iris
     members = [("net", quick()), ("bayes", GaussianNB())]
     voting = VotingClassifier(members, voting="soft", weights=[3, 1]).fit(X, y)
@@ -559,13 +561,13 @@ def test_voting_is_the_weighted_mean(iris):
 
 
 @pytest.mark.parametrize("data", ["iris", "binary"])
-def test_stacking_learns_from_probabilities_of_rows_left_out(data, request):
+def test_stacking_is_fitted_to_cross_validated_probabilities(data, request):
     X, y = request.getfixturevalue(data)
     X = X[:, :4]
     cv = StratifiedKFold(3, shuffle=True, random_state=0)
     members = [("net", quick()), ("bayes", GaussianNB())]
     stacking = StackingClassifier(members, LogisticRegression(), cv=cv).fit(X, y)
-    first = 1 if y.max() == 1 else 0  # of two classes, one column says all
+    first = 1 if y.max() == 1 else 0  # the second column only for two classes
     left_out, at_end = [], []
     for model in (quick(), GaussianNB()):
         P = np.empty((len(y), y.max() + 1))
@@ -579,7 +581,7 @@ def test_stacking_learns_from_probabilities_of_rows_left_out(data, request):
     assert_allclose(stacking.predict_proba(X), P, rtol=1e-9)
 
 
-def test_a_frozen_network_stays_as_it_is(iris):
+def test_frozen_network_does_not_change(iris):
     X, y = iris
     clf = quick().fit(X[::2], y[::2])
     before = weights_of(clf).copy()
@@ -595,7 +597,7 @@ def test_a_frozen_network_stays_as_it_is(iris):
 # ----------------------------------------------------------------- model selection
 
 
-def test_cross_validation_is_a_loop_over_folds(iris):
+def test_cross_validation_equals_loop_over_folds(iris):
     X, y = iris
     P = cross_val_predict(quick(), X, y, cv=3, method="predict_proba")
     results = cross_validate(
@@ -610,7 +612,7 @@ def test_cross_validation_is_a_loop_over_folds(iris):
         assert_allclose(results["test_score"][fold], -loss)
 
 
-def test_learning_curve_trains_on_the_first_rows_of_each_fold(binary):
+def test_learning_curve_trains_on_first_rows_of_each_fold(binary):
     X, y = binary[0][:300, :5], binary[1][:300]
     sizes, train_scores, test_scores = learning_curve(
         quick(), X, y, cv=3, train_sizes=[20, 60, 200]
@@ -624,7 +626,7 @@ def test_learning_curve_trains_on_the_first_rows_of_each_fold(binary):
     assert test_scores[-1].mean() > test_scores[0].mean()
 
 
-def test_validation_curve_over_alpha_falls_from_regression_to_the_shares(noisy):
+def test_validation_curve_over_alpha_ends_at_regression_and_class_shares(noisy):
     X, y = noisy[0][:300], noisy[1][:300]
     alphas = [1e-6, 1, 10, 100, 1e6]
     cv = StratifiedKFold(3)
@@ -637,7 +639,7 @@ def test_validation_curve_over_alpha_falls_from_regression_to_the_shares(noisy):
         scoring="neg_log_loss",
         cv=cv,
     )
-    # Whatever the penalty takes from the weights, the fit to the training data pays.
+    # A larger penalty fits the training data less well.
     assert (np.diff(display.train_scores, axis=0) < 0).all()
     for fold, (train, _) in enumerate(cv.split(X, y)):
         p = y[train].mean()
@@ -648,11 +650,11 @@ def test_validation_curve_over_alpha_falls_from_regression_to_the_shares(noisy):
         assert_allclose(display.train_scores[0, fold], -loss, rtol=1e-4)
 
 
-# Here a budget of passes is what is searched: it may well end a fit.
+# The search tries small budgets, which end fits before they converge.
 @pytest.mark.filterwarnings(
     r"ignore:max_iter=\d+ passes ended:sklearn.exceptions.ConvergenceWarning"
 )
-def test_halving_over_passes_finds_what_the_whole_grid_finds(noisy):
+def test_halving_search_over_max_iter_finds_best_of_whole_grid(noisy):
     X, y = noisy[0][:300], noisy[1][:300]
     alphas = np.logspace(-3, 5, 9)
     net = quick(solver="lbfgs", tol=1e-3)

@@ -1,4 +1,4 @@
-"""What scikit-learn asks of MLPClassifier and LogisticRegression in its own tests."""
+"""Properties that scikit-learn tests for MLPClassifier and LogisticRegression."""
 
 import numpy as np
 import pandas as pd
@@ -30,25 +30,25 @@ def net(hidden_layer_size=4, **options):
 
 
 def linear(X, y, weights=None, **options):
-    """A network without a bend, at its minimum: it would warn elsewhere."""
+    """Return a network with identity activation, fitted until it converged."""
     options = {"activation": "identity", "tol": 1e-7, "max_iter": 3000} | options
     return net(**options).fit(X, y, weights)
 
 
-def product_of_layers(clf):
-    """Coefficients and intercepts of the outputs, of a network without a bend."""
+def linear_coefficients(clf):
+    """Return coefficients and intercepts of the outputs of a linear network."""
     (W1, W2), (b1, b2) = clf.coefs_, clf.intercepts_
     return W1 @ W2, b1 @ W2 + b2
 
 
 def output_probabilities(clf, X):
-    """Activations of the outputs, as they were trained."""
+    """Return the activations of the outputs, which need not sum to 1."""
     O = clf.decision_function(X).reshape(len(X), -1)
     return softmax(O, axis=1) if clf.out_activation_ == "softmax" else expit(O)
 
 
-def by_hand(y, class_weight, weights):
-    """Weights of the samples times those of their classes, by the definition."""
+def expected_weights(y, class_weight, weights):
+    """Return sample weights times class weights, by the definition."""
     result = weights
     for column, given in zip(np.atleast_2d(y.T), class_weight, strict=True):
         if given == "balanced":
@@ -66,7 +66,7 @@ def assert_same_fit(first, second):
 
 
 class Clouds:
-    """Classes that overlap, so that no weights go to infinity."""
+    """Data whose classes overlap, so that all weights stay finite."""
 
     def __init__(self, rng):
         self.X = rng.standard_normal((120, 4))
@@ -76,7 +76,7 @@ class Clouds:
         self.weights = rng.uniform(0.2, 3, 120)
 
     def targets(self, outputs):
-        """What to fit to, the same as a matrix, and the options for it."""
+        """Return the targets, the same as an indicator matrix, and parameters."""
         if outputs == "labels":
             return self.labels, self.labels, {}
         kind = {"sigmoids": "logistic"}.get(outputs, outputs)
@@ -88,16 +88,16 @@ def clouds(rng):
     return Clouds(rng)
 
 
-# --------------------------------------------- without a bend: logistic regression
+# --------------------------------------- identity activation: logistic regression
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("conditioning", CONDITIONINGS)
 @pytest.mark.parametrize("alpha", [0, 3, 20])
-def test_a_linear_network_is_a_logistic_regression(solver, conditioning, alpha, clouds):
+def test_linear_network_equals_logistic_regression(solver, conditioning, alpha, clouds):
     X, y, weights = clouds.X, clouds.y > 0, clouds.weights
     clf = linear(X, y, weights, alpha=alpha, solver=solver, conditioning=conditioning)
-    v, b = product_of_layers(clf)
+    v, b = linear_coefficients(clf)
     # Of all layers with the product v the smallest have (||W1||^2 + ||W2||^2) / 2 =
     # ||v||.  There alpha ||v|| has the slope of ||v||^2 / (2 C), C = ||v|| / alpha.
     C = np.linalg.norm(v) / alpha if alpha else np.inf
@@ -112,24 +112,26 @@ def test_a_linear_network_is_a_logistic_regression(solver, conditioning, alpha, 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("outputs", OUTPUTS)
 @pytest.mark.parametrize("alpha", [2, 10])
-def test_a_linear_network_has_the_smallest_trace_norm(solver, outputs, alpha, clouds):
+def test_linear_network_minimises_loss_with_trace_norm_penalty(
+    solver, outputs, alpha, clouds
+):
     X, weights = clouds.X, clouds.weights[:, np.newaxis]
     y, Y, options = clouds.targets(outputs)
     clf = linear(X, y, clouds.weights, alpha=alpha, solver=solver, **options)
-    # Several outputs: the penalty is the sum of the singular values of V = W1 W2, and
-    # these two lines are all that a minimum of the convex cost has to fulfil.
-    V, _ = product_of_layers(clf)
+    # The penalty equals the sum of the singular values of V = W1 W2.  The next two
+    # conditions hold at the minimum of the convex cost, and only there.
+    V, _ = linear_coefficients(clf)
     slope = X.T @ (weights * (output_probabilities(clf, X) - Y))
     assert np.linalg.norm(slope, 2) <= alpha * (1 + 1e-4)
     assert_allclose((slope * V).sum(), -alpha * np.linalg.norm(V, "nuc"), rtol=1e-4)
-    # What a unit takes in weighs as much as what it gives.
+    # The weights into a hidden unit have the norm of the weights out of it.
     W1, W2 = clf.coefs_
     assert_allclose((W1**2).sum(axis=0), (W2**2).sum(axis=1), atol=1e-4)
     assert (W1**2).sum() > 0.1
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_without_a_penalty_outputs_are_regressions(solver, clouds):
+def test_linear_network_without_penalty_equals_logistic_regressions(solver, clouds):
     X, weights = clouds.X, clouds.weights
     peer = LogisticRegression(C=np.inf, tol=1e-10, solver="newton-cholesky")
 
@@ -152,7 +154,7 @@ def test_without_a_penalty_outputs_are_regressions(solver, clouds):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("outputs", OUTPUTS)
-def test_a_penalty_beyond_the_slope_at_zero_leaves_shares(solver, outputs, clouds):
+def test_penalty_above_gradient_at_zero_gives_class_shares(solver, outputs, clouds):
     X, weights = clouds.X, clouds.weights
     y, Y, options = clouds.targets(outputs)
     shares = np.average(Y, axis=0, weights=weights)
@@ -167,12 +169,12 @@ def test_a_penalty_beyond_the_slope_at_zero_leaves_shares(solver, outputs, cloud
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_label_told_several_times_is_one_label(solver, clouds):
+def test_repeated_labels_equal_one_label(solver, clouds):
     X, y = clouds.X, (clouds.y > 0).astype(int)
     for columns in ([y, y], [y, 1 - y], [y, y, 1 - y, y]):
         several = linear(X, np.column_stack(columns), alpha=6, solver=solver)
-        # K outputs share what comes in: W1 grows and W2 shrinks by K^(1/4), and the
-        # penalty weighs 1 / sqrt(K) against K times the loss.
+        # K outputs share W1: W1 grows and W2 shrinks by K^(1/4), and the penalty weighs
+        # 1 / sqrt(K) against K times the loss.
         one = linear(X, y, alpha=6 / np.sqrt(len(columns)), solver=solver)
         p = one.predict_proba(X)[:, 1]
         expected = [p if column is y else 1 - p for column in columns]
@@ -194,7 +196,9 @@ def rotated(X):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("conditioning", ["full", None])
-def test_what_changes_no_minimum_changes_no_prediction(solver, conditioning, clouds):
+def test_shift_rotation_constant_and_twin_features_keep_predictions(
+    solver, conditioning, clouds
+):
     X, y, weights = clouds.X, clouds.y, clouds.weights
     options = {"alpha": 3, "solver": solver, "conditioning": conditioning}
     options |= {"output_activation": "softmax"}
@@ -203,12 +207,12 @@ def test_what_changes_no_minimum_changes_no_prediction(solver, conditioning, clo
         return linear(X, y, weights, **options).predict_proba(X)
 
     P = predictions(X, y)
-    # Biases are free; squares of weights have no direction; a weight for what the bias
-    # does for nothing is a waste.
+    # The penalty excludes biases, and a rotation of the weights does not change it.
+    # The weight of a constant feature is 0, since a bias does the same without penalty.
     for change in (shifted, rotated, with_constant):
         assert_allclose(predictions(change(X), y), P, atol=1e-5)
     assert_allclose(predictions(X, 2 - y)[:, ::-1], P, atol=1e-5)
-    # Twins share a weight w as w / 2 each: half of its square.
+    # Two equal features have weights w / 2 each, which halves the penalty.
     twins, larger = np.column_stack([X, X]), np.sqrt(2) * X
     assert_allclose(predictions(twins, y), predictions(larger, y), atol=1e-5)
 
@@ -216,7 +220,7 @@ def test_what_changes_no_minimum_changes_no_prediction(solver, conditioning, clo
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("conditioning", ["full", "diagonal"])
 @pytest.mark.parametrize("activation", ["logistic", "tanh"])
-def test_where_features_have_their_zero_does_not_matter(
+def test_shifted_features_give_same_weights_with_conditioning(
     solver, conditioning, activation, clouds
 ):
     X, y = clouds.X, clouds.y
@@ -236,7 +240,9 @@ def test_where_features_have_their_zero_does_not_matter(
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("output_activation", ["logistic", "softmax"])
-def test_groups_get_their_shares(solver, activation, output_activation, rng):
+def test_probabilities_of_groups_are_their_weighted_class_shares(
+    solver, activation, output_activation, rng
+):
     groups, y = np.repeat(np.arange(4), 40), rng.randint(0, 3, 160)
     weights = rng.uniform(0.2, 3, 160)
     factors = np.array([1.0, 3.0, 0.5])
@@ -261,14 +267,18 @@ def test_groups_get_their_shares(solver, activation, output_activation, rng):
 @pytest.mark.parametrize("activation", SMOOTH)
 @pytest.mark.parametrize("outputs", OUTPUTS)
 @pytest.mark.parametrize("balanced", [False, True])
-def test_mean_probabilities_are_shares(solver, activation, outputs, balanced, clouds):
+def test_mean_probabilities_are_class_shares(
+    solver, activation, outputs, balanced, clouds
+):
     X, weights = clouds.X, clouds.weights
     y, Y, options = clouds.targets(outputs)
     clf = net(solver=solver, activation=activation, tol=1e-3, max_iter=1000, **options)
     clf.set_params(class_weight="balanced" if balanced else None)
     P = output_probabilities(clf.fit(X, y, weights), X)
     if balanced:
-        weights = by_hand(y, ["balanced"] * np.atleast_2d(y.T).shape[0], weights)
+        weights = expected_weights(
+            y, ["balanced"] * np.atleast_2d(y.T).shape[0], weights
+        )
     # Biases are free, so the gradient by those of the outputs is this difference.
     difference = np.average(P - Y, axis=0, weights=weights)
     assert np.abs(difference).max() <= 1e-3 + 1e-12
@@ -278,7 +288,7 @@ def test_mean_probabilities_are_shares(solver, activation, outputs, balanced, cl
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("activation", SMOOTH)
-def test_weights_of_a_softmax_sum_to_zero(solver, activation, clouds):
+def test_softmax_output_weights_sum_to_zero_over_classes(solver, activation, clouds):
     tol, alpha = 1e-4, 2
     clf = net(solver=solver, activation=activation, tol=tol, max_iter=1000, alpha=alpha)
     clf.set_params(output_activation="softmax").fit(clouds.X, clouds.y)
@@ -291,7 +301,7 @@ def test_weights_of_a_softmax_sum_to_zero(solver, activation, clouds):
 @ENDED_BY_BUDGET
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_larger_penalty_makes_smaller_weights(solver, activation, clouds):
+def test_larger_alpha_gives_smaller_weights(solver, activation, clouds):
     clf = net(solver=solver, activation=activation, tol=1e-3)
     norms, losses = [], []
     for alpha in (0.1, 1, 10, 1000):
@@ -319,7 +329,7 @@ def test_a_larger_penalty_makes_smaller_weights(solver, activation, clouds):
 )
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_class_weights_are_sample_weights(
+def test_class_weight_equals_sample_weight(
     kind, class_weight, early_stopping, weighted, clouds
 ):
     X = sp.csr_array(clouds.X) if kind == "names" else clouds.X
@@ -335,24 +345,24 @@ def test_class_weights_are_sample_weights(
         class_weight if isinstance(class_weight, list) else [class_weight] * n_columns
     )
     plain = net(tol=1e-3, solver="lbfgs", early_stopping=early_stopping)
-    told = clone(plain).set_params(class_weight=class_weight)
-    told.fit(X, y, weights if weighted else None)
-    expected = clone(plain).fit(X, y, by_hand(y, each, weights))
-    assert_allclose(told.loss_curve_, expected.loss_curve_, rtol=1e-12)
-    assert_allclose(told.predict_proba(X), expected.predict_proba(X), rtol=1e-9)
-    assert told.validation_scores_ == expected.validation_scores_
+    by_class = clone(plain).set_params(class_weight=class_weight)
+    by_class.fit(X, y, weights if weighted else None)
+    expected = clone(plain).fit(X, y, expected_weights(y, each, weights))
+    assert_allclose(by_class.loss_curve_, expected.loss_curve_, rtol=1e-12)
+    assert_allclose(by_class.predict_proba(X), expected.predict_proba(X), rtol=1e-9)
+    assert by_class.validation_scores_ == expected.validation_scores_
     other = plain.fit(X, y, weights).predict_proba(X)
-    assert np.abs(told.predict_proba(X) - other).max() > 0.01
+    assert np.abs(by_class.predict_proba(X) - other).max() > 0.01
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("outputs", OUTPUTS)
-def test_weights_of_one_are_none(solver, early_stopping, outputs, clouds):
+def test_unit_sample_weight_equals_none(solver, early_stopping, outputs, clouds):
     y, _, options = clouds.targets(outputs)
     clf = net(solver=solver, early_stopping=early_stopping, tol=1e-3, **options)
     expected = clone(clf).fit(clouds.X, y)
-    for ones in (np.ones(len(y)), np.ones(len(y), int), 1.0):
+    for ones in (np.ones(len(y)), np.ones(len(y), int)):
         assert_same_fit(clf.fit(clouds.X, y, ones), expected)
 
 
@@ -371,7 +381,7 @@ def test_weights_of_one_are_none(solver, early_stopping, outputs, clouds):
     ids=str,
 )
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_names_of_classes_leave_no_trace(names, early_stopping, clouds):
+def test_names_of_classes_do_not_change_fit(names, early_stopping, clouds):
     X, y = clouds.X, clouds.y
     clf = net(tol=1e-3, solver="lbfgs", early_stopping=early_stopping)
     numbered = clone(clf).set_params(class_weight={0: 2.0, 2: 0.5}).fit(X, y)
@@ -382,7 +392,7 @@ def test_names_of_classes_leave_no_trace(names, early_stopping, clouds):
     assert clf.predict(X).dtype == names.dtype
 
 
-def test_a_search_sees_no_names_either(clouds):
+def test_names_of_classes_do_not_change_search(clouds):
     names = np.array(["bar", "baz", "foo"])
     search = ThreeLayerNNClassifierCV(
         alphas=[1, 10], max_iters=[5, 10], hidden_layer_size=3, cv=3, random_state=0
@@ -392,7 +402,7 @@ def test_a_search_sees_no_names_either(clouds):
     assert_array_equal(named.predict(clouds.X), names[search.predict(clouds.X)])
 
 
-def test_the_first_class_has_it_where_outputs_are_equal(clouds):
+def test_first_class_is_predicted_when_outputs_are_equal(clouds):
     X, y = clouds.X[:5], clouds.y
     for outputs, n_classes, output_activation in [
         (y > 0, 2, "logistic"),
@@ -405,27 +415,27 @@ def test_the_first_class_has_it_where_outputs_are_equal(clouds):
             array[:] = 0
         assert not clf.decision_function(X).any()
         assert_allclose(clf.predict_proba(X), 1 / n_classes)
-        assert not clf.predict(X).any()  # of labels: none
+        assert not clf.predict(X).any()  # for multilabel targets: no label
 
 
 # ---------------------------------------------------------------- warm and cold starts
 
 
-def handed_over(clf):
+def initial_weights_from(clf):
     return {"coefs_init": clf.coefs_, "intercepts_init": clf.intercepts_}
 
 
 @ENDED_BY_BUDGET
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("conditioning", CONDITIONINGS)
-def test_a_warm_start_is_a_start_from_the_weights(solver, conditioning, clouds):
+def test_warm_start_equals_initial_weights_given(solver, conditioning, clouds):
     X, y = clouds.X, clouds.y
     clf = net(solver=solver, conditioning=conditioning, tol=1e-6, max_iter=9)
     first = clone(clf).fit(X[:80], y[:80])
     clf.set_params(warm_start=True).fit(X[:80], y[:80])
-    # More rows came, with the same classes in other places.
+    # The second fit has more rows, with the same classes in another order.
     given = net(**first.get_params() | {"max_iter": 20})
-    given.fit(X, y, **handed_over(first))
+    given.fit(X, y, **initial_weights_from(first))
     assert_same_fit(clf.set_params(max_iter=20).fit(X, y), given)
     assert len(clf.loss_curve_) == clf.n_iter_ == 20
     cost, _ = cost_gradient(
@@ -436,12 +446,12 @@ def test_a_warm_start_is_a_start_from_the_weights(solver, conditioning, clouds):
 
 @ENDED_BY_BUDGET
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_warm_start_goes_on_from_the_best_validated_weights(solver, clouds):
+def test_warm_start_continues_from_best_validated_weights(solver, clouds):
     X, y = clouds.X, clouds.y
     clf = net(solver=solver, early_stopping=True, n_iter_no_change=3, warm_start=True)
     first = clone(clf).fit(X, y)
     clf.fit(X, y).fit(X, y)
-    # A number draws the same rows again, to be held out.
+    # An int for random_state holds out the same rows again.
     assert clf.validation_scores_[0] == first.best_validation_score_
     assert clf.best_validation_score_ >= first.best_validation_score_
     assert clf.loss_curve_[0] == pytest.approx(first.loss_, rel=1e-12)
@@ -449,7 +459,7 @@ def test_a_warm_start_goes_on_from_the_best_validated_weights(solver, clouds):
 
 @ENDED_BY_BUDGET
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_fit_in_parts_is_never_behind_its_first_part(solver, clouds):
+def test_repeated_warm_starts_never_raise_loss(solver, clouds):
     X, y = clouds.X, clouds.y
 
     def losses(*budgets):
@@ -461,11 +471,11 @@ def test_a_fit_in_parts_is_never_behind_its_first_part(solver, clouds):
             curves.append(clf.loss_curve_)
         return curves
 
-    # After a single pass nothing is to be remembered: the parts are the whole.
+    # After a single pass the solver has no memory yet, so the path is the same.
     (whole,), (start, rest) = losses(15), losses(1, 15)
     assert start == whole[:1]
     assert_allclose(rest, whole, rtol=1e-9)
-    # Later the solver begins anew, where the part before has ended.
+    # Later the solver loses its memory, and continues from the last weights.
     flat = np.concatenate(losses(6, 4, 5, 1, 9))
     assert (np.diff(flat) < 1e-12).all()
     assert flat[-1] < whole[5]
@@ -473,7 +483,7 @@ def test_a_fit_in_parts_is_never_behind_its_first_part(solver, clouds):
 
 @ENDED_BY_BUDGET
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_fit_in_parts_ends_at_the_same_minimum(solver, clouds):
+def test_repeated_warm_starts_end_at_same_minimum(solver, clouds):
     X, y = clouds.X, clouds.y > 0
     whole = linear(X, y, solver=solver)
     parts = net(activation="identity", solver=solver, tol=1e-7, warm_start=True)
@@ -485,7 +495,7 @@ def test_a_fit_in_parts_ends_at_the_same_minimum(solver, clouds):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_a_cold_start_forgets_what_was_before(solver, early_stopping, clouds):
+def test_refit_without_warm_start_equals_new_fit(solver, early_stopping, clouds):
     clf = net(solver=solver, early_stopping=early_stopping, tol=1e-2)
     new = clone(clf).fit(clouds.X, clouds.y)
     frame = pd.DataFrame(clouds.X[:, :2], columns=["u", "v"])
@@ -502,7 +512,7 @@ def test_a_cold_start_forgets_what_was_before(solver, early_stopping, clouds):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_only_a_bend_tells_rings_apart(solver, dtype):
+def test_only_nonlinear_activations_separate_circles(solver, dtype):
     X, y = make_circles(400, noise=0.08, factor=0.4, random_state=0)
     X = X.astype(dtype)
     accuracy = {}
@@ -518,7 +528,7 @@ def test_only_a_bend_tells_rings_apart(solver, dtype):
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("container", [np.array, sp.csr_array])
 @pytest.mark.parametrize("y", [[0, 1, 1], [2, 1, 0], ["b", "a", "c"]], ids=str)
-def test_three_points_are_told_apart(solver, container, y):
+def test_three_points_are_classified(solver, container, y):
     X = container([[-1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     clf = net(solver=solver, alpha=0.01, tol=1e-3).fit(X, y)
     assert clf.predict(X).tolist() == y
@@ -528,7 +538,7 @@ def test_three_points_are_told_apart(solver, container, y):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("container", [np.array, sp.csr_array, sp.csc_matrix])
 @pytest.mark.parametrize("outputs", ["two", *OUTPUTS])
-def test_all_numbers_have_the_dtype_of_the_data(dtype, container, outputs, clouds):
+def test_weights_and_predictions_have_dtype_of_data(dtype, container, outputs, clouds):
     X = container(clouds.X.astype(dtype))
     y, options = (
         (clouds.y > 0, {}) if outputs == "two" else clouds.targets(outputs)[::2]
@@ -544,7 +554,7 @@ def test_all_numbers_have_the_dtype_of_the_data(dtype, container, outputs, cloud
 
 
 @pytest.mark.parametrize("n_classes", [1, 2])
-def test_names_of_features_outlive_the_held_out_part(n_classes, rng):
+def test_feature_names_with_early_stopping_and_scoring_monitor(n_classes, rng):
     X = pd.DataFrame(rng.standard_normal((20, 2)), columns=["u", "v"])
     y = pd.Series(np.arange(20) % n_classes, name="w")
     monitor = ScoringMonitor(scoring="accuracy")
@@ -556,7 +566,9 @@ def test_names_of_features_outlive_the_held_out_part(n_classes, rng):
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss"])
-def test_a_search_takes_weights_for_repeated_samples(scoring, clouds, rng):
+def test_search_with_integer_sample_weight_equals_repeated_samples(
+    scoring, clouds, rng
+):
     counts, groups = rng.randint(0, 4, 120), np.arange(120) % 3
     rows = np.repeat(np.arange(120), counts)
     search = ThreeLayerNNClassifierCV(
@@ -579,8 +591,8 @@ def test_a_search_takes_weights_for_repeated_samples(scoring, clouds, rng):
     assert weighted.best_params_ == repeated.best_params_
 
 
-def test_folds_know_the_classes_that_they_train_on(clouds):
-    # In sorted thirds the class to predict is never one that was learnt.
+def test_search_scores_zero_for_classes_missing_in_training_folds(clouds):
+    # The folds are sorted by class, so the class of a test fold is never trained.
     order = np.argsort(clouds.y, kind="stable")
     X, y = clouds.X[order], np.repeat([0, 1, 2], 40)
     search = ThreeLayerNNClassifierCV(
@@ -593,7 +605,7 @@ def test_folds_know_the_classes_that_they_train_on(clouds):
 # ----------------------------------------------------------------------- callbacks
 
 
-def test_clones_report_to_one_callback_from_threads(clouds):
+def test_clones_in_threads_share_one_callback(clouds):
     monitor = ScoringMonitor(scoring="neg_log_loss")
     clf = net(tol=0.02).set_callbacks(monitor)
 
