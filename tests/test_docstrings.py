@@ -1,4 +1,4 @@
-"""Docstrings: in numpydoc's form, and with the defaults that the signatures have."""
+"""Docstrings in numpydoc's form, with the defaults of the signatures."""
 
 import ast
 import importlib
@@ -13,12 +13,12 @@ PUBLIC += ["sknn3.display", "sknn3.onnx", "sknn3.dask"]
 
 
 def public_module(value):
-    """Where people import something from that a private module of a package holds."""
+    """Return the public module of a function or class that a private one defines."""
     return re.sub(r"\._\w+$", "", value.__module__)
 
 
 def documented():
-    """Public callables with their names: functions, classes and their methods."""
+    """Return public functions, classes and their methods by name."""
     found = {}
     for module in PUBLIC:
         for name in importlib.import_module(module).__all__:
@@ -27,9 +27,13 @@ def documented():
                 continue
             found[f"{public_module(value)}.{name}"] = value
             if inspect.isclass(value):
-                for method, function in vars(value).items():
+                for method, function in inspect.getmembers(value):
                     function = getattr(function, "__func__", function)
-                    if not method.startswith("_") and inspect.isfunction(function):
+                    if (
+                        not method.startswith("_")
+                        and inspect.isfunction(function)
+                        and function.__module__.startswith("sknn3.")
+                    ):
                         found[f"{public_module(value)}.{name}.{method}"] = function
     return found
 

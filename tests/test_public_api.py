@@ -1,3 +1,5 @@
+"""The public names of the package."""
+
 import importlib
 import inspect
 import re
@@ -16,10 +18,7 @@ API_PAGE = Path(__file__).parents[1] / "docs" / "api" / "index.rst"
 
 
 def public_names(module):
-    """Functions and classes, named without underscore, that a module defines.
-
-    Those of a package stand in its modules.
-    """
+    """Return names of functions and classes that a module or package defines."""
     return {
         name
         for name, value in vars(module).items()
@@ -29,38 +28,23 @@ def public_names(module):
     }
 
 
-# Written for the package's other modules: no underscore, yet not in `__all__`.
-INTERNAL = {
-    "sknn3.network": {
-        "Activation",
-        "Output",
-        "block_cost_gradient",
-        "hidden_inputs",
-        "outputs",
-        "penalised_mean",
-        "split_layers",
-        "weights_beside",
-    }
-}
-
-
 @pytest.mark.parametrize("name", PUBLIC)
-def test_all_is_what_there_is(name):
+def test_all_has_every_public_name(name):
     module = importlib.import_module(name)
     assert module.__all__ == sorted(module.__all__)
     for public in module.__all__:
         getattr(module, public)
     if name != "sknn3":
-        assert set(module.__all__) == public_names(module) - INTERNAL.get(name, set())
+        assert set(module.__all__) == public_names(module)
 
 
-def test_the_api_page_lists_every_public_name_and_no_other():
+def test_api_page_lists_exactly_the_public_names():
     lines = {line.strip() for line in API_PAGE.read_text().splitlines()}
     listed = {line for line in lines if re.fullmatch(r"sknn3(\.\w+)+", line)}
     listed |= {
         line.removeprefix(".. py:data:: ") for line in lines if "py:data" in line
     }
-    # Two modules give the function that they share the same page.
+    # Two modules export this function, and one of them documents it.
     public = {
         "sknn3.gradient_check.check_gradient"
         if name == "check_gradient"
@@ -71,7 +55,7 @@ def test_the_api_page_lists_every_public_name_and_no_other():
     assert listed == public
 
 
-def test_the_version_is_that_of_the_installed_package():
+def test_version_is_that_of_installed_package():
     assert sknn3.__version__ == version("sknn3")
 
 
