@@ -28,13 +28,6 @@ class NetworkPredictionMixin(ClassifierMixin):
         """Biases of both layers, as views."""
         return [self.theta1_[:, 0], self.theta2_[:, 0]]
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        tags.input_tags.sparse = True
-        tags.classifier_tags.multi_label = self.output_activation != "softmax"
-        return tags
-
     def __sklearn_array_api_convert__(self, converter: Callable[[Any], Any]) -> Any:
         # For scikit-learn's `move_estimator_to`.  The classes stay NumPy's.
         moved, weights = clone(self), {"theta1_", "theta2_"} & vars(self).keys()

@@ -271,6 +271,13 @@ class ThreeLayerNNClassifier(
         self.random_state = random_state
         self.verbose = verbose
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = True
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = self.output_activation != "softmax"
+        return tags
+
     # ------------------------------------------------------------------ training
 
     @fit_context(prefer_skip_nested_validation=True)

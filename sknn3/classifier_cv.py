@@ -239,6 +239,10 @@ class ThreeLayerNNClassifierCV(
         self.random_state = random_state
         self.verbose = verbose
 
+    def __sklearn_tags__(self) -> Any:
+        network = ThreeLayerNNClassifier(output_activation=self.output_activation)
+        return network.__sklearn_tags__()
+
     @fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def fit(
