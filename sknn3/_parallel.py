@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 # scikit-learn depends on threadpoolctl.
@@ -71,7 +71,7 @@ class _BlasLimit:
                 self._n_threads = _n_blas_threads()
                 self._limiter = _limit_blas()
                 if _n_blas_threads() > 1:  # another thread of the user holds a limit
-                    self._n_threads = 1
+                    self._n_threads, self._limiter = 1, None
             self._n_fits += 1
             return max(1, self._n_threads // self._n_fits)
 
@@ -79,7 +79,7 @@ class _BlasLimit:
         """Restore BLAS after the last fit."""
         with self._lock:
             self._n_fits -= 1
-            if self._n_fits == 0:
+            if self._n_fits == 0 and self._limiter is not None:
                 _clear_controlling_thread()
                 self._limiter.restore_original_limits()
                 _clear_controlling_thread()
@@ -109,16 +109,22 @@ def chunk_map(n_chunks: int) -> Iterator[MapChunks]:
         # Some BLAS libraries have a limit for each calling thread.
         pool = ThreadPoolExecutor(n_workers, "sknn3", initializer=_limit_blas)
         try:
-            yield partial(_map_in_pool, pool)
+            yield _PoolMap(pool)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _map_in_pool(
-    pool: ThreadPoolExecutor, function: Callable[[Any], Any], chunks: Sequence[Any]
-) -> list[Any]:
-    try:
-        futures = [pool.submit(function, chunk) for chunk in chunks]
-    except RuntimeError:  # the system starts no thread, as in a browser's Python
-        return [function(chunk) for chunk in chunks]
-    return [future.result() for future in futures]
+class _PoolMap:
+    """A `map` in a pool, or in the calling thread if a thread cannot start."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._map: MapChunks = pool.map
+
+    def __call__(
+        self, function: Callable[[Any], Any], chunks: Sequence[Any]
+    ) -> Iterable[Any]:
+        try:
+            return self._map(function, chunks)
+        except RuntimeError:  # no thread can start, as in a browser's Python
+            self._map = map
+            return map(function, chunks)
