@@ -58,7 +58,7 @@ PARAMS = [
     for name, params in VARIANTS.items()
 ]
 
-# Tested in `array_api.py`, since they need SCIPY_ARRAY_API before SciPy is imported.
+# Tested in `test_array_api.py`, since they need SCIPY_ARRAY_API before SciPy is imported.
 ELSEWHERE = {
     "check_array_api_input",
     "check_array_api_mixed_inputs",

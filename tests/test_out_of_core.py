@@ -1,11 +1,12 @@
 """Fits and predictions of files larger than the memory that the process may use.
 
 RLIMIT_DATA counts what a process writes to: heaps, stacks of threads, private mappings.
-Maps of files that are shared do not count.  What other tests have allocated and freed
-would hide what is taken from it, so `test_out_of_core.py` runs this module in a process
-of its own; on Linux, elsewhere the limit means something else, or nothing.
+Maps of files that are shared do not count.  On other systems than Linux the limit means
+something else, or nothing.
 """
 
+import ctypes
+import gc
 import mmap
 import resource
 import threading
@@ -20,9 +21,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.network import cost_gradient, pack
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"  # budgets are small here
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings(
+        "ignore::sklearn.exceptions.ConvergenceWarning"  # budgets are small here
+    ),
+]
 
 BUDGET = 40 * 2**20
 SIZE = 192 * 2**20
@@ -138,7 +142,17 @@ def network(**settings):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def two_threads():
+def no_free_memory():
+    """Give memory that was freed back to the system: a fit could take it unnoticed."""
+    libc, M_MMAP_THRESHOLD = ctypes.CDLL(None), -3
+    gc.collect()
+    if hasattr(libc, "mallopt"):  # glibc has it
+        libc.mallopt(M_MMAP_THRESHOLD, 2**20)
+        libc.malloc_trim(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_threads(no_free_memory):
     """As many stacks and buffers of BLAS as the budget has room for, made before."""
     with threadpool_limits(2, user_api="blas"):
         block = block_of(np.float64)

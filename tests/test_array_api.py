@@ -1,12 +1,13 @@
 """Arrays of other namespaces than NumPy's.
 
-scikit-learn wants SCIPY_ARRAY_API=1 before SciPy is imported, so `test_array_api.py`
-runs this module in a process of its own.  array-api-strict has a device beside the
+scikit-learn needs SCIPY_ARRAY_API=1 before SciPy is imported: without it these tests are
+skipped.  array-api-strict has a device beside the
 default one, which is as far from NumPy as a GPU is; torch is tried where it is
 installed, and its CUDA devices where there are any.
 """
 
 import importlib
+import os
 import pickle
 from importlib.util import find_spec
 from unittest import SkipTest
@@ -33,9 +34,15 @@ from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3.display import HiddenUnitsDisplay, ImageGridDisplay
 from sknn3.network import cost_gradient, forward, random_weights
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"  # budgets are small here
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        os.environ.get("SCIPY_ARRAY_API") != "1", reason="needs SCIPY_ARRAY_API=1"
+    ),
+    pytest.mark.filterwarnings(
+        "ignore::sklearn.exceptions.ConvergenceWarning"  # budgets are small here
+    ),
+]
 
 PLACES = [("array_api_strict", None), ("array_api_strict", "device1")]
 if find_spec("torch"):
