@@ -108,7 +108,7 @@ def test_results_equal_grid_search(iris, solver, scoring):
         {"cv": ShuffleSplit(4, random_state=1)},
         {"n_jobs": 2},
     ],
-    ids=str,
+    ids=lambda options: "-".join(options),
 )
 def test_results_equal_grid_search_with_other_parameters(iris, options):
     options = {"scoring": "neg_log_loss"} | options
