@@ -315,7 +315,11 @@ def overfitted():
         random_state=0,
     )
     clf = quick(
-        hidden_layer_size=15, alpha=0.01, tol=1e-2, output_activation="softmax"
+        hidden_layer_size=15,
+        alpha=1e-3,
+        tol=3e-3,
+        max_iter=1000,
+        output_activation="softmax",
     ).fit(X[:200], y[:200])
     assert clf.score(X[:200], y[:200]) > clf.score(X[200:], y[200:]) + 0.2
     return clf, (X[200:600], y[200:600]), (X[600:], y[600:])
@@ -347,7 +351,7 @@ def test_temperature_scaling_minimises_log_loss(overfitted):
 
 def test_sigmoid_calibration_is_platt_scaling(noisy):
     X, y = noisy
-    clf = quick(hidden_layer_size=15, alpha=0.1).fit(X[:100], y[:100])
+    clf = quick(hidden_layer_size=15, alpha=0.01).fit(X[:100], y[:100])
     calibrated = CalibratedClassifierCV(FrozenEstimator(clf), method="sigmoid")
     calibrated.fit(X[100:500], y[100:500])
     counts = np.bincount(y[100:500])
