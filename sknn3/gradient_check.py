@@ -1,19 +1,22 @@
-"""Analytic gradients against central differences of the cost."""
+"""Comparison of an analytic gradient with central differences of the cost."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_array
 
-from sknn3._validation import as_float, finite, numbers_in
-from sknn3.network import cost_gradient
+from sknn3.network import cost_gradient, pack
 
 __all__ = ["GradientCheck", "check_gradient"]
 
-# Rows that the repr of a check prints, at most.
+CostFunction = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+# Largest number of rows in the repr of a check.
 _ROWS_SHOWN = 10
 
 
@@ -26,14 +29,9 @@ class GradientCheck:
     analytic : ndarray of shape (n_params,)
         Gradient that the cost function returns.
     numeric : ndarray of shape (n_params,)
-        Central differences of its cost.
+        Central differences of the cost.
     rounding : float, default=None
-        Error of these differences that rounding of the cost to float64 leaves.
-
-    See Also
-    --------
-    check_gradient : Makes one.
-    sknn3.display.GradientCheckDisplay : Draws one.
+        Error of these differences that comes from rounding the cost to float64.
 
     Examples
     --------
@@ -59,17 +57,16 @@ class GradientCheck:
 
     @property
     def max_difference(self) -> float:
-        """Largest difference of any component, as an absolute value."""
+        """Largest absolute difference of a component."""
         return float(np.abs(self.difference).max())
 
     @property
     def relative_difference(self) -> float:
         """Norm of the difference over the norm of the sum (0 if both are 0)."""
-        # In units of the largest component, lest squares overflow.
-        unit = float(np.abs([self.analytic, self.numeric]).max(initial=0)) or 1.0
-        analytic, numeric = self.analytic / unit, self.numeric / unit
-        total = float(np.linalg.norm(analytic + numeric))
-        return float(np.linalg.norm(analytic - numeric)) / total if total else 0.0
+        scale = float(np.abs([self.analytic, self.numeric]).max()) or 1.0
+        analytic, numeric = self.analytic / scale, self.numeric / scale
+        total = np.linalg.norm(analytic + numeric)
+        return float(np.linalg.norm(analytic - numeric) / total) if total else 0.0
 
     def __repr__(self) -> str:
         n_params = len(self.analytic)
@@ -77,7 +74,7 @@ class GradientCheck:
             f"GradientCheck of {n_params} parameters",
             f"  largest difference   {self.max_difference:.2e}",
             f"  relative difference  {self.relative_difference:.2e}",
-            "  " + "".join(f"{h:>15}" for h in ("analytic", "numeric", "difference")),
+            f"  {'analytic':>15}{'numeric':>15}{'difference':>15}",
         ]
         worst = np.argsort(-np.abs(self.difference), kind="stable")[:_ROWS_SHOWN]
         lines += [
@@ -91,7 +88,7 @@ class GradientCheck:
 
 
 def check_gradient(
-    cost_function: Callable[[np.ndarray], tuple[float, np.ndarray]] | None = None,
+    cost_function: CostFunction | None = None,
     params: Any = None,
     *,
     alpha: float = 0.0,
@@ -102,31 +99,28 @@ def check_gradient(
     Parameters
     ----------
     cost_function : callable, default=None
-        ``cost_function(params) -> (cost, gradient)``.  None takes the cost of
-        :func:`sknn3.network.cost_gradient` on a small network to debug with: 3
-        features, 5 hidden units, 3 classes, 5 samples, weights and samples from a
-        sine, 38 parameters.
+        ``cost_function(params) -> (cost, gradient)``.  None checks
+        :func:`sknn3.network.cost_gradient` on a small network of 38 parameters: 3
+        features, 5 hidden units, 3 classes and 5 samples.
     params : array-like of shape (n_params,), default=None
-        Where to compare; needed with a `cost_function`, refused without.
+        Point to check the gradient at; required with a `cost_function`.
     alpha : float, default=0.0
-        Strength of the penalty in the small network; goes with no `cost_function`,
-        which knows its own.
+        Strength of the penalty in the small network; only without `cost_function`.
     epsilon : float, default=1e-4
-        Half the distance of the two points of a difference.
+        Each parameter is moved by this much up and down.
 
     Returns
     -------
     GradientCheck
-        The two gradients and their differences.  An analytic gradient that is right
-        differs by about ``epsilon**2`` and the rounding error of the cost over
-        `epsilon`: with the small network by less than 1e-9.
+        Both gradients and their difference.  A correct gradient differs by about
+        ``epsilon**2`` plus the rounding error of the cost over `epsilon`: in the
+        small network by less than 1e-9.
 
     Raises
     ------
     ValueError
-        If arguments do not go together, `epsilon` is not positive or too small to
-        change `params`, the gradient has not the shape of `params`, or numbers are not
-        finite.
+        If `params` is missing, the gradient has another shape than `params`, a number
+        is not finite, or `epsilon` is not positive or too small to change `params`.
 
     Examples
     --------
@@ -136,112 +130,76 @@ def check_gradient(
     (38,)
     >>> check.max_difference < 1e-9
     True
-
-    A gradient that forgets a factor shows:
-
-    >>> wrong = check_gradient(lambda p: (float(p @ p), p), [1.0, 2.0])
-    >>> wrong.relative_difference.__round__(3)
-    0.333
     """
-    if not 0 < as_float(epsilon) < np.inf:
+    if not 0 < epsilon < np.inf:
         raise ValueError(f"epsilon={epsilon!r} must be positive and finite.")
-    if cost_function is not None and not callable(cost_function):
-        raise TypeError(f"cost_function={cost_function!r}, expected a function.")
-    if cost_function is None:
-        if params is not None:
-            raise ValueError("params were given without a cost_function to check.")
-        cost_function, params = _debugging_network(alpha)
-    elif params is None:
-        raise ValueError("cost_function was given without params to check it at.")
-    elif alpha:
-        raise ValueError("alpha goes with the small network, not a cost_function.")
-    return _compare(cost_function, params, float(epsilon))
-
-
-def _compare(
-    cost_function: Callable[[np.ndarray], tuple[float, np.ndarray]],
-    params: Any,
-    epsilon: float,
-) -> GradientCheck:
-    params = finite("params", numbers_in("params", params)).astype(np.float64)
-    if params.ndim != 1 or not params.size:
-        raise ValueError(f"params has shape {params.shape}, expected a vector.")
+    if cost_function is None and params is None:
+        cost_function, params = _small_network(alpha)
+    elif not callable(cost_function):
+        raise TypeError(f"cost_function={cost_function!r} must be callable.")
+    elif params is None or alpha:
+        raise ValueError("A cost_function requires params and takes no alpha.")
+    params = _finite_vector("params", params).astype(np.float64)
+    if (np.abs(params) + epsilon == np.abs(params)).any():
+        raise ValueError(f"epsilon={epsilon!r} is too small to change params.")
     result = cost_function(params)
     if not isinstance(result, tuple) or len(result) != 2:
-        raise ValueError("cost_function must return (cost, gradient), a tuple.")
-    name = "The gradient from cost_function"
-    # A copy: the function may write its next gradient to the same place.
-    analytic = finite(name, np.array(numbers_in(name, result[1])))
-    if analytic.shape != params.shape:
+        raise ValueError("cost_function must return a tuple (cost, gradient).")
+    # A copy, because the function may reuse the memory of its gradient.
+    analytic = _finite_vector("gradient", np.array(result[1]))
+    if len(analytic) != len(params):
         raise ValueError(
-            f"params has shape {params.shape} and its gradient {analytic.shape}: "
-            "expected two vectors of one length."
+            f"gradient has {len(analytic)} components, but params has {len(params)}."
         )
-    steps = [_stepped(params, step) for step in (epsilon, -epsilon)]
-    above, below = np.empty_like(params), np.empty_like(params)
-    for i in range(len(params)):
-        for costs, stepped in zip((above, below), steps, strict=True):
-            shifted = params.copy()
-            shifted[i] = stepped[i]
-            costs[i] = _cost(cost_function(shifted)[0])
-    with np.errstate(over="ignore"):
-        numeric = (above - below) / epsilon / 2
-        # Each of two costs is off by half a unit in the last place, or some more.
-        largest = np.abs([above, below]).max(initial=0)
-        rounding = float(np.finfo(np.float64).eps * largest / epsilon)
-    if not np.isfinite([*numeric, rounding]).all():
-        raise ValueError(
-            f"Costs up to {largest:.1e} over epsilon={epsilon!r} overflow."
-        )
+    numeric, rounding = _central_differences(cost_function, params, epsilon)
     return GradientCheck(analytic, numeric, rounding)
 
 
-def _stepped(params: np.ndarray, step: float) -> np.ndarray:
-    """Move every parameter, each of which must notice."""
-    with np.errstate(over="ignore"):
-        stepped = params + step
-    if not np.isfinite(stepped).all() or (stepped == params).any():
-        raise ValueError(
-            f"epsilon={abs(step)!r} is lost beside params of up to "
-            f"{np.abs(params).max():.1e}, or takes them out of range."
-        )
-    return stepped
+def _central_differences(
+    cost_function: CostFunction, params: np.ndarray, epsilon: float
+) -> tuple[np.ndarray, float]:
+    """Return the numeric gradient, and its error from rounding of the cost."""
+    costs = np.empty((2, len(params)))
+    for i in range(len(params)):
+        for k, step in enumerate((epsilon, -epsilon)):
+            shifted = params.copy()
+            shifted[i] += step
+            costs[k, i] = cost_function(shifted)[0]
+    if not np.isfinite(costs).all():
+        raise ValueError("cost_function returned a cost that is not finite.")
+    # Each of the two costs is off by half a unit in the last place or more.
+    rounding = np.finfo(np.float64).eps * np.abs(costs).max() / epsilon
+    return (costs[0] - costs[1]) / epsilon / 2, float(rounding)
 
 
-def _cost(value: Any) -> float:
-    """Take a cost as a number."""
-    try:
-        cost = float(numbers_in("cost", value))
-    except (TypeError, ValueError):
-        cost = np.nan
-    if not np.isfinite(cost):
-        raise ValueError(
-            f"cost_function returned the cost {value!r}, expected a finite number."
-        )
-    return cost
-
-
-def _debugging_network(
-    alpha: float,
-) -> tuple[Callable[[np.ndarray], tuple[float, np.ndarray]], np.ndarray]:
-    """Make a cost small enough for differences by each weight, and weights for it."""
-    n_features, hidden_layer_size, n_classes, n_samples = 3, 5, 3, 5
-
-    def sines(n_rows: int, n_columns: int) -> np.ndarray:
-        # Down the columns first, as the practical's own figures have it.
-        values = np.sin(np.arange(1, n_rows * n_columns + 1)) / 10
-        return values.reshape(n_rows, n_columns, order="F")
-
-    params = np.concatenate(
-        [
-            sines(hidden_layer_size, n_features + 1).ravel(),
-            sines(n_classes, hidden_layer_size + 1).ravel(),
-        ]
+def _finite_vector(name: str, values: Any) -> np.ndarray:
+    """Return the values as a vector of finite floats."""
+    vector = check_array(
+        values,
+        dtype=[np.float64, np.float32],
+        ensure_2d=False,
+        ensure_min_samples=0,
+        input_name=name,
     )
-    X = sines(n_samples, n_features)
-    Y = np.arange(1, n_samples + 1) % n_classes
+    if vector.ndim != 1 or vector.size == 0:
+        raise ValueError(f"{name} has shape {vector.shape}, expected (n_params,).")
+    return vector
 
-    def cost_function(p: np.ndarray) -> tuple[float, np.ndarray]:
-        return cost_gradient(p, X, Y, hidden_layer_size=hidden_layer_size, alpha=alpha)
 
-    return cost_function, params
+def _small_network(alpha: float) -> tuple[CostFunction, np.ndarray]:
+    """Return the practical's cost function to debug with, and its parameters."""
+    theta1, theta2 = _sines(5, 4), _sines(3, 6)
+    cost_function = partial(
+        cost_gradient,
+        X=_sines(5, 3),
+        Y=np.arange(1, 6) % 3,
+        hidden_layer_size=5,
+        alpha=alpha,
+    )
+    return cost_function, pack(theta1, theta2)
+
+
+def _sines(n_rows: int, n_columns: int) -> np.ndarray:
+    """Return a matrix of sines, filled column by column as in the practical."""
+    values = np.sin(np.arange(1, n_rows * n_columns + 1)) / 10
+    return values.reshape(n_rows, n_columns, order="F")

@@ -14,9 +14,8 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
-from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV, check_gradient
+from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3._samples import Samples
-from sknn3.gradient_check import GradientCheck
 from sknn3.network import (
     ACTIVATIONS,
     cost_gradient,
@@ -796,60 +795,3 @@ def test_the_layout_names_what_is_no_number():
     for theta in (1.0, None, [1.0], THETA2[:0]):
         with pytest.raises(ValueError, match="theta2"):
             forward(X, THETA1, theta)
-
-
-# ------------------------------------------------------------------- gradient checks
-
-
-def square(p):
-    return float(p @ p), 2 * p
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        *(
-            ({"epsilon": epsilon}, "epsilon=")
-            for epsilon in (np.nan, np.inf, -1, HUGE_INT, "1", None, 1e-300)
-        ),
-        ({"params": [1e20]}, "epsilon=.* lost beside params"),
-        ({"params": [np.nan]}, "params has values that are not finite"),
-        ({"params": ["a"]}, "params has dtype"),
-        ({"params": [HUGE_INT]}, "params must be"),
-        ({"params": 1.0}, "params has shape"),
-        *(
-            (
-                {"cost_function": lambda p, c=c: (c, p)},
-                "cost_function returned the cost",
-            )
-            for c in (np.nan, np.inf, "a", None, 1j, HUGE_INT)
-        ),
-        *(
-            (
-                {"cost_function": lambda p, g=g: (1.0, [g])},
-                "gradient from cost_function",
-            )
-            for g in (np.nan, np.inf, "a", None, 1j, HUGE_INT)
-        ),
-        (
-            {"cost_function": lambda p: (1e308 if p[0] > 1 else -1e308, p)},
-            "[Cc]osts up to 1.0e.308 over epsilon=",
-        ),
-    ],
-)
-def test_a_check_names_what_cannot_be_compared(arguments, message):
-    defaults = {"cost_function": square, "params": [1.0]}
-    with pytest.raises(ValueError, match=message):
-        check_gradient(**defaults | arguments)
-
-
-@pytest.mark.parametrize("unit", [2.0**-1000, 2.0**-500, 2.0**500, 2.0**1000])
-def test_the_unit_of_gradients_leaves_no_trace_in_their_difference(unit):
-    analytic, numeric = np.array([3.0, -1.0, 2.0]), np.array([3.0, -1.5, 2.0])
-    plain = GradientCheck(analytic, numeric)
-    other = GradientCheck(analytic * unit, numeric * unit)
-    expected = 0.5 / np.linalg.norm([6, -2.5, 4])
-    assert_allclose(plain.relative_difference, expected, rtol=1e-15)
-    assert other.relative_difference == plain.relative_difference
-    assert other.max_difference == unit / 2
-    assert "5.00e-01" in repr(plain)
