@@ -1,7 +1,7 @@
-"""Export to ONNX: a converter that skl2onnx may call.
+"""Export to ONNX: a converter for skl2onnx.
 
-skl2onnx is imported when the converter is registered, not before: ``pip install
-sknn3[onnx]`` brings it, and onnxruntime to run what it writes.
+skl2onnx is an optional dependency (``pip install sknn3[onnx]``), so it is imported
+inside the functions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from sknn3.classifier_cv import ThreeLayerNNClassifierCV
 
 __all__ = ["register"]
 
-# Those of LogisticRegression; skl2onnx itself sees to all but `nocl` and `raw_scores`.
+# The options of LogisticRegression.  Because `zipmap` is among them, skl2onnx uses its
+# parser for classifiers, which implements `zipmap` and `output_class_labels`.
 _OPTIONS = {
     "zipmap": [True, False, "columns"],
     "nocl": [True, False],
@@ -29,11 +30,12 @@ _HIDDEN = {"logistic": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
 
 
 def register() -> None:
-    """Let skl2onnx convert the package's classifiers, alone and in pipelines.
+    """Register the package's classifiers with skl2onnx.
 
-    Once called, ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` take fitted
-    classifiers, with the options of scikit-learn's own: `zipmap`, `nocl`,
-    `output_class_labels` and `raw_scores`.  Calling it again changes nothing.
+    Afterwards ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` convert fitted
+    classifiers, alone and in pipelines.  The options are those of scikit-learn's
+    classifiers: `zipmap`, `nocl`, `output_class_labels` and `raw_scores`.  Calling
+    `register` again changes nothing.
 
     Raises
     ------
@@ -43,17 +45,17 @@ def register() -> None:
     See Also
     --------
     sknn3.ThreeLayerNNClassifier : The classifier.
-    sknn3.ThreeLayerNNClassifierCV : The one that chooses its penalty and budget.
+    sknn3.ThreeLayerNNClassifierCV : Chooses penalty and budget by cross-validation.
 
     Notes
     -----
-    The graph computes in the type of its input, float64 for float64 and else float32,
-    whatever the classifier was trained in.  ONNX has no `zipmap` of float64: ask for
-    False or 'columns'.  Values that are not finite are not refused, as they are by
-    `predict`.
+    The graph computes in float64 if its input is float64 and in float32 otherwise.
+    ONNX has no `zipmap` for float64: set it to False or 'columns'.  Unlike `predict`,
+    the graph accepts values that are not finite.
 
-    For multilabel targets the label is an indicator matrix.  With `raw_scores` two
-    classes have a column each: `decision_function`, and before it its negative.
+    For multilabel targets the label is an indicator matrix.  For two classes,
+    `raw_scores` gives two columns: the negative of `decision_function`, and
+    `decision_function`.
 
     Examples
     --------
@@ -78,7 +80,7 @@ def register() -> None:
         from skl2onnx import update_registered_converter
     except ImportError as error:
         raise ImportError(
-            "Export to ONNX needs skl2onnx: python -m pip install 'sknn3[onnx]'"
+            "Export to ONNX requires skl2onnx: python -m pip install 'sknn3[onnx]'"
         ) from error
     for estimator in (ThreeLayerNNClassifier, ThreeLayerNNClassifierCV):
         update_registered_converter(
@@ -86,30 +88,21 @@ def register() -> None:
             f"Sknn3{estimator.__name__}",
             _declare_outputs,
             _convert,
-            parser=_parse,
             options=_OPTIONS,
         )
 
 
-# ------------------------------------------- what skl2onnx calls, in this order
-# It wants the parameters under these names.
-
-
-def _parse(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
-    """Declare outputs as for any classifier, once sure of the fit."""
-    from skl2onnx._parse import _parse_sklearn_classifier
-
-    check_is_fitted(model)  # it would complain of classes that it cannot find
-    return _parse_sklearn_classifier(scope, model, inputs, custom_parsers)
+# ------------------------------------------- functions that skl2onnx calls
 
 
 def _declare_outputs(operator: Any) -> None:
-    """Set types and shapes of the outputs."""
+    """Set the types and shapes of the outputs."""
     from skl2onnx.common.data_types import Int64TensorType
     from skl2onnx.common.shape_calculator import (
         calculate_linear_classifier_output_shapes,
     )
 
+    check_is_fitted(operator.raw_operator)
     calculate_linear_classifier_output_shapes(operator)
     if operator.raw_operator.multilabel_:
         labels, scores = operator.outputs
@@ -117,7 +110,7 @@ def _declare_outputs(operator: Any) -> None:
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
-    """Add the nodes of the network."""
+    """Add the nodes of a classifier to the graph."""
     from skl2onnx.common.utils_classifier import get_label_classes
 
     clf = operator.raw_operator
@@ -139,7 +132,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
 
 
 class _Graph:
-    """A graph to which nodes are added one by one, and the type it computes in."""
+    """Adds nodes to the graph, which computes in `dtype`."""
 
     def __init__(self, scope: Any, container: Any, input_type: Any) -> None:
         from onnx import TensorProto
@@ -154,7 +147,7 @@ class _Graph:
     def add(
         self, operator: str, *inputs: str, into: str | None = None, **attributes: Any
     ) -> str:
-        """Add a node, and return the name of its output."""
+        """Add a node and return the name of its output."""
         into = into or self.scope.get_unique_variable_name(operator.lower())
         name = self.scope.get_unique_operator_name(operator)
         self.container.add_node(operator, list(inputs), into, name=name, **attributes)
@@ -162,16 +155,17 @@ class _Graph:
 
     @cached_property
     def zero(self) -> str:
-        """The constant 0, once: its doubles would need the latest opset in skl2onnx."""
+        """Add the constant 0 once and return its name."""
+        # For an equal constant skl2onnx adds an Identity node of the latest opset.
         return self.constant(0)
 
     def cast(self, value: str, dtype: int, into: str | None = None) -> str:
-        """Add a cast."""
-        # Later versions know more types, and would ask for newer runtimes.
+        """Add a cast and return the name of its output."""
+        # Later versions support more types, but require newer runtimes.
         return self.add("Cast", value, into=into, to=dtype, op_version=9)
 
     def constant(self, values: Any, dtype: int | None = None) -> str:
-        """Add a constant, by default of the type that the graph computes in."""
+        """Add a constant, of the type of the graph by default, and return its name."""
         name = self.scope.get_unique_variable_name("constant")
         shape, flat = np.shape(values), np.ravel(values).tolist()
         self.container.add_initializer(name, dtype or self.dtype, shape, flat)
@@ -181,9 +175,9 @@ class _Graph:
 def _add_network(
     graph: _Graph, clf: ThreeLayerNNClassifier, X: str, *, into: str | None
 ) -> str:
-    """Add all up to the outputs before activation, a column for each class."""
+    """Add the layers, and return the outputs before activation, one per class."""
     theta2 = clf.theta2_
-    if len(theta2) < len(clf.classes_):  # one output tells two classes apart
+    if len(theta2) < len(clf.classes_):  # binary: one output
         theta2 = np.vstack([-theta2, theta2])
     if graph.input_type != graph.dtype:
         X = graph.cast(X, graph.dtype)
@@ -196,17 +190,20 @@ def _add_network(
 def _add_layer(
     graph: _Graph, A: str, theta: np.ndarray, into: str | None = None
 ) -> str:
+    """Add the affine map of a layer."""
     W, b = graph.constant(theta[:, 1:]), graph.constant(theta[:, 0])
     return graph.add("Gemm", A, W, b, into=into, transB=1)
 
 
 def _add_indicator(graph: _Graph, O: str, *, into: str) -> None:
+    """Add the multilabel indicator: 1 where an output is positive."""
     positive = graph.add("Greater", O, graph.zero)
     graph.cast(positive, graph.types.INT64, into)
 
 
 def _add_class(graph: _Graph, O: str, classes: np.ndarray, *, into: str) -> None:
-    # From the outputs: probabilities may be equal where these are not.
+    """Add the class with the largest output."""
+    # Not the largest probability, because rounding may make probabilities equal.
     if isinstance(classes[0], str):
         names = graph.constant([c.encode() for c in classes], graph.types.STRING)
     else:
@@ -218,8 +215,9 @@ def _add_class(graph: _Graph, O: str, classes: np.ndarray, *, into: str) -> None
 def _add_probabilities(
     graph: _Graph, O: str, clf: ThreeLayerNNClassifier, *, into: str
 ) -> None:
-    # Sigmoids are made to sum to 1 by a softmax of their logarithms, which do not
-    # underflow.  Those of two classes sum to 1 as they are, and a class alone has 1.
+    """Add the probabilities."""
+    # One sigmoid per class is normalised by a softmax of its logarithm, which does not
+    # underflow.  Those of two classes sum to 1 already; a single class gets 1.
     if clf.out_activation_ == "logistic":
         O = _add_log_sigmoid(graph, O)
     if clf.multilabel_:
@@ -232,8 +230,8 @@ def _add_probabilities(
 
 
 def _add_log_sigmoid(graph: _Graph, O: str) -> str:
-    # log g(o) = min(o, 0) - log(1 + exp(-|o|)).  onnxruntime's Sigmoid is 0 below -18
-    # in float32, and its Softplus has no float64.
+    """Add the logarithm of the sigmoid, min(o, 0) - log(1 + exp(-|o|))."""
+    # In onnxruntime, Sigmoid is 0 below -18 in float32, and Softplus lacks float64.
     decay = graph.add("Exp", graph.add("Neg", graph.add("Abs", O)))
     excess = graph.add("Log", graph.add("Add", decay, graph.constant(1)))
     return graph.add("Sub", graph.add("Min", O, graph.zero), excess)

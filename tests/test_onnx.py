@@ -51,13 +51,15 @@ def fit(X, y, **parameters):
 
 def session(estimator, X, options=None, **settings):
     model = to_onnx(estimator, X[:1], options=options, **settings)
-    if not isinstance(estimator, MLPClassifier):  # its indicator is declared (n,)
+    if not isinstance(
+        estimator, MLPClassifier
+    ):  # skl2onnx declares its indicator as (n,)
         onnx.checker.check_model(model, full_check=True)
     return InferenceSession(model.SerializeToString())
 
 
 def run(estimator, X, **options):
-    """Labels and probabilities as arrays."""
+    """Return labels and probabilities as arrays."""
     options = {"zipmap": False} | options
     return session(estimator, X, {id(estimator): options}).run(None, {"X": X})
 
@@ -80,7 +82,7 @@ def assert_agrees(estimator, X, atol=None):
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("output_activation", ["logistic", "softmax"])
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_predicts_as_the_classifier(problem, output_activation, dtype, iris):
+def test_graph_predicts_like_classifier(problem, output_activation, dtype, iris):
     if "labels" in problem:
         output_activation = "logistic"
     X, y = iris[0].astype(dtype), PROBLEMS[problem](iris[1])
@@ -89,12 +91,12 @@ def test_predicts_as_the_classifier(problem, output_activation, dtype, iris):
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
-def test_hidden_activations(activation, dtype, iris):
+def test_hidden_activation_is_exported(activation, dtype, iris):
     X = iris[0].astype(dtype)
     assert_agrees(fit(X, iris[1], activation=activation), X)
 
 
-def test_the_activation_is_that_of_the_fit(iris):
+def test_activation_is_fitted_activation_not_parameter(iris):
     X, y = iris
     clf = fit(X, y)
     for activation in ["relu", "identity"]:
@@ -102,7 +104,7 @@ def test_the_activation_is_that_of_the_fit(iris):
         assert_agrees(clf, X)
 
 
-def test_computes_in_the_type_of_its_input(iris):
+def test_graph_computes_in_dtype_of_input(iris):
     X, y = iris
     clf = fit(X, y)
     assert_agrees(clf, X.astype(np.float32))
@@ -111,7 +113,7 @@ def test_computes_in_the_type_of_its_input(iris):
 
 
 @pytest.mark.parametrize("kind", [np.int64, bool])
-def test_integers_are_taken(kind, iris):
+def test_integer_and_bool_input(kind, iris):
     X = np.round(iris[0]).astype(kind)
     clf = fit(X, iris[1])
     label, probabilities = run(clf, X)
@@ -120,7 +122,7 @@ def test_integers_are_taken(kind, iris):
 
 
 def with_outputs(clf, biases):
-    """Let the classifier's outputs be these, whatever it sees."""
+    """Set the weights so that the outputs are the biases for any sample."""
     clf.theta2_[:] = 0
     clf.theta2_[:, 0] = biases
     return clf
@@ -131,7 +133,7 @@ EXTREMES = [-1000, -500, -100, -87.5, -20, 0, 20, 100, 1000]
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("output_activation", ["logistic", "softmax"])
-def test_probabilities_of_extreme_outputs(output_activation, dtype, iris):
+def test_probabilities_of_extreme_outputs_sum_to_1(output_activation, dtype, iris):
     X, y = iris[0].astype(dtype), iris[1]
     clf = fit(X, y, output_activation=output_activation)
     x = X[:1]
@@ -150,7 +152,7 @@ def test_probabilities_of_extreme_outputs(output_activation, dtype, iris):
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("problem", ["two classes", "one class", "labels"])
-def test_small_probabilities_are_right_in_proportion(problem, dtype, iris):
+def test_small_probabilities_have_small_relative_error(problem, dtype, iris):
     X, y = iris[0].astype(dtype), PROBLEMS[problem](iris[1])
     clf = fit(X, y)
     x, rtol = X[:1], {np.float32: 2e-5, np.float64: 1e-12}[dtype]
@@ -162,7 +164,7 @@ def test_small_probabilities_are_right_in_proportion(problem, dtype, iris):
         assert probabilities.max() < 1 or problem != "labels"
 
 
-def test_labels_are_those_of_the_outputs_where_probabilities_tie(iris):
+def test_label_has_largest_output_if_probabilities_are_equal(iris):
     X, y = iris[0].astype(np.float32), iris[1]
     clf = with_outputs(fit(X, y), [100, 101, 102])
     assert_array_equal(clf.predict_proba(X[:1])[0], np.float32(1) / 3)
@@ -172,7 +174,7 @@ def test_labels_are_those_of_the_outputs_where_probabilities_tie(iris):
     assert_agrees(clf, X[:1])
 
 
-def test_outputs_of_zero_are_no_label(iris):
+def test_output_of_zero_predicts_negative_class(iris):
     X, y = iris
     for problem in ["two classes", "labels"]:
         clf = with_outputs(fit(X, PROBLEMS[problem](y)), 0)
@@ -183,8 +185,8 @@ def test_outputs_of_zero_are_no_label(iris):
 # ----------------------------------------------------------------------- options
 
 
-def described(estimator, X, options):
-    """Names, types and shapes of the outputs, with labels and the keys of maps."""
+def describe_outputs(estimator, X, options):
+    """Return name, type, shape and value of each output; of scores their shape only."""
     run_time = session(estimator, X, options)
     found = []
     for output, value in zip(
@@ -205,34 +207,34 @@ OPTIONS = [
     for zipmap in [True, False, "columns"]
     for others in [{}, {"nocl": True}, {"raw_scores": True}]
 ]
-OPTIONS.remove({"zipmap": "columns", "nocl": True})  # skl2onnx finds no names for it
+OPTIONS.remove({"zipmap": "columns", "nocl": True})  # skl2onnx does not support it
 OPTIONS.append({"zipmap": False, "output_class_labels": True})
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("problem", ["three classes", "two strings", "strings"])
-def test_options_do_what_they_do_for_logistic_regression(problem, options, iris):
+def test_options_match_logistic_regression(problem, options, iris):
     X, y = iris[0][::10].astype(np.float32), PROBLEMS[problem](iris[1][::10])
     regression, clf = LogisticRegression(C=1e3).fit(X, y), fit(X, y)
     assert_array_equal(clf.predict(X), regression.predict(X))
-    assert described(clf, X, options) == described(regression, X, options)
+    assert describe_outputs(clf, X, options) == describe_outputs(regression, X, options)
 
 
 @pytest.mark.parametrize(
     "options", [o for o in OPTIONS if "raw_scores" not in o], ids=str
 )
-def test_labels_come_as_from_mlpclassifier(options, iris):
+def test_multilabel_options_match_mlpclassifier(options, iris):
     X, setosa = iris[0][::10].astype(np.float32), iris[1][::10] == 0
     Y = np.stack([setosa, ~setosa, setosa], axis=1).astype(int)
     mlp = MLPClassifier((6,), solver="lbfgs", random_state=0).fit(X, Y)
     clf = fit(X, Y)
     assert_array_equal(clf.predict(X), mlp.predict(X))
-    assert described(clf, X, options) == described(mlp, X, options)
+    assert describe_outputs(clf, X, options) == describe_outputs(mlp, X, options)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_raw_scores_are_the_decision_function(problem, dtype, iris):
+def test_raw_scores_equal_decision_function(problem, dtype, iris):
     X, y = iris[0].astype(dtype), PROBLEMS[problem](iris[1])
     clf = fit(X, y)
     label, scores = run(clf, X, raw_scores=True)
@@ -244,14 +246,14 @@ def test_raw_scores_are_the_decision_function(problem, dtype, iris):
     assert_allclose(scores, expected.reshape(len(X), -1), rtol=rtol, atol=rtol)
 
 
-def test_class_labels_are_an_output(iris):
+def test_output_class_labels(iris):
     for problem in ["large", "strings", "labels"]:
         clf = fit(iris[0], PROBLEMS[problem](iris[1]))
         *_, classes = run(clf, iris[0], output_class_labels=True)
         assert_array_equal(classes, clf.classes_)
 
 
-def test_an_unknown_option_is_refused(iris):
+def test_unknown_option_raises_name_error(iris):
     clf = fit(*iris)
     with pytest.raises(NameError, match="ThreeLayerNNClassifier"):
         run(clf, iris[0], scores=True)
@@ -261,7 +263,7 @@ def test_an_unknown_option_is_refused(iris):
 
 
 @pytest.mark.parametrize("opset", range(15, get_latest_tested_opset_version() + 1))
-def test_default_options_at_any_opset(opset, iris):
+def test_default_options_at_each_opset(opset, iris):
     X = iris[0].astype(np.float32)
     for problem in ["two classes", "strings", "labels"]:
         clf = fit(X, PROBLEMS[problem](iris[1]))
@@ -274,7 +276,7 @@ def test_default_options_at_any_opset(opset, iris):
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_models_need_no_newer_opset_than_their_nodes(problem, iris):
+def test_opset_is_14_or_older_by_default(problem, iris):
     X = np.round(10 * iris[0]).astype(np.int64)
     for raw in [True, False]:
         clf = fit(X, PROBLEMS[problem](iris[1]))
@@ -283,7 +285,7 @@ def test_models_need_no_newer_opset_than_their_nodes(problem, iris):
         assert [(o.domain, o.version <= 14) for o in model.opset_import] == [("", True)]
 
 
-def test_a_float64_model_has_no_float32(iris):
+def test_float64_graph_has_no_float32_constant(iris):
     X, y = iris
     for problem in PROBLEMS.values():
         model = to_onnx(fit(X, problem(y)), X[:1], options={"zipmap": False})
@@ -296,7 +298,7 @@ def test_a_float64_model_has_no_float32(iris):
 
 
 @pytest.mark.parametrize("problem", ["strings", "two classes", "labels"])
-def test_the_search_is_converted_like_the_classifier(problem, iris):
+def test_classifier_cv_is_converted(problem, iris):
     X, y = iris[0], PROBLEMS[problem](iris[1])
     clf = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[9], cv=2, random_state=0)
     labels, P = run(clf.fit(X, y), X)
@@ -306,14 +308,14 @@ def test_the_search_is_converted_like_the_classifier(problem, iris):
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("problem", ["strings", "two classes", "labels"])
-def test_in_a_pipeline(problem, dtype, iris):
+def test_pipeline_is_converted(problem, dtype, iris):
     X, y = 10 + 3 * iris[0].astype(dtype), PROBLEMS[problem](iris[1])
     clf = ThreeLayerNNClassifier(6, alpha=0.1, tol=1e-2, random_state=0)
     assert_agrees(make_pipeline(StandardScaler(), clf).fit(X, y), X)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_behind_a_column_transformer(dtype, iris):
+def test_column_transformer_is_converted(dtype, iris):
     X, y = iris
     columns = [f"x{column}" for column in range(4)]
     frame = pd.DataFrame(X.astype(dtype), columns=columns)
@@ -342,7 +344,7 @@ def test_behind_a_column_transformer(dtype, iris):
     ],
     ids=["GridSearchCV", "CalibratedClassifierCV", "StackingClassifier"],
 )
-def test_in_other_estimators(wrap, problem, dtype, iris):
+def test_meta_estimators_are_converted(wrap, problem, dtype, iris):
     X, y = iris[0].astype(dtype), PROBLEMS[problem](iris[1])
     clf = ThreeLayerNNClassifier(6, tol=1e-2, random_state=0)
     assert_agrees(wrap(clf).fit(X, y), X)
@@ -351,15 +353,18 @@ def test_in_other_estimators(wrap, problem, dtype, iris):
 # ------------------------------------------------------------------- registration
 
 
-def test_an_estimator_must_be_fitted(iris):
+def test_unfitted_estimator_raises_error(iris):
     clf = ThreeLayerNNClassifier()
+    options = {id(clf): {"zipmap": False}}
     for estimator in [clf, make_pipeline(StandardScaler().fit(iris[0]), clf)]:
-        for options in [None, {id(clf): {"zipmap": False}}]:
-            with pytest.raises(NotFittedError, match="ThreeLayerNNClassifier"):
-                to_onnx(estimator, iris[0][:1], options=options)
+        with pytest.raises(NotFittedError, match="ThreeLayerNNClassifier"):
+            to_onnx(estimator, iris[0][:1], options=options)
+        # With a zipmap skl2onnx reads `classes_` before it calls the package.
+        with pytest.raises(RuntimeError, match=r"classes .*ThreeLayerNNClassifier"):
+            to_onnx(estimator, iris[0][:1])
 
 
-def test_registers_on_request_and_once():
+def test_register_is_explicit_and_idempotent():
     code = """
 import sknn3.onnx
 from skl2onnx import supported_converters
@@ -374,7 +379,7 @@ assert supported_converters() == after
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_without_skl2onnx_the_error_says_what_to_install():
+def test_register_without_skl2onnx_raises_import_error():
     code = """
 import sys
 sys.modules["skl2onnx"] = None
