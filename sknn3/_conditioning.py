@@ -265,7 +265,10 @@ def _check_layers(
             f"{name} is missing: coefs_init and intercepts_init go together."
         )
     try:
-        arrays = [np.asarray(to_numpy(array), np.float64) for array in given]
+        arrays = [
+            np.asarray(to_numpy(array)).astype(np.float64, casting="same_kind")
+            for array in given
+        ]
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be a list of 2 arrays of numbers.") from error
     if [array.shape for array in arrays] != shapes:

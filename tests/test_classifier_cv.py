@@ -274,6 +274,7 @@ def test_parameters_are_those_of_classifier_except_searched_ones():
         ({"max_iters": [1.5]}, r"max_iters=\[1.5\]"),
         ({"scoring": "beauty"}, "'scoring' parameter"),
         ({"cv": 1}, "'cv' parameter of ThreeLayerNNClassifierCV"),
+        ({"cv": []}, r"cv=\[\] gives no pair of training and test rows"),
         ({"tol": -1}, "'tol' parameter"),
     ],
 )
@@ -313,6 +314,15 @@ def test_nan_is_worst_score(iris):
     assert_array_equal(ranks, [[4, 1, 7]] * 3)
     with pytest.raises(ValueError, match="gave NaN for all candidates"):
         path_search(*iris, scoring=lambda *_: np.nan)
+
+
+@pytest.mark.parametrize("score", [np.inf, -np.inf, 1e308, -1e308])
+def test_infinite_and_huge_scores_are_ranked(iris, score):
+    def scoring(clf, X, y):
+        return score if clf.alpha == 1 else 0.0
+
+    clf = path_search(*iris, alphas=[1.0, 0.5], max_iters=[2], scoring=scoring)
+    assert clf.alpha_ == (1 if score > 0 else 0.5)
 
 
 def test_search_keeps_no_scored_networks(iris):

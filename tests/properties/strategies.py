@@ -1,4 +1,4 @@
-"""What the laws are tried on: problems, networks, and the ways in which data come.
+"""Random problems, networks, and containers of data, for the laws.
 
 Numbers come from a drawn seed rather than one by one, and shapes are small: an example
 takes milliseconds, and ten thousand of them a minute.
@@ -22,7 +22,7 @@ from sknn3.network import ACTIVATIONS, OUTPUTS, cost_gradient, pack, unpack
 
 
 def one_in(n):
-    """Try fewer examples of a law that takes long, by the profile's number."""
+    """Return settings with one in n of the profile's examples, for slow laws."""
     return settings(max_examples=max(3, settings().max_examples // n))
 
 
@@ -70,10 +70,12 @@ TRAINING = {
     "tol": st.sampled_from([0.0, 1e-4, 0.1]),
     "conditioning": st.sampled_from(["auto", "full", "diagonal", None]),
 }
-# How a fit begins and ends, where that may be anything.
+# Parameters for the start and the end of a fit.
 WHOLE_FIT = {
     "init_epsilon": st.sampled_from([None, 1e-3, 0.12, 2.0]),
-    "max_time": st.sampled_from([None, 1e-9, 1e9]),  # any other is a matter of luck
+    "max_time": st.sampled_from(
+        [None, 1e-9, 1e9]
+    ),  # others depend on the machine's speed
     "early_stopping": st.booleans(),
     "validation_fraction": st.sampled_from([0.01, 0.1, 0.5, 0.99]),
     "n_iter_no_change": st.integers(1, 5),
@@ -96,7 +98,7 @@ LABELS = {
 
 @st.composite
 def fits(draw):
-    """Problems with labels of any kind, all parameters, and weights for `fit`."""
+    """Return problems with labels of any kind and all parameters."""
     problem, labels = draw(problems()), draw(st.sampled_from(sorted(LABELS)))
     y = LABELS[labels](problem.codes)
     parameters = draw(st.fixed_dictionaries(TRAINING | WHOLE_FIT))
@@ -122,7 +124,7 @@ def fits(draw):
 
 
 def fitted(classifier, X, y, **options):
-    """Fit, whether or not the passes suffice."""
+    """Fit without the warning that training has not converged."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return classifier.fit(X, y, **options)
@@ -141,14 +143,14 @@ def assert_same_fit(first, second):
 
 @dataclass(frozen=True)
 class Network:
-    """A problem with weights, as `cost_gradient` takes them."""
+    """A problem, and weights of both layers."""
 
     problem: Problem
     theta1: np.ndarray
     theta2: np.ndarray
 
     def __call__(self, theta1=None, theta2=None, **changes):
-        """Cost, and gradients by both layers, with some arguments changed."""
+        """Return cost and gradients by both layers, with changed arguments."""
         problem = self.problem
         options = {"sample_weight": problem.weight} | problem.options | changes
         X, Y = options.pop("X", problem.X), options.pop("Y", problem.codes)
@@ -159,13 +161,13 @@ class Network:
 
     @property
     def activations(self):
-        """Both, as `forward` takes them."""
+        """Both activations, as `forward` takes them."""
         names = "activation", "output_activation"
         return {name: self.problem.options[name] for name in names}
 
     @property
     def start(self):
-        """These weights as `fit` takes them."""
+        """The weights as `fit` takes them."""
         return start_from(self.theta1, self.theta2)
 
 
@@ -194,16 +196,16 @@ def networks(draw):
 
 
 def assert_near(actual, expected, rtol=1e-11):
-    """Compare all entries by the largest: sums in another order round otherwise."""
+    """Compare arrays within a tolerance relative to their largest entry."""
     for a, e in zip(actual, expected, strict=True):
         assert_allclose(a, e, rtol=0, atol=rtol * max(1.0, np.abs(e).max()))
 
 
-# ----------------------------------------------------------- how a matrix may be held
+# -------------------------------------------------------------- containers of data
 
 
 def unaligned(X):
-    if X.dtype.kind == "O":  # there is no such thing
+    if X.dtype.kind == "O":  # arrays of objects are always aligned
         return X
     buffer = np.zeros(X.nbytes + 1, np.uint8)
     result = buffer[1:].view(X.dtype).reshape(X.shape)
@@ -218,7 +220,7 @@ def read_only(X):
 
 
 def in_two(X):
-    """Two matrices whose sum this is."""
+    """Return two matrices with the sum X."""
     if X.dtype.kind == "b":
         X = X.astype(np.int8)
     part = X // 2 if X.dtype.kind in "iu" else X / 2
@@ -226,21 +228,21 @@ def in_two(X):
 
 
 def coordinates_twice(X):
-    """COO with each entry in two parts, zeros too, and in no order."""
+    """Return a COO array with two parts of each entry, also of zeros, unsorted."""
     rows, columns = np.indices(X.shape).reshape(2, -1)[:, ::-1]
     values = np.concatenate([part[rows, columns] for part in in_two(X)])
     return sp.coo_array((values, (np.tile(rows, 2), np.tile(columns, 2))), X.shape)
 
 
 def compressed(*parts, step=1):
-    """CSR of all entries of some matrices, one beside the other, and int64 indices."""
+    """Return a CSR array with all entries of each part, and int64 indices."""
     n_rows, n_features = parts[0].shape
     columns = np.tile(np.arange(n_features)[::step], len(parts))
     values = np.hstack([part[:, ::step] for part in parts])
     indptr = np.arange(0, values.size + 1, len(columns))
     indices = np.tile(columns, n_rows)
     result = sp.csr_array((values.ravel(), indices, indptr), (n_rows, n_features))
-    result.indices, result.indptr = indices, indptr  # which were narrowed
+    result.indices, result.indptr = indices, indptr  # the constructor narrows them
     return result
 
 
@@ -282,12 +284,12 @@ SPARSE = {
     "columns twice": lambda X: compressed(*in_two(X)),
     "columns twice, read-only": lambda X: sealed(compressed(*in_two(X))),
 }
-OF_SPARSE = [*"?bBhHiIlLqQfdg"]
-DTYPES = [*OF_SPARSE, "e", ">f4", ">f8", ">i4", "O"]
+SPARSE_DTYPES = [*"?bBhHiIlLqQfdg"]
+DTYPES = [*SPARSE_DTYPES, "e", ">f4", ">f8", ">i4", "O"]
 
 
 def coarse(X, dtype):
-    """Numbers like these that any such dtype holds, with some zeros."""
+    """Return multiples of a step that the dtype holds, like X, with some zeros."""
     kind = np.dtype(dtype).kind
     X = np.clip(np.rint(8 * X / np.abs(X).max()), -8, 8)
     X = {"b": X > 0, "u": np.abs(X)}.get(kind, X / 4 if kind in "fO" else X)
@@ -312,7 +314,7 @@ COLUMNS = {
 
 
 def mixed(X, library):
-    """A frame whose columns are of one kind after the other."""
+    """Return a frame whose columns have different dtypes."""
     kinds = cycle(COLUMNS[library])
     columns = coarse(X, "i").T
     return library.DataFrame(
@@ -321,19 +323,19 @@ def mixed(X, library):
 
 
 @st.composite
-def held(draw, X):
-    """A matrix like X, held in any way."""
+def matrices(draw, X):
+    """Return a matrix like X in any container and dtype."""
     how = draw(st.sampled_from([*sorted(DENSE | LISTS_AND_FRAMES | SPARSE), pd, pl]))
     if how in COLUMNS:
         return mixed(X, how)
     if how in SPARSE:
-        return SPARSE[how](coarse(X, draw(st.sampled_from(OF_SPARSE))))
-    dtypes = OF_SPARSE[:-1] if how in LISTS_AND_FRAMES else DTYPES
+        return SPARSE[how](coarse(X, draw(st.sampled_from(SPARSE_DTYPES))))
+    dtypes = SPARSE_DTYPES[:-1] if how in LISTS_AND_FRAMES else DTYPES
     return (DENSE | LISTS_AND_FRAMES)[how](coarse(X, draw(st.sampled_from(dtypes))))
 
 
 def plain(X):
-    """The same matrix as a C-ordered array of float64."""
+    """Return the matrix as a C-ordered array of float64."""
     if isinstance(X, pd.DataFrame):
         X = X.to_numpy(float)
     dense = X.toarray() if sp.issparse(X) else np.array(X)

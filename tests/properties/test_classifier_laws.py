@@ -1,4 +1,4 @@
-"""Laws of the estimator: what a fit promises, and what makes no difference to it."""
+"""Laws of the classifier: properties of each fit, and changes that keep a fit."""
 
 import pickle
 
@@ -25,17 +25,17 @@ from strategies import (
 BLAS = ThreadpoolController().select(user_api="blas")
 
 
-# ------------------------------------------------------------------ what a fit promises
+# ----------------------------------------------------------- properties of each fit
 
 
 @one_in(2)
 @given(fits())
-def test_what_a_fit_promises(fit):
+def test_fit_is_finite_consistent_and_repeatable(fit):
     problem, y, classifier = fit
     X, weight = problem.X, problem.weight
     clf = fitted(clone(classifier), X, y, sample_weight=weight)
 
-    # Numbers are finite, and training does no harm.
+    # Weights are finite, and the cost never rises.
     for theta in (clf.theta1_, clf.theta2_):
         assert np.isfinite(theta).all()
     assert len(clf.loss_curve_) == clf.n_iter_ <= classifier.max_iter
@@ -46,7 +46,7 @@ def test_what_a_fit_promises(fit):
     else:
         assert clf.loss_ == clf.loss_curve_[-1]
 
-    # Predictions agree with each other.
+    # Predictions are consistent.
     P, D = clf.predict_proba(X), clf.decision_function(X)
     predicted = clf.predict(X)
     assert ((P > 0) & (P <= 1)).all()
@@ -66,7 +66,7 @@ def test_what_a_fit_promises(fit):
             assert_array_equal(clf.classes_[codes], predicted)
     assert_allclose(clf.score(X, y, weight), np.average(hits, weights=weight))
 
-    # It can be repeated, copied and stored.
+    # A clone gives the same fit, and a pickle the same predictions.
     same = clone(clf)
     assert same.get_params() == classifier.get_params() == clf.get_params()
     same.set_params(**clf.get_params())
@@ -82,12 +82,14 @@ def training(**fixed):
     return st.fixed_dictionaries(TRAINING | {k: st.just(v) for k, v in fixed.items()})
 
 
-BEGINNINGS = st.fixed_dictionaries(TRAINING | {"max_iter": st.integers(1, 4)})
+FEW_PASSES = st.fixed_dictionaries(TRAINING | {"max_iter": st.integers(1, 4)})
 
 
 @one_in(2)
 @given(networks(), training(), st.sampled_from([None, "balanced", {0: 0.25}]))
-def test_the_loss_is_the_cost_and_falls_from_the_start(network, training, class_weight):
+def test_loss_equals_cost_and_falls_from_initial_weights(
+    network, training, class_weight
+):
     problem = network.problem
     classifier = problem.classifier.set_params(class_weight=class_weight, **training)
     clf = fitted(
@@ -115,7 +117,7 @@ def test_the_loss_is_the_cost_and_falls_from_the_start(network, training, class_
 
 @one_in(2)
 @given(networks(), training())
-def test_a_fit_can_be_continued(network, training):
+def test_warm_start_continues_at_previous_loss(network, training):
     problem = network.problem
     classifier = problem.classifier.set_params(warm_start=True, **training)
     clf = fitted(classifier, problem.X, problem.codes, sample_weight=problem.weight)
@@ -126,7 +128,7 @@ def test_a_fit_can_be_continued(network, training):
 
 
 @one_in(2)
-@given(networks(), BEGINNINGS)
+@given(networks(), FEW_PASSES)
 def test_float32_is_near_float64(network, training):
     problem = network.problem
     X = problem.X.astype(np.float32)
@@ -147,7 +149,7 @@ def test_float32_is_near_float64(network, training):
 
 @one_in(2)
 @given(fits(), st.sampled_from([1, 2, 5121]))
-def test_predictions_do_not_depend_on_what_else_is_predicted(fit, n_rows):
+def test_predictions_do_not_depend_on_other_rows(fit, n_rows):
     problem, y, classifier = fit
     clf = fitted(classifier, problem.X, y, sample_weight=problem.weight)
     rows = problem.rng.randint(0, len(problem.X), n_rows)
@@ -157,12 +159,12 @@ def test_predictions_do_not_depend_on_what_else_is_predicted(fit, n_rows):
         assert_allclose(predict(problem.X[rows]), together[rows], rtol=1e-9, atol=atol)
 
 
-# ------------------------------------------------------ what makes no difference at all
+# --------------------------------------------------- changes that keep a fit exactly
 
 
 @one_in(2)
 @given(fits(), st.integers(-30, 30))
-def test_the_unit_of_weights_and_penalty(fit, exponent):
+def test_scaling_sample_weight_and_alpha_gives_same_fit(fit, exponent):
     problem, y, classifier = fit
     X, weight = problem.X, problem.weight
     clf = fitted(clone(classifier), X, y, sample_weight=weight)
@@ -173,7 +175,7 @@ def test_the_unit_of_weights_and_penalty(fit, exponent):
 
 @one_in(2)
 @given(fits(), st.integers(1, 3))
-def test_samples_of_weight_zero(fit, n_rows):
+def test_samples_of_weight_zero_are_dropped(fit, n_rows):
     problem, y, classifier = fit
     X, weight = problem.X, problem.weight
     present = weight > 0
@@ -183,7 +185,7 @@ def test_samples_of_weight_zero(fit, n_rows):
     places = problem.rng.randint(0, len(X) + 1, n_rows)
     X = np.insert(X, places, 1e6, axis=0)
     of_absent = y[0]
-    if y.ndim == 1 and y.dtype.kind in "iU":  # a class that there is not otherwise
+    if y.ndim == 1 and y.dtype.kind in "iU":  # a class of these samples only
         of_absent = np.asarray("absent" if y.dtype.kind == "U" else 77)
         y = y.astype(np.result_type(y, of_absent))
     y = np.insert(y, places, of_absent, axis=0)
@@ -194,7 +196,7 @@ def test_samples_of_weight_zero(fit, n_rows):
 
 @one_in(2)
 @given(fits())
-def test_class_weights_are_weights_of_the_samples(fit):
+def test_class_weight_equals_sample_weight(fit):
     problem, y, classifier = fit
     X, weight = problem.X, problem.weight
     if y.ndim == 2:
@@ -213,7 +215,7 @@ def test_class_weights_are_weights_of_the_samples(fit):
 
 @one_in(20)
 @given(problems(), training(), st.integers(1281, 4000))
-def test_threads(problem, training, n_rows):
+def test_number_of_threads_gives_same_fit(problem, training, n_rows):
     rows = np.arange(n_rows) % len(problem.X)
     X = problem.X[rows] + problem.rng.standard_normal((n_rows, 1))
     classifier = problem.classifier.set_params(**training)
@@ -228,26 +230,26 @@ def test_threads(problem, training, n_rows):
 
 
 # ------------------------------------------------------------------------ symmetries
-# Each gives two functions: what it makes of data and options, and of both layers.
+# Each returns two functions: the change of data and options, and that of the weights.
 
 
 def same(*arguments):
     return arguments
 
 
-def another_order_of_samples(rng, X, y):
+def permuted_samples(rng, X, y):
     rows = rng.permutation(len(X))
     return lambda X, y, s, options: (X[rows], y[rows], s[rows], options), same
 
 
-def samples_repeated(rng, X, y):
+def repeated_samples(rng, X, y):
     def repeat(X, y, s, options):
         return X.repeat(s, axis=0), y.repeat(s, axis=0), None, options
 
     return repeat, same
 
 
-def another_unit(rng, X, y):
+def scaled_sample_weight_and_alpha(rng, X, y):
     c = np.exp(rng.uniform(-5, 5))
 
     def scale(X, y, s, options):
@@ -256,7 +258,7 @@ def another_unit(rng, X, y):
     return scale, same
 
 
-def another_order_of_features(rng, X, y):
+def permuted_features(rng, X, y):
     features = rng.permutation(X.shape[1])
     columns = np.append(0, 1 + features)
     return (
@@ -265,7 +267,7 @@ def another_order_of_features(rng, X, y):
     )
 
 
-def features_of_other_sign(rng, X, y):
+def features_of_changed_sign(rng, X, y):
     signs = rng.choice([-1, 1], X.shape[1])
     return (
         lambda X, *rest: (signs * X, *rest),
@@ -273,14 +275,14 @@ def features_of_other_sign(rng, X, y):
     )
 
 
-def another_order_of_units(rng, X, y):
+def reversed_hidden_units(rng, X, y):
     return same, lambda theta1, theta2: (
         theta1[::-1],
         np.column_stack([theta2[:, 0], theta2[:, :0:-1]]),
     )
 
 
-def another_order_of_classes(rng, X, y):
+def permuted_classes(rng, X, y):
     if y.ndim == 2:  # of labels
         return (
             lambda X, y, *rest: (X, y[:, ::-1], *rest),
@@ -290,26 +292,26 @@ def another_order_of_classes(rng, X, y):
     if len(names) > 2:
         order = np.argsort(names)
         weights = lambda theta1, theta2: (theta1, theta2[order])  # noqa: E731
-    else:  # the other class is what the output denies
+    else:  # the output is the logit of the last class
         sign = 1 if names[0] == 0 else -1
         weights = lambda theta1, theta2: (theta1, sign * theta2)  # noqa: E731
     return lambda X, y, *rest: (X, names[y], *rest), weights
 
 
 SYMMETRIES = [
-    another_order_of_samples,
-    samples_repeated,
-    another_unit,
-    another_order_of_features,
-    features_of_other_sign,
-    another_order_of_units,
-    another_order_of_classes,
+    permuted_samples,
+    repeated_samples,
+    scaled_sample_weight_and_alpha,
+    permuted_features,
+    features_of_changed_sign,
+    reversed_hidden_units,
+    permuted_classes,
 ]
 
 
 @one_in(2)
-@given(networks(), st.booleans(), st.sampled_from(SYMMETRIES), BEGINNINGS)
-def test_answers_follow(network, multilabel, symmetry, training):
+@given(networks(), st.booleans(), st.sampled_from(SYMMETRIES), FEW_PASSES)
+def test_fit_follows_symmetry(network, multilabel, symmetry, training):
     problem, thetas = network.problem, (network.theta1, network.theta2)
     X, y, options = problem.X, problem.codes, problem.options | training
     if multilabel:

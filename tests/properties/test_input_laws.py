@@ -1,4 +1,4 @@
-"""Laws of what comes in: how it is held makes no difference, and it is left alone."""
+"""Containers and dtypes of the input give the same fit, and stay unchanged."""
 
 import copy
 import pickle
@@ -21,7 +21,7 @@ from strategies import (
     assert_same_fit,
     fits,
     fitted,
-    held,
+    matrices,
     one_in,
     plain,
     problems,
@@ -34,10 +34,10 @@ BLAS = ThreadpoolController().select(user_api="blas")
 
 @one_in(2)
 @given(problems(), st.sampled_from(["full", "diagonal", None]), st.data())
-def test_how_samples_are_held(problem, conditioning, data):
-    X = data.draw(held(problem.X))
+def test_container_and_dtype_of_samples_give_same_fit(problem, conditioning, data):
+    X = data.draw(matrices(problem.X))
     before, y = plain(X), LABELS["strings"](problem.codes)
-    # Few passes, lest the path magnify what another order of sums rounds otherwise.
+    # In few passes the solver's path does not magnify rounding errors yet.
     classifier = problem.classifier.set_params(conditioning=conditioning, max_iter=3)
     clf = fitted(clone(classifier), X, y, sample_weight=problem.weight)
     assert_array_equal(plain(X), before)
@@ -48,7 +48,7 @@ def test_how_samples_are_held(problem, conditioning, data):
     other = fitted(classifier, expected, y, sample_weight=problem.weight)
     exact = dtype == np.float64
     assert_allclose(clf.loss_curve_, other.loss_curve_, rtol=1e-8 if exact else 1e-4)
-    if not hasattr(X, "columns"):  # names, which an array has not
+    if not hasattr(X, "columns"):  # frames have feature names, arrays have not
         assert_allclose(
             clf.predict_proba(X),
             clf.predict_proba(expected),
@@ -57,7 +57,7 @@ def test_how_samples_are_held(problem, conditioning, data):
     assert_array_equal(plain(X), before)
 
 
-# To the bit: what is not a matrix is made a vector of NumPy's first.
+# These give the same fit to the bit, since each is converted to a NumPy array first.
 VECTORS = {
     "a list": np.ndarray.tolist,
     "a tuple": lambda v: tuple(v.tolist()),
@@ -99,7 +99,9 @@ def one_of(kinds):
 
 @one_in(2)
 @given(problems(), st.fixed_dictionaries(TRAINING), st.data())
-def test_how_labels_and_weights_are_held(problem, training, data):
+def test_container_and_dtype_of_labels_and_weights_give_same_fit(
+    problem, training, data
+):
     of_labels = data.draw(st.sampled_from(sorted(LABELS)))
     kinds = KINDS_OF_LABELS
     if of_labels == "numbers":
@@ -120,7 +122,7 @@ def test_how_labels_and_weights_are_held(problem, training, data):
 
 
 def contents(X):
-    """What there is to change in a matrix, short of what it has computed of itself."""
+    """Return the contents of a matrix without the flags that it caches."""
     if hasattr(X, "columns"):
         return list(X.dtypes), plain(X).tolist()
     if sp.issparse(X):
@@ -131,9 +133,9 @@ def contents(X):
 
 @one_in(2)
 @given(fits(), st.data())
-def test_all_else_is_left_as_it_was(fit, data):
+def test_fit_leaves_arguments_and_global_state_unchanged(fit, data):
     problem, y, classifier = fit
-    X = data.draw(held(problem.X))
+    X = data.draw(matrices(problem.X))
     d, h = problem.X.shape[1], classifier.hidden_layer_size
     n_outputs = 2 if y.ndim == 2 else len(np.unique(y))
     n_outputs = n_outputs if n_outputs > 2 or y.ndim == 2 else 1

@@ -20,7 +20,7 @@ from sknn3.network import (
     sigmoid_gradient,
     unpack,
 )
-from strategies import assert_near, coarse, fitted, held, networks, one_in, plain
+from strategies import assert_near, coarse, fitted, matrices, networks, one_in, plain
 
 FLOATS = st.floats(allow_nan=False, width=64)
 ARRAYS = npst.arrays(
@@ -31,7 +31,7 @@ ARRAYS = npst.arrays(
 
 
 @given(networks())
-def test_the_gradient_is_that_of_central_differences(network):
+def test_gradient_equals_central_differences(network):
     rng = network.problem.rng
     along1 = rng.uniform(-1, 1, network.theta1.shape)
     along1[:, 1:] /= np.abs(network.problem.X).max()
@@ -57,7 +57,7 @@ if find_spec("torch"):
     from torch.nn import functional
 
     @given(networks())
-    def test_cost_and_gradient_are_those_of_torch(network):
+    def test_cost_and_gradient_equal_torch(network):
         problem, options = network.problem, network.problem.options
         theta1, theta2 = (
             torch.tensor(theta, requires_grad=True)
@@ -95,7 +95,7 @@ if find_spec("torch"):
 
 
 @given(networks())
-def test_costs_of_parts_add_up(network):
+def test_costs_of_parts_of_data_add_up(network):
     X, codes = network.problem.X, network.problem.codes
     weight = 1.0 + network.problem.weight
     n = network.problem.rng.randint(len(X) + 1)
@@ -115,7 +115,7 @@ def test_costs_of_parts_add_up(network):
 
 
 @given(networks(), st.floats(1e-3, 1e3))
-def test_weights_and_alpha_times_a_constant_change_nothing(network, c):
+def test_scaling_sample_weight_and_alpha_keeps_cost(network, c):
     scaled = network(
         sample_weight=c * network.problem.weight,
         alpha=c * network.problem.options["alpha"],
@@ -124,7 +124,7 @@ def test_weights_and_alpha_times_a_constant_change_nothing(network, c):
 
 
 @given(networks())
-def test_repeated_rows_are_integer_weights(network):
+def test_integer_sample_weight_equals_repeated_rows(network):
     rows = np.repeat(np.arange(len(network.problem.X)), network.problem.weight)
     repeated = network(
         X=network.problem.X[rows], Y=network.problem.codes[rows], sample_weight=None
@@ -133,7 +133,7 @@ def test_repeated_rows_are_integer_weights(network):
 
 
 @given(networks())
-def test_rows_have_no_order(network):
+def test_permuted_rows_keep_cost(network):
     problem = network.problem
     rows = problem.rng.permutation(len(problem.X))
     permuted = network(
@@ -143,7 +143,7 @@ def test_rows_have_no_order(network):
 
 
 @given(networks())
-def test_hidden_units_have_no_order(network):
+def test_permuted_hidden_units_keep_cost(network):
     units = network.problem.rng.permutation(len(network.theta1))
     columns = np.append(0, 1 + units)
     cost, slope1, slope2 = network()
@@ -152,9 +152,9 @@ def test_hidden_units_have_no_order(network):
 
 
 @given(networks())
-def test_classes_have_no_order(network):
+def test_permuted_classes_keep_cost(network):
     cost, slope1, slope2 = network()
-    if len(slope2) == 1:  # the other class is what the output denies
+    if len(slope2) == 1:  # the output is the logit of the last class
         swapped = network(theta2=-network.theta2, Y=1 - network.problem.codes)
         assert_near(swapped, (cost, slope1, -slope2))
         return
@@ -171,8 +171,8 @@ def test_float32_is_near_float64(network):
     if network.problem.options["activation"] == "relu":  # none on either side of a kink
         X1 = np.column_stack([np.ones(len(X)), X])
         assume((np.abs(X1 @ network.theta1.T) > 1e-5).all())
-    # Samples' shares in a slope are as large as X, and may all but cancel: the error
-    # is that of the shares.  In 46,000 examples it was 2 epsilons at most.
+    # The terms of a gradient are as large as X and may cancel: the error is that of
+    # the terms.  In 46,000 examples it was 2 epsilons at most.
     unit = max(1.0, np.abs(X).max())
     cost, slope1, slope2 = network(X=X)
     expected = network(X=X.astype(np.float64))
@@ -183,7 +183,7 @@ def test_float32_is_near_float64(network):
 
 @one_in(2)
 @given(networks())
-def test_forward_is_what_the_estimator_predicts(network):
+def test_forward_equals_predictions_of_classifier(network):
     problem = network.problem
     clf = fitted(problem.classifier.set_params(max_iter=2), problem.X, problem.codes)
     _, outputs = forward(
@@ -202,9 +202,9 @@ def test_forward_is_what_the_estimator_predicts(network):
 
 
 @given(networks(), st.data())
-def test_how_a_matrix_is_held_makes_no_difference(network, data):
+def test_container_and_dtype_of_samples_keep_cost(network, data):
     problem = network.problem
-    X = data.draw(held(problem.X))
+    X = data.draw(matrices(problem.X))
     network.theta1[:, 1:] *= np.abs(problem.X).max() / 8
     before = plain(X)
     dtype = (
@@ -220,7 +220,7 @@ def test_how_a_matrix_is_held_makes_no_difference(network, data):
 
 
 @given(networks(), st.sampled_from("?bBhHiIlLqQfde"))
-def test_how_classes_and_weights_are_held_makes_no_difference(network, dtype):
+def test_dtype_of_targets_and_sample_weight_keeps_cost(network, dtype):
     problem, expected = network.problem, network()
     weight = problem.weight.astype(dtype)
     if dtype == "?":
@@ -240,7 +240,7 @@ def test_how_classes_and_weights_are_held_makes_no_difference(network, dtype):
 
 
 @given(ARRAYS)
-def test_the_sigmoid_is_a_distribution(z):
+def test_sigmoid_is_monotonic_and_symmetric(z):
     g = sigmoid(z)
     assert np.shape(g) == z.shape
     assert ((g >= 0) & (g <= 1)).all()
@@ -254,15 +254,22 @@ def test_the_sigmoid_is_a_distribution(z):
     assert_array_equal(sigmoid(z.tolist()), g)
 
 
+@given(npst.arrays(npst.integer_dtypes() | npst.boolean_dtypes(), 3))
+def test_sigmoid_of_integers_equals_that_of_floats(z):
+    for function in (sigmoid, sigmoid_gradient):
+        assert_array_equal(function(z), function(z.astype(float)))
+        assert function(z).dtype == float
+
+
 @given(ARRAYS)
-def test_the_slope_of_the_sigmoid_is_that_of_differences(z):
+def test_sigmoid_gradient_equals_differences(z):
     z = np.clip(z, -20, 20)
     slope = (sigmoid(z + 1e-5) - sigmoid(z - 1e-5)) / 2e-5
     assert_allclose(sigmoid_gradient(z), slope, atol=1e-10)
 
 
 @given(networks())
-def test_what_is_packed_can_be_unpacked(network):
+def test_unpack_inverts_pack(network):
     h, d = network.theta1.shape[0], network.theta1.shape[1] - 1
     params = pack(network.theta1, network.theta2)
     for vector in (params, params[::-1].copy()[::-1], params.astype(np.float32)):
@@ -284,7 +291,7 @@ def test_what_is_packed_can_be_unpacked(network):
     st.floats(1e-300, 1e300),
     st.integers(0, 2**32 - 1),
 )
-def test_random_weights_are_within_their_bounds(n_in, n_out, epsilon, seed):
+def test_random_weights_are_within_epsilon(n_in, n_out, epsilon, seed):
     before = np.random.get_state()[1].copy()
     weights = random_weights(n_in, n_out, epsilon, seed)
     assert weights.shape == (n_out, n_in + 1)
@@ -297,7 +304,7 @@ def test_random_weights_are_within_their_bounds(n_in, n_out, epsilon, seed):
 
 
 @given(networks(), st.data())
-def test_a_gradient_that_is_right_is_told_from_one_that_is_not(network, data):
+def test_check_gradient_finds_wrong_component(network, data):
     problem = network.problem
     options = problem.options | {"sample_weight": problem.weight}
     X = coarse(problem.X, float)

@@ -1,4 +1,4 @@
-"""Laws of what surrounds the network: the search, pictures, and export."""
+"""Laws of the search, the displays and the ONNX export."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,7 +24,7 @@ from strategies import LABELS, TRAINING, fitted, one_in, problems
 
 
 def f1_macro(estimator, X, y):
-    """As by its name, but for warnings of labels that no sample has."""
+    """Return the score "f1_macro", without warnings of labels that no sample has."""
     return f1_score(y, estimator.predict(X), average="macro", zero_division=0)
 
 
@@ -38,7 +38,7 @@ def f1_macro(estimator, X, y):
     st.sampled_from([None, "accuracy", f1_macro]),
     st.sampled_from([2, 3]),
 )
-def test_the_search_is_that_of_grid_search(
+def test_search_equals_grid_search(
     problem, training, alphas, max_iters, labels, scoring, cv
 ):
     X, y = problem.X, LABELS[labels](problem.codes)
@@ -146,7 +146,7 @@ def test_units_and_images_are_drawn_as_they_are(weights, order):
     st.fixed_dictionaries(TRAINING),
     st.sampled_from([np.float32, np.float64]),
 )
-def test_what_is_exported_predicts_the_same(problem, labels, training, dtype):
+def test_onnx_export_predicts_the_same(problem, labels, training, dtype):
     sknn3.onnx.register()
     X, y = problem.X.astype(dtype), LABELS[labels](problem.codes)
     clf = problem.classifier.set_params(**training)
@@ -160,7 +160,7 @@ def test_what_is_exported_predicts_the_same(problem, labels, training, dtype):
     assert_allclose(
         probabilities, P, rtol=0, atol=1e-5 if dtype == np.float32 else 1e-12
     )
-    # Where two are equal but for rounding, either will do.
+    # Where two probabilities are nearly equal, rounding may decide.
     certain = np.sort(P, axis=1)
     sure = np.abs(P - 0.5).min(axis=1) > 1e-4
     if labels != "several" and P.shape[1] > 1:

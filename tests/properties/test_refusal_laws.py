@@ -1,4 +1,4 @@
-"""Laws of what is refused: by name, and with nothing left behind."""
+"""Invalid input raises errors that name it, and changes nothing."""
 
 import pickle
 import warnings
@@ -15,10 +15,10 @@ from sknn3.network import ACTIVATIONS, OUTPUTS, forward, pack, unpack
 from strategies import fitted, networks, one_in, problems
 
 WORDS = st.text("ablnorty _é", max_size=8)
-NO_COUNTS = st.integers(max_value=0) | st.floats() | st.booleans() | WORDS | st.none()
+NO_COUNTS = st.integers(max_value=0) | st.floats() | WORDS | st.none()
 BELOW_ZERO = st.floats(max_value=0, exclude_max=True) | st.just(np.nan) | WORDS
 NOT_ABOVE_ZERO = st.floats(max_value=0) | st.just(np.nan) | WORDS
-REFUSED = {
+INVALID_PARAMETERS = {
     "hidden_layer_size": NO_COUNTS,
     "max_iter": NO_COUNTS,
     "n_iter_no_change": NO_COUNTS,
@@ -39,8 +39,11 @@ REFUSED = {
     "conditioning": WORDS,
     "verbose": WORDS | st.none() | st.integers(max_value=-1),
 }
-REFUSED_BY_THE_SEARCH = {
-    **{n: REFUSED[n] for n in REFUSED.keys() - {"alpha", "max_iter", "warm_start"}},
+INVALID_SEARCH_PARAMETERS = {
+    **{
+        n: INVALID_PARAMETERS[n]
+        for n in INVALID_PARAMETERS.keys() - {"alpha", "max_iter", "warm_start"}
+    },
     "alphas": st.lists(BELOW_ZERO | st.none()) | st.floats() | st.none(),
     "max_iters": st.lists(NO_COUNTS) | st.integers() | st.none(),
     "cv": st.integers(max_value=1) | st.floats() | WORDS,
@@ -51,8 +54,8 @@ DATA = np.arange(6.0)[:, np.newaxis], np.arange(6) % 2
 SEARCH = {"alphas": [1.0], "max_iters": [1], "cv": 2, "hidden_layer_size": 2}
 
 
-def refuses(estimator, match, *data, **options):
-    """Refuse to be fitted to the data, and leave all as it is."""
+def assert_fit_raises(estimator, match, *data, **options):
+    """Check that `fit` raises an error and changes nothing."""
     before = pickle.dumps(estimator), np.geterr(), list(warnings.filters)
     with pytest.raises((ValueError, TypeError), match=match):
         estimator.fit(*data, **options)
@@ -68,17 +71,17 @@ def stored(search, fit_before):
 
 
 def estimator(search, fit_before):
-    """One that may be fitted already: not by each example, since that takes longest."""
+    """Return an unfitted or a fitted estimator; a stored one, since fits are slow."""
     return pickle.loads(stored(search, fit_before))
 
 
 @pytest.mark.parametrize("search", [False, True])
 @given(st.booleans(), st.data())
-def test_parameters_outside_their_range(search, fit_before, data):
-    refused = REFUSED_BY_THE_SEARCH if search else REFUSED
-    name = data.draw(st.sampled_from(sorted(refused)))
-    clf = estimator(search, fit_before).set_params(**{name: data.draw(refused[name])})
-    refuses(clf, name, *DATA)
+def test_invalid_parameters_raise(search, fit_before, data):
+    invalid = INVALID_SEARCH_PARAMETERS if search else INVALID_PARAMETERS
+    name = data.draw(st.sampled_from(sorted(invalid)))
+    clf = estimator(search, fit_before).set_params(**{name: data.draw(invalid[name])})
+    assert_fit_raises(clf, name, *DATA)
 
 
 NOT_FINITE = [np.nan, np.inf, -np.inf]
@@ -90,8 +93,8 @@ def with_one(array, value, rng):
     return array
 
 
-# What is wrong with the data, by a pattern of what is said of it.
-WRONG = {
+# Changes that make data invalid, by the pattern of the error.
+INVALID_DATA = {
     "Input X contains (NaN|infinity)": [
         lambda X, y, w, rng: (with_one(X, rng.choice(NOT_FINITE), rng), y, w),
         lambda X, y, w, rng: (sp.csr_array(with_one(X, np.nan, rng)), y, w),
@@ -106,19 +109,19 @@ WRONG = {
         lambda X, y, w, rng: (X, y, np.append(w, 1)),
         lambda X, y, w, rng: (X, y, w[:, np.newaxis]),
     ],
-    "^X or y( or groups)?: Found .* inconsistent numbers of samples": [
+    "Found .* inconsistent numbers of samples": [
         lambda X, y, w, rng: (X, np.append(y, 0), w),
         lambda X, y, w, rng: (X[1:], y, w),
     ],
-    "^X or y: Found array with 0 sample": [lambda X, y, w, rng: (X[:0], y[:0], w[:0])],
-    "^X or y: Found array with 0 feature": [lambda X, y, w, rng: (X[:, :0], y, w)],
-    "^X or y( or groups)?: .*(2D array|dim 3|valid collection|scalar|float)": [
+    "Found array with 0 sample": [lambda X, y, w, rng: (X[:0], y[:0], w[:0])],
+    "Found array with 0 feature": [lambda X, y, w, rng: (X[:, :0], y, w)],
+    "2D array|dim 3|valid collection|scalar|float": [
         lambda X, y, w, rng: (X[:, 0], y, w),
         lambda X, y, w, rng: (X[:, :, np.newaxis], y, w),
         lambda X, y, w, rng: (7.0, y, w),
     ],
-    "^X or y: Complex data": [lambda X, y, w, rng: (X * 1j, y, w)],
-    "^X or y: .*(could not convert|dtype='numeric')": [
+    "Complex data": [lambda X, y, w, rng: (X * 1j, y, w)],
+    "could not convert|dtype='numeric'": [
         lambda X, y, w, rng: (X.astype(str).astype(object) + "?", y, w),
     ],
     "[Uu]nknown label type": [
@@ -130,8 +133,8 @@ WRONG = {
         lambda X, y, w, rng: (X, np.column_stack([y + 1, y + 2, y + 3]), w),
     ],
 }
-# The same of initial weights, which are lists of two arrays.
-WRONG_STARTS = {
+# The same for initial weights, which are lists of two arrays.
+INVALID_INITIAL_WEIGHTS = {
     "is missing": [lambda arrays, rng: None],
     "has shapes": [
         lambda arrays, rng: arrays[:1],
@@ -151,23 +154,25 @@ WRONG_STARTS = {
 
 @pytest.mark.parametrize("search", [False, True])
 @given(problems(rows_per_class=2), st.booleans(), st.data())
-def test_data_that_do_not_fit(search, problem, fit_before, data):
+def test_invalid_data_raises(search, problem, fit_before, data):
     clf, rng = estimator(search, fit_before), problem.rng
     X, y, weight = problem.X, problem.codes, problem.weight + 1.0
-    pattern = data.draw(st.sampled_from(sorted(WRONG)))
-    X, y, weight = data.draw(st.sampled_from(WRONG[pattern]))(X, y, weight, rng)
-    refuses(clf, pattern, X, y, sample_weight=weight)
+    pattern = data.draw(st.sampled_from(sorted(INVALID_DATA)))
+    X, y, weight = data.draw(st.sampled_from(INVALID_DATA[pattern]))(X, y, weight, rng)
+    assert_fit_raises(clf, pattern, X, y, sample_weight=weight)
 
 
 @one_in(2)
 @given(networks(), st.booleans(), st.data())
-def test_starts_that_do_not_fit(network, fit_before, data):
+def test_invalid_initial_weights_raise(network, fit_before, data):
     problem, start = network.problem, network.start
     clf = estimator(False, fit_before).set_params(**problem.options)
     name = data.draw(st.sampled_from(sorted(start)))
-    pattern = data.draw(st.sampled_from(sorted(WRONG_STARTS)))
-    wrong = data.draw(st.sampled_from(WRONG_STARTS[pattern]))(start[name], problem.rng)
-    refuses(
+    pattern = data.draw(st.sampled_from(sorted(INVALID_INITIAL_WEIGHTS)))
+    wrong = data.draw(st.sampled_from(INVALID_INITIAL_WEIGHTS[pattern]))(
+        start[name], problem.rng
+    )
+    assert_fit_raises(
         clf, f"{name} {pattern}", problem.X, problem.codes, **(start | {name: wrong})
     )
 
@@ -178,23 +183,23 @@ def test_starts_that_do_not_fit(network, fit_before, data):
         ["predict", "predict_proba", "predict_log_proba", "decision_function"]
     ),
 )
-def test_samples_that_cannot_be_predicted(problem, method):
+def test_invalid_samples_raise_in_predictions(problem, method):
     X, rng = problem.X, problem.rng
     clf = fitted(problem.classifier.set_params(max_iter=1), X, problem.codes)
     before = pickle.dumps(clf)
     for wrong, match in [
         (with_one(X, rng.choice(NOT_FINITE), rng), "Input X contains"),
         (np.column_stack([X, X]), f"expecting {X.shape[1]} features"),
-        (X[0], "^X: Expected 2D array"),
-        (X[:0], "^X: Found array with 0 sample"),
+        (X[0], "Expected 2D array"),
+        (X[:0], "Found array with 0 sample"),
     ]:
         with pytest.raises(ValueError, match=match):
             getattr(clf, method)(wrong)
     assert pickle.dumps(clf) == before
 
 
-def wrong_arguments(problem, rng):
-    """Arguments of `cost_gradient` that do not fit, by name."""
+def invalid_arguments(problem, rng):
+    """Return invalid arguments of `cost_gradient` by name."""
     y, n = problem.codes, len(problem.X)
     return {
         "X": [problem.X[0], np.zeros((n, 1000))],
@@ -221,10 +226,10 @@ def wrong_arguments(problem, rng):
 
 
 @given(networks(), st.data())
-def test_arguments_of_functions_that_do_not_fit(network, data):
+def test_invalid_arguments_of_network_functions_raise(network, data):
     problem, theta1, theta2 = network.problem, network.theta1, network.theta2
     h, d = len(theta1), theta1.shape[1] - 1
-    given = wrong_arguments(problem, problem.rng)
+    given = invalid_arguments(problem, problem.rng)
     name = data.draw(st.sampled_from(sorted(given)))
     wrong = given[name][data.draw(st.integers(0, len(given[name]) - 1))]
     match = f"{name}|params" if name in ("X", "hidden_layer_size") else name
