@@ -47,7 +47,7 @@ RELATIVE_SIZES = (0.8, 2.2, 1.4)
 # Other devices than the CPU have threads of their own.  Blocks only bound their memory.
 DEVICE_BLOCK_ROWS = 65536
 
-# Blocks are handed to threads in at most so many chunks, whose number does not depend on
+# Threads get the blocks in at most so many chunks, whose number does not depend on
 # the threads: the sums are then equal to the bit on any number of threads.
 MAX_CHUNKS = 16
 

@@ -19,7 +19,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from sknn3 import _progress
-from sknn3._array_api import float_dtypes, namespace_of, to_numpy
+from sknn3._array_api import (
+    check_requires_no_gradient,
+    float_dtypes,
+    namespace_of,
+    to_numpy,
+)
 from sknn3._conditioning import (
     draw_initial_weights,
     layer_sizes,
@@ -372,11 +377,7 @@ class ThreeLayerNNClassifier(
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> Dataset:
         """Return the validated samples with their labels and weights."""
-        if getattr(X, "requires_grad", False):
-            raise ValueError(
-                "X is a tensor that requires a gradient, expected one that does not: "
-                "X.detach()."
-            )
+        check_requires_no_gradient(X)
         X, y = validate_data(
             self,
             X,

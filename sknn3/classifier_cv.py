@@ -451,7 +451,7 @@ class _PathNetwork(ThreeLayerNNClassifier):
         truncated.max_iter = budget
         if budget in self.results_:
             W1 = self.theta1_[:, 1:]  # has the shape, dtype and device of a row of X
-            weights = fitted_weights(W1, len(W1), self.results_[budget])
+            weights = fitted_weights(W1, W1.shape[0], self.results_[budget])
             truncated.__dict__.update(weights)
         return truncated
 

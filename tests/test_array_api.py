@@ -1,9 +1,8 @@
 """Arrays of other namespaces than NumPy's.
 
-scikit-learn needs SCIPY_ARRAY_API=1 before SciPy is imported: without it these tests are
-skipped.  array-api-strict has a device beside the
-default one, which is as far from NumPy as a GPU is; torch is tried where it is
-installed, and its CUDA devices where there are any.
+scikit-learn needs SCIPY_ARRAY_API=1 before SciPy is imported: without it these tests
+are skipped.  array-api-strict has a second device, whose arrays NumPy cannot read, like
+those of a GPU.  PyTorch is tested where it is installed, CUDA where there is a device.
 """
 
 import importlib
@@ -27,9 +26,8 @@ from sklearn.utils import estimator_checks
 from sklearn.utils._array_api import get_namespace_and_device, move_estimator_to
 from sklearn.utils._testing import _array_api_for_tests
 
-import sknn3._blocks
 import sknn3._conditioning
-import sknn3._objective
+import sknn3._dataset
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3.display import HiddenUnitsDisplay, ImageGridDisplay
 from sknn3.network import cost_gradient, forward, random_weights
@@ -44,12 +42,12 @@ pytestmark = [
     ),
 ]
 
-PLACES = [("array_api_strict", None), ("array_api_strict", "device1")]
+BACKENDS = [("array_api_strict", None), ("array_api_strict", "device1")]
 if find_spec("torch"):
     import torch
 
-    PLACES += [("torch", "cpu")]
-    PLACES += [("torch", "cuda")] if torch.cuda.is_available() else []
+    BACKENDS += [("torch", "cpu")]
+    BACKENDS += [("torch", "cuda")] if torch.cuda.is_available() else []
 
 VARIANTS = {
     "default": {},
@@ -71,9 +69,9 @@ def dispatch():
         yield
 
 
-@pytest.fixture(params=PLACES, ids=lambda place: "-".join(filter(None, place)))
+@pytest.fixture(params=BACKENDS, ids=lambda place: "-".join(filter(None, place)))
 def send(request):
-    """Send arrays to the place."""
+    """Return a function that converts NumPy arrays to the namespace and device."""
     name, device = request.param
     xp = importlib.import_module(name)
     if device == "device1":
@@ -94,15 +92,15 @@ def fetch(array):
     return np.asarray(array)
 
 
-def same_place(a, b):
+def same_backend(a, b):
     return get_namespace_and_device(a)[::2] == get_namespace_and_device(b)[::2]
 
 
 # ------------------------------------------------------------ scikit-learn's checks
 
 
-def can_be_had(check):
-    """Whether the libraries and devices of a check are here: it would skip itself."""
+def is_available(check):
+    """Return whether the libraries and devices of a check are installed."""
     options = check.keywords
     places = [options[key] for key in options if key.endswith("ns_and_device")]
     if not places:
@@ -117,32 +115,32 @@ def can_be_had(check):
 
 def checks_to_run():
     every = estimator_checks._yield_array_api_checks(ThreeLayerNNClassifier())
-    return [check for check in every if can_be_had(check)]
+    return [check for check in every if is_available(check)]
 
 
 @pytest.mark.parametrize("params", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize(
     "check", checks_to_run(), ids=lambda check: str(check.keywords)
 )
-def test_scikit_learns_check(check, params):
+def test_classifier_passes_array_api_checks(check, params):
     check("ThreeLayerNNClassifier", ThreeLayerNNClassifier(max_iter=30, **params))
 
 
 @pytest.mark.parametrize(
     "check", checks_to_run(), ids=lambda check: str(check.keywords)
 )
-def test_scikit_learns_check_of_the_search(check):
+def test_search_passes_array_api_checks(check):
     search = ThreeLayerNNClassifierCV(alphas=[0.1, 1], max_iters=[3, 9], cv=3)
     check("ThreeLayerNNClassifierCV", search)
 
 
-# --------------------------------------------------------------- the same as NumPy's
+# ------------------------------------------------------------ results equal NumPy's
 
 
 @pytest.mark.parametrize("params", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_fit_is_that_of_numpy(send, params, kind, dtype, rng):
+def test_fit_and_predictions_equal_those_of_numpy(send, params, kind, dtype, rng):
     X, y = load_iris(return_X_y=True)
     X = StandardScaler().fit_transform(X).astype(dtype)
     if kind == "binary":
@@ -152,44 +150,43 @@ def test_a_fit_is_that_of_numpy(send, params, kind, dtype, rng):
         params = {k: v for k, v in params.items() if k != "output_activation"}
     weights = rng.uniform(0.5, 2, len(X))
     weights[::7] = 0
-    # In float32 paths part after some passes, as rounding makes them.
+    # In float32 rounding makes the paths differ after some passes.
     max_iter, tolerance = (5, 1e-3) if dtype == np.float32 else (25, 1e-9)
     clf = ThreeLayerNNClassifier(3, max_iter=max_iter, random_state=0, **params)
     here = clf.fit(X, y, weights)
     P, classes, outputs = here.predict_proba(X), here.predict(X), here.loss_curve_
     raw, logs = here.decision_function(X), here.predict_log_proba(X)
     there = ThreeLayerNNClassifier(**clf.get_params())
-    X_there = send(X)
-    there.fit(X_there, send(y), send(weights))
+    X_sent = send(X)
+    there.fit(X_sent, send(y), send(weights))
     assert_allclose(there.loss_curve_, outputs, rtol=tolerance)
     assert there.stop_reason_ == here.stop_reason_
     for theirs, ours in [
         (there.theta1_, here.theta1_),
         (there.theta2_, here.theta2_),
-        (there.predict_proba(X_there), P),
-        (there.predict_log_proba(X_there), logs),
-        (there.decision_function(X_there), raw),
+        (there.predict_proba(X_sent), P),
+        (there.predict_log_proba(X_sent), logs),
+        (there.decision_function(X_sent), raw),
     ]:
-        assert same_place(theirs, X_there)
-        assert theirs.dtype == X_there.dtype
+        assert same_backend(theirs, X_sent)
+        assert theirs.dtype == X_sent.dtype
         assert_allclose(fetch(theirs), ours, rtol=10 * tolerance, atol=10 * tolerance)
-    predicted = there.predict(X_there)
-    assert same_place(predicted, X_there)
+    predicted = there.predict(X_sent)
+    assert same_backend(predicted, X_sent)
     assert_array_equal(fetch(predicted), classes)
 
 
-def test_blocks_of_a_device_add_up(send, large, monkeypatch):
+def test_blocks_on_device_add_up(send, large, monkeypatch):
     X, y = large
     clf = ThreeLayerNNClassifier(5, max_iter=10, random_state=0)
     whole = fetch(clf.fit(send(X), y).predict_proba(send(X)))
-    for module in (sknn3._blocks, sknn3._objective):
-        monkeypatch.setattr(module, "DEVICE_BLOCK_ROWS", 999)
-    assert len(sknn3._blocks.row_blocks(5000, on_host=False)) == 6
+    monkeypatch.setattr(sknn3._dataset, "DEVICE_BLOCK_ROWS", 999)
+    assert len(sknn3._dataset.row_blocks(5000, on_cpu=False)) == 6
     blocks = fetch(clf.fit(send(X), y).predict_proba(send(X)))
     assert_allclose(blocks, whole, atol=1e-7)
 
 
-def test_the_moments_of_a_device_may_come_from_some_rows(send, large, monkeypatch):
+def test_moments_on_device_from_some_rows(send, large, monkeypatch):
     X, y = large
     monkeypatch.setattr(sknn3._conditioning, "MAX_PRODUCTS", 1)
     clf = ThreeLayerNNClassifier(5, max_iter=5, random_state=0)
@@ -200,7 +197,7 @@ def test_the_moments_of_a_device_may_come_from_some_rows(send, large, monkeypatc
 @pytest.mark.parametrize("Y", ["indices", "indicator"])
 @pytest.mark.parametrize("output", ["logistic", "softmax"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_cost_and_gradient_as_functions(send, iris, Y, output, dtype):
+def test_cost_gradient_and_forward_equal_those_of_numpy(send, iris, Y, output, dtype):
     X, y = iris[0].astype(dtype), iris[1]
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
     y = np.eye(3)[y] if Y == "indicator" else y
@@ -221,19 +218,19 @@ def test_cost_and_gradient_as_functions(send, iris, Y, output, dtype):
         strict=True,
     ):
         assert_allclose(fetch(theirs), ours, atol=tolerance)
-        assert same_place(theirs, send(X))
+        assert same_backend(theirs, send(X))
 
 
-def test_integers_are_computed_in_floats(send):
+def test_integers_are_converted_to_float64(send):
     X = send(np.arange(40).reshape(20, 2))
     clf = ThreeLayerNNClassifier(2, max_iter=5, random_state=0)
     assert "float64" in str(clf.fit(X, np.arange(20) % 2).theta1_.dtype)
 
 
-# ------------------------------------------------------------- everything follows X
+# ------------------------------------------------ inputs and outputs, moves, errors
 
 
-def test_strings_are_numpys(send, iris):
+def test_predicted_strings_are_numpy_arrays(send, iris):
     X, y = iris
     names = np.array(["setosa", "versicolor", "virginica"])[y]
     X = send(X)
@@ -242,14 +239,14 @@ def test_strings_are_numpys(send, iris):
     assert np.mean(clf.predict(X) == names) > 0.95
 
 
-def test_y_may_be_a_list(send, iris):
+def test_y_as_list_gives_same_fit(send, iris):
     X, y = iris
     clf = ThreeLayerNNClassifier(4, max_iter=5, random_state=0)
     of_list = clf.fit(send(X), y.tolist()).loss_curve_
     assert clf.fit(send(X), send(y)).loss_curve_ == of_list
 
 
-def test_another_place_than_that_of_fit_is_refused(send, iris):
+def test_predict_in_other_namespace_raises(send, iris):
     X, y = iris
     clf = ThreeLayerNNClassifier(4, max_iter=5).fit(send(X), y)
     for method in ("predict", "predict_proba", "predict_log_proba"):
@@ -260,7 +257,7 @@ def test_another_place_than_that_of_fit_is_refused(send, iris):
         clf.decision_function(send(X))
 
 
-def test_without_dispatch_it_says_what_it_was_fitted_to(send, iris):
+def test_predict_without_dispatch_raises(send, iris):
     clf = ThreeLayerNNClassifier(4, max_iter=5).fit(send(iris[0]), iris[1])
     with config_context(array_api_dispatch=False):
         for X in (iris[0], send(iris[0])):
@@ -272,7 +269,7 @@ def test_without_dispatch_it_says_what_it_was_fitted_to(send, iris):
 
 @pytest.mark.parametrize("fitted", [np.float32, np.float64])
 @pytest.mark.parametrize("asked", [np.float32, np.float64, np.int64])
-def test_predictions_in_another_dtype_than_that_of_the_fit(send, iris, fitted, asked):
+def test_predictions_for_other_dtype_than_fitted(send, iris, fitted, asked):
     X, y = iris
     clf = ThreeLayerNNClassifier(4, max_iter=5, random_state=0)
     there = (
@@ -290,14 +287,7 @@ def test_classes_of_any_dtype(send, iris, dtype):
     assert np.mean(fetch(clf.predict(X)) == y) > 0.95
 
 
-def test_one_weight_for_all(send, iris):
-    X, y = iris
-    clf = ThreeLayerNNClassifier(4, max_iter=5, random_state=0)
-    expected = clone(clf).fit(X, y, np.full(150, 2.0)).loss_curve_
-    assert_allclose(clf.fit(send(X), y, 2.0).loss_curve_, expected, rtol=1e-9)
-
-
-def test_a_search_can_be_taken_to_numpy(iris, send):
+def test_search_moves_to_numpy(iris, send):
     X, y = iris
     search = ThreeLayerNNClassifierCV(
         alphas=[1], max_iters=[5], cv=2, hidden_layer_size=4
@@ -309,7 +299,7 @@ def test_a_search_can_be_taken_to_numpy(iris, send):
     assert unfitted.hidden_layer_size == 7
 
 
-def test_nan_is_refused(send, iris):
+def test_nan_raises(send, iris):
     X, y = iris
     bad = X.copy()
     bad[3, 1] = np.nan
@@ -321,7 +311,7 @@ def test_nan_is_refused(send, iris):
         clf.fit(send(X), y).predict(send(bad))
 
 
-def test_warm_start_continues_there(send, iris):
+def test_warm_start_continues_on_device(send, iris):
     X, y = iris
     X = send(X)
     clf = ThreeLayerNNClassifier(4, max_iter=10, warm_start=True, random_state=0)
@@ -330,7 +320,7 @@ def test_warm_start_continues_there(send, iris):
     assert clf.loss_ < first
 
 
-def test_initial_weights_may_come_from_there(send, iris):
+def test_initial_weights_from_device(send, iris):
     X, y = iris
     clf = ThreeLayerNNClassifier(4, max_iter=10, random_state=0).fit(send(X), y)
     weights = {"coefs_init": clf.coefs_, "intercepts_init": clf.intercepts_}
@@ -339,32 +329,32 @@ def test_initial_weights_may_come_from_there(send, iris):
 
 
 @pytest.mark.parametrize("labels", ["numbers", "strings"])
-def test_a_model_can_be_taken_to_numpy_and_back(send, iris, labels):
+def test_pipeline_moves_to_numpy_and_back(send, iris, labels):
     X, y = iris
     y = y.astype(str) if labels == "strings" else y
-    X_there = send(X)
+    X_sent = send(X)
     there = make_pipeline(
         MinMaxScaler(), ThreeLayerNNClassifier(4, max_iter=10, random_state=0)
-    ).fit(X_there, y)
+    ).fit(X_sent, y)
     here = move_estimator_to(there, np, "cpu")
     assert isinstance(here[-1].theta1_, np.ndarray)
     assert isinstance(here[-1].coefs_[0], np.ndarray)
-    expected = fetch(there.predict_proba(X_there))
+    expected = fetch(there.predict_proba(X_sent))
     assert_allclose(here.predict_proba(X), expected, atol=1e-12)
-    assert_array_equal(here.predict(X), fetch(there.predict(X_there)))
+    assert_array_equal(here.predict(X), fetch(there.predict(X_sent)))
     assert here[-1].stop_reason_ == there[-1].stop_reason_
-    xp, _, device = get_namespace_and_device(X_there)
+    xp, _, device = get_namespace_and_device(X_sent)
     back = move_estimator_to(here, xp, device)
-    assert same_place(back[-1].theta2_, X_there)
-    assert_allclose(fetch(back.predict_proba(X_there)), expected, atol=1e-12)
+    assert same_backend(back[-1].theta2_, X_sent)
+    assert_allclose(fetch(back.predict_proba(X_sent)), expected, atol=1e-12)
 
 
-def test_a_pickle_keeps_the_place(send, iris):
+def test_pickle_keeps_namespace_and_device(send, iris):
     X, y = iris
     X = send(X)
     clf = ThreeLayerNNClassifier(4, max_iter=5).fit(X, y)
     loaded = pickle.loads(pickle.dumps(clf))
-    assert same_place(loaded.theta1_, X)
+    assert same_backend(loaded.theta1_, X)
     assert_array_equal(fetch(loaded.predict(X)), fetch(clf.predict(X)))
 
 
@@ -380,7 +370,7 @@ def test_displays_plot_arrays_of_the_host(name, iris):
     plt.close("all")
 
 
-def test_a_budget_that_ends_is_told(send, iris):
+def test_max_iter_warns(send, iris):
     X, y = iris
     with pytest.warns(ConvergenceWarning, match="max_iter=2 passes"):
         ThreeLayerNNClassifier(4, max_iter=2).fit(send(X), y)
@@ -388,12 +378,12 @@ def test_a_budget_that_ends_is_told(send, iris):
 
 if find_spec("torch"):
 
-    @pytest.fixture(params=[p for p in PLACES if p[0] == "torch"], ids="-".join)
+    @pytest.fixture(params=[p for p in BACKENDS if p[0] == "torch"], ids="-".join)
     def send_tensor(request):
-        """Send arrays to where PyTorch is, if it is installed."""
+        """Return a function that converts NumPy arrays to tensors."""
         return lambda array: torch.asarray(array, device=request.param[1])
 
-    def test_a_tensor_that_requires_a_gradient_is_refused(send_tensor, iris):
+    def test_tensor_that_requires_gradient_raises(send_tensor, iris):
         X = send_tensor(iris[0])
         clf = ThreeLayerNNClassifier(4, max_iter=5).fit(X, iris[1])
         for call in (lambda X: clf.fit(X, iris[1]), clf.predict):
@@ -402,7 +392,7 @@ if find_spec("torch"):
             ):
                 call(X.clone().requires_grad_(True))
 
-    def test_a_search_over_alpha(send_tensor, iris):
+    def test_grid_search_over_alpha_equals_numpy(send_tensor, iris):
         X, y = iris
         grid = {"alpha": [0.1, 100]}
         clf = ThreeLayerNNClassifier(4, max_iter=10, random_state=0)
@@ -410,7 +400,7 @@ if find_spec("torch"):
         there = GridSearchCV(clf, grid, cv=3).fit(send_tensor(X), send_tensor(y))
         assert_allclose(there.cv_results_["mean_test_score"], here, atol=1e-6)
 
-    def test_without_dispatch_all_is_numpys(send_tensor, iris):
+    def test_tensors_without_dispatch_give_numpy_fit(send_tensor, iris):
         X, y = iris
         with config_context(array_api_dispatch=False):
             clf = ThreeLayerNNClassifier(4, max_iter=5, random_state=0)

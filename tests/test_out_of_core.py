@@ -7,7 +7,6 @@ something else, or nothing.
 
 import ctypes
 import gc
-import mmap
 import resource
 import threading
 from contextlib import contextmanager
@@ -70,18 +69,10 @@ def open_by_memmap(path, mode):
     return np.memmap(path, X.dtype, mode, offset=X.offset, shape=X.shape)
 
 
-def open_by_frombuffer(path):
-    X = np.load(path, mmap_mode="r")
-    with path.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    return np.frombuffer(mapped, X.dtype, offset=X.offset).reshape(X.shape)
-
-
 WAYS = {
     "load": lambda path: np.load(path, mmap_mode="r"),
     "memmap-r": lambda path: open_by_memmap(path, "r"),
     "memmap-r+": lambda path: open_by_memmap(path, "r+"),
-    "frombuffer": open_by_frombuffer,
 }
 
 
@@ -107,7 +98,7 @@ def repeated(array, n):
 
 
 def write(path, blocks, shape, dtype):
-    """Write a .npy file of blocks as they come."""
+    """Write a .npy file block by block."""
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
         "fortran_order": False,
@@ -127,7 +118,7 @@ def private_memory():
 
 @contextmanager
 def limited(budget=BUDGET):
-    """Leave the process so much more memory than it has."""
+    """Limit the memory that the process may allocate from now on."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (private_memory() + budget, before[1]))
     try:
@@ -143,7 +134,7 @@ def network(**settings):
 
 @pytest.fixture(scope="module", autouse=True)
 def no_free_memory():
-    """Give memory that was freed back to the system: a fit could take it unnoticed."""
+    """Return freed memory to the system, since the limit does not count it."""
     libc, M_MMAP_THRESHOLD = ctypes.CDLL(None), -3
     gc.collect()
     if hasattr(libc, "mallopt"):  # glibc has it
@@ -153,7 +144,7 @@ def no_free_memory():
 
 @pytest.fixture(scope="module", autouse=True)
 def two_threads(no_free_memory):
-    """As many stacks and buffers of BLAS as the budget has room for, made before."""
+    """Allocate the stacks and BLAS buffers of two threads before the limit applies."""
     with threadpool_limits(2, user_api="blas"):
         block = block_of(np.float64)
         network().fit(block, targets_of(block, "binary")).predict(block)
@@ -162,7 +153,7 @@ def two_threads(no_free_memory):
 
 @pytest.fixture(scope="module", params=["float32", "float64"])
 def path(request, tmp_path_factory):
-    """A file that a generator wrote."""
+    """The path of a file of equal blocks."""
     block = block_of(request.param)
     n_blocks = SIZE // block.nbytes
     path = tmp_path_factory.mktemp("large") / "X.npy"
@@ -172,14 +163,14 @@ def path(request, tmp_path_factory):
     path.unlink()
 
 
-def test_the_limit_refuses_a_third_of_the_data(path):
+def test_limit_raises_for_copy_of_a_third_of_data(path):
     X = np.load(path, mmap_mode="r")
     with limited(), pytest.raises(MemoryError):
         np.array(X[: len(X) // 3])
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_fits(path, case):
+def test_fit_of_file_within_memory_limit(path, case):
     settings, kind, weighted = CASES[case]
     X = np.load(path, mmap_mode="r")
     y = repeated(targets_of(block_of(X.dtype), kind), len(X))
@@ -191,7 +182,7 @@ def test_fits(path, case):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_cost_is_that_of_all_rows_however_the_file_is_opened(path, way):
+def test_loss_equals_cost_of_all_rows_for_each_way_to_open_file(path, way):
     X = WAYS[way](path)
     block = block_of(X.dtype)
     y = targets_of(block, "multiclass")
@@ -208,7 +199,7 @@ def test_cost_is_that_of_all_rows_however_the_file_is_opened(path, way):
 
 
 @pytest.mark.parametrize("kind", ["multiclass", "binary", "multilabel"])
-def test_predictions(path, kind):
+def test_predictions_of_file_within_memory_limit(path, kind):
     X = np.load(path, mmap_mode="r")
     block = block_of(X.dtype)
     y = targets_of(block, kind)
@@ -228,7 +219,7 @@ def test_predictions(path, kind):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", CASES)
-def test_results_are_to_the_bit_those_of_data_in_memory(case, dtype, tmp_path):
+def test_memory_map_equals_array_in_memory_bit_for_bit(case, dtype, tmp_path):
     settings, kind, weighted = CASES[case]
     X = block_of(dtype, n_features=20)
     y, weight = targets_of(X, kind), WEIGHTS if weighted else None
@@ -249,7 +240,7 @@ def test_results_are_to_the_bit_those_of_data_in_memory(case, dtype, tmp_path):
 
 
 class Shrink:
-    """A callback that leaves a fit no memory for the activations of its next pass."""
+    """A callback that leaves too little memory for the activations of the next pass."""
 
     def setup(self, estimator, context): ...
 
@@ -265,8 +256,8 @@ class Shrink:
 
 
 @pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
-def test_memory_that_runs_out_in_a_fit_leaves_all_as_it_was(solver):
-    # So many units that activations are too large for memory that was freed before.
+def test_memory_error_in_fit_restores_estimator(solver):
+    # With 4000 units the activations do not fit into memory that was freed before.
     X = block_of(np.float64, n_features=3)
     y = targets_of(X, "binary")
     clf = network(hidden_layer_size=4, solver=solver).fit(X, y)
