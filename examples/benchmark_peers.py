@@ -23,7 +23,7 @@ import tempfile
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
@@ -31,6 +31,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import scipy.optimize
 from joblib.externals.loky import get_reusable_executor
 from sklearn import config_context
 from sklearn.datasets import fetch_openml, load_iris
@@ -40,11 +41,9 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
-from sknn3._blocks import BlockMap, row_blocks
-from sknn3._minimize import Run
-from sknn3._objective import Architecture, Objective
-from sknn3._parallel import block_map
-from sknn3._samples import Samples
+from sknn3._dataset import Dataset, row_blocks
+from sknn3._kernel import Network
+from sknn3._minimize import Objective
 from sknn3.datasets import load_digits20
 
 try:
@@ -183,24 +182,24 @@ def time_of_pass(
         rng.standard_normal(n_hidden * (n_features + 1) + N_CLASSES * (n_hidden + 1))
         / 10
     )
-    blocks = row_blocks(len(X))
 
-    def products(rows: slice) -> tuple[np.ndarray, np.ndarray]:
-        return X[rows] @ W.T, D[rows].T @ X[rows]
+    def products(chunk: list[slice]) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [(X[rows] @ W.T, D[rows].T @ X[rows]) for rows in chunk]
 
     def evaluate_and_multiply(n_turns: int) -> dict[str, float]:
-        with block_map(len(blocks)) as map_blocks:
-            objective = objective_on(X, y, n_hidden, output_activation, map_blocks)
+        with objective_on(X, y, n_hidden, output_activation) as objective:
+            dataset, blocks = objective.dataset, iter(row_blocks(len(X)))
+            chunks = [[next(blocks) for _ in chunk] for chunk in dataset.chunks]
             return by_turns(
                 n_turns,
                 evaluation=lambda: objective(params),
-                blocks=lambda: list(map_blocks(products, blocks)),
+                blocks=lambda: list(dataset.map_chunks(products, chunks)),
             )
 
     n_turns = 3 if len(X) >= 10000 else 10 if quick else 60
     rounds = [
         evaluate_and_multiply(n_turns)
-        | by_turns(n_turns, products=lambda: products(slice(None)))
+        | by_turns(n_turns, products=lambda: products([slice(None)]))
         for _ in range(2 if quick else 6)
     ]
     medians = {name: np.median([r[name] for r in rounds]) for name in rounds[0]}
@@ -218,20 +217,23 @@ def small_data() -> Row:
     """Microseconds of our own a pass on Iris, SciPy's not counted."""
     X, y = load_iris(return_X_y=True)
     spent: list[float] = []
-    evaluate = Run.evaluate
+    minimize = scipy.optimize.minimize
 
-    def timed(run: Run, variables: np.ndarray) -> Any:
-        start = perf_counter()
-        try:
-            return evaluate(run, variables)
-        finally:
-            spent.append(perf_counter() - start)
+    def timed_minimize(evaluate: Any, *args: Any, **options: Any) -> Any:
+        def timed(variables: np.ndarray) -> Any:
+            start = perf_counter()
+            try:
+                return evaluate(variables)
+            finally:
+                spent.append(perf_counter() - start)
 
-    Run.evaluate = timed
+        return minimize(timed, *args, **options)
+
+    scipy.optimize.minimize = timed_minimize
     try:
         net(solver="lbfgs", tol=0).fit(X, y)
     finally:
-        Run.evaluate = evaluate
+        scipy.optimize.minimize = minimize
     return {"problem": "150 x 4 x 25", "own microseconds": 1e6 * np.median(spent)}
 
 
@@ -629,16 +631,14 @@ def measure_arrays(arguments: argparse.Namespace) -> Iterator[Row]:
     for X, y, h in problems:
         clf = net(hidden_layer_size=h, solver="lbfgs", max_iter=100)
         problem = {"problem": " x ".join(map(str, (*X.shape, h)))}
-        with block_map(len(row_blocks(len(X)))) as map_blocks:
-            ms = 1e3 * time_of_one_pass(X, y, h, map_blocks)
+        ms = 1e3 * time_of_one_pass(X, y, h)
         spent = seconds(lambda clf=clf, X=X, y=y: clf.fit(X, y))
         goal = clf.loss_ * 1.001
         yield problem | {"who": "sknn3, NumPy", "ms": ms, "seconds": spent}
         for place in places:
             features = torch.asarray(X, device=place)
             with config_context(array_api_dispatch=True):
-                with block_map(1) as map_blocks:
-                    ms = 1e3 * time_of_one_pass(features, y, h, map_blocks)
+                ms = 1e3 * time_of_one_pass(features, y, h)
                 spent = seconds(lambda clf=clf, y=y, at=features: clf.fit(at, y))
             who = f"sknn3, PyTorch tensors, {place}"
             yield problem | {"who": who, "ms": ms, "seconds": spent}
@@ -646,21 +646,22 @@ def measure_arrays(arguments: argparse.Namespace) -> Iterator[Row]:
                 yield problem | row | {"who": f"{row['who']}, {place}"}
 
 
-def time_of_one_pass(X: Any, y: np.ndarray, h: int, map_blocks: Any) -> float:
-    """Median seconds of a pass, wherever X lives."""
-    objective = objective_on(X, y, h, "softmax", map_blocks)
+def time_of_one_pass(X: Any, y: np.ndarray, h: int) -> float:
+    """Return the median seconds of a pass over an array or a tensor."""
     n_params = h * (X.shape[1] + 1) + N_CLASSES * (h + 1)
     params = np.random.RandomState(0).uniform(-0.12, 0.12, n_params)
-    return by_turns(20, one_pass=lambda: objective(params))["one_pass"]
+    with objective_on(X, y, h, "softmax") as objective:
+        return by_turns(20, one_pass=lambda: objective(params))["one_pass"]
 
 
+@contextmanager
 def objective_on(
-    X: Any, y: np.ndarray, n_hidden: int, output_activation: str, map_blocks: BlockMap
-) -> Objective:
-    """Make the function that a solver minimises."""
-    samples = replace(Samples.present(X, y, None, None), map_blocks=map_blocks)
-    architecture = Architecture(n_hidden, "logistic", output_activation)
-    return Objective(samples, architecture, alpha=1.0)
+    X: Any, y: np.ndarray, n_hidden: int, output_activation: str
+) -> Iterator[Objective]:
+    """Yield the function that a solver minimises, on the threads of a fit."""
+    network = Network(n_hidden, "logistic", output_activation)
+    with Dataset.from_arrays(X, y, None, None).with_threads() as dataset:
+        yield Objective(dataset, network, alpha=1.0)
 
 
 def again_with_scipys_array_api(arguments: argparse.Namespace) -> Iterator[Row]:
