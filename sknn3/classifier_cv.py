@@ -41,11 +41,11 @@ class ThreeLayerNNClassifierCV(
 ):
     """Network that chooses `alpha` and `max_iter` by cross-validation.
 
-    A fit with a small budget of passes is the beginning of one with a larger budget.
-    So each alpha is trained once in each fold, with the largest budget, and scored with
-    what the smaller ones would have given.  The scores are those of `GridSearchCV` over
-    both parameters, to the bit, at the price of the largest budget alone.  The best
-    candidate is then fitted to all the data.
+    The first passes of a fit with a large budget are the fit with a small budget.  Each
+    alpha is therefore trained once in each fold, with the largest budget, and the
+    weights after each smaller budget are scored too.  The scores are equal to those of
+    `GridSearchCV` over both parameters, to the bit, and take the time of the largest
+    budget alone.  The best candidate is then fitted to all the data.
 
     Parameters
     ----------
@@ -54,14 +54,15 @@ class ThreeLayerNNClassifierCV(
     max_iters : array-like of int, default=(25, 50, 100, 200)
         Budgets of passes to try.
     cv : int, cross-validation generator or iterable, default=None
-        How to split the data: a number of folds, stratified by class unless targets are
-        multilabel, a splitter, or pairs of training and test rows.  None is 5 folds.
+        The folds: their number (stratified by class unless targets are multilabel), a
+        splitter, or pairs of training and test rows.  None is 5 folds.
     scoring : str or callable, default=None
-        What to compare candidates by, as in scikit-learn; None is the accuracy.
+        Score of the candidates, as in scikit-learn; None is the accuracy.
     n_jobs : int, default=None
-        Number of paths, one for each alpha and fold, to train at the same time.
+        Number of paths to train in parallel; a path is an alpha in a fold.
     hidden_layer_size : int, default=25
-        Number of hidden units.
+        Number of hidden units.  `ThreeLayerNNClassifier` describes this and the
+        following parameters in full.
     activation : {'identity', 'logistic', 'tanh', 'relu'}, default='logistic'
         Activation of the hidden units.
     output_activation : {'logistic', 'softmax'}, default='logistic'
@@ -112,43 +113,11 @@ class ThreeLayerNNClassifierCV(
     n_splits_ : int
         Number of folds.
     scoring_ : str or callable
-        What candidates were compared by.
+        The score that was used.
     classes_ : ndarray of shape (n_classes,)
-        Class labels; for multilabel targets the numbers of the columns.
-    theta1_ : ndarray of shape (hidden_layer_size, `n_features_in_` + 1)
-        Weights of the hidden layer, bias in column 0.
-    theta2_ : ndarray of shape (`n_outputs_`, hidden_layer_size + 1)
-        Weights of the output layer, bias in column 0.
-    coefs_ : list of 2 ndarrays
-        The same weights without biases, in the shapes of `MLPClassifier`.
-    intercepts_ : list of 2 ndarrays
-        Their biases.
-    loss_ : float
-        Cost of the fit to all the data.
-    loss_curve_ : list of float
-        Its lowest cost so far, one entry a pass.
-    validation_scores_ : list of float or None
-        With early stopping, its accuracy on the held-out samples.
-    best_validation_score_ : float or None
-        With early stopping, the highest of these.
-    n_iter_ : int
-        Number of its passes.
-    stop_reason_ : str
-        Why it ended.
-    hidden_activation_ : str
-        Activation of the hidden units.
-    multilabel_ : bool
-        Whether a sample may have several labels, or none.
-    n_layers_ : int
-        3: input, hidden and output layer.
-    n_outputs_ : int
-        Number of output units.
-    out_activation_ : str
-        Activation of the outputs: 'logistic' or 'softmax'.
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where all are strings.
+        Class labels.  All other fitted attributes of `ThreeLayerNNClassifier` are here
+        too; they are those of the network with the best candidate, fitted to all the
+        data.
 
     See Also
     --------
@@ -157,15 +126,15 @@ class ThreeLayerNNClassifierCV(
 
     Notes
     -----
-    With `sample_weight`, test folds are scored by weight too, where `scoring` takes
-    weights.  Where a fit or a score fails, so does the search, as `GridSearchCV` does
-    with ``error_score="raise"``.  The budget is searched, so no warning says that it
-    ended a fit.  In a pipeline, what comes before the search sees all the folds.
-    Folds are copied, of memory maps too: where these are larger than the memory, score
-    `ThreeLayerNNClassifier` on samples held out.
+    With `sample_weight`, the scores of the test folds are weighted too, if `scoring`
+    takes weights.  If a fit or a score fails, the search fails, as `GridSearchCV` does
+    with ``error_score="raise"``.  No warning says that `max_iter` ended a fit, since
+    it is searched.  In a pipeline, the steps before the search are fitted to all folds
+    together.  Folds are copied, also those of a memory map: if they do not fit into
+    memory, score `ThreeLayerNNClassifier` on held-out samples instead.
 
-    Callbacks set on the search hear of its paths and of the refit; the passes inside
-    are heard by those that propagate, as `ProgressBar` does.
+    The search has a callback task for each path and for the refit.  Callbacks that
+    propagate, such as `ProgressBar`, also see the passes.
 
     Examples
     --------
@@ -269,8 +238,8 @@ class ThreeLayerNNClassifierCV(
         Raises
         ------
         ValueError
-            If a parameter or the data is not what is described here.  The estimator is
-            then as it was before.
+            If a parameter or the data does not fit this description.  The estimator keeps
+            its previous state.
         """
         with restore_on_error(self):
             alphas, max_iters = self._values("alpha"), self._values("max_iter")
