@@ -55,11 +55,11 @@ class ThreeLayerNNClassifier(
 ):
     r"""Neural network with one hidden layer, trained on the whole data set.
 
-    Cost and gradient come from vectorised backpropagation over all samples, and
-    SciPy's truncated Newton (TNC) or L-BFGS minimiser does the rest: no learning
-    rate, no batches, and the same fit every time for the same `random_state`.
+    Vectorised backpropagation computes the cost and its gradient over all samples, and
+    SciPy's truncated Newton (TNC) or L-BFGS minimises the cost.  There is no learning
+    rate and there are no batches.  The same `random_state` gives the same fit.
 
-    It minimises, with sample weights :math:`s_i` and :math:`S = \sum_i s_i`,
+    With sample weights :math:`s_i` and :math:`S = \sum_i s_i`, the cost is
 
     .. math::
 
@@ -75,45 +75,44 @@ class ThreeLayerNNClassifier(
     activation : {'identity', 'logistic', 'tanh', 'relu'}, default='logistic'
         Activation g of the hidden units.
     output_activation : {'logistic', 'softmax'}, default='logistic'
-        For more than two classes: 'logistic' gives each class a sigmoid of its own
-        and the sum of their cross-entropies, 'softmax' gives one softmax over all
-        and the multinomial cross-entropy of `MLPClassifier`.  Two classes share one
-        sigmoid either way.  Multilabel targets need 'logistic'.
+        For more than two classes, 'logistic' is one sigmoid for each class, with the
+        sum of the binary cross-entropies.  'softmax' is one softmax over all classes,
+        with the multinomial cross-entropy of `MLPClassifier`.  Two classes share one
+        sigmoid in both cases.  Multilabel targets need 'logistic'.
     alpha : float, default=1.0
-        Strength of the L2 penalty on the weights; biases are free.  The same scale
-        as in `MLPClassifier`, and the lambda of many courses.
+        Strength of the L2 penalty on the weights; biases are not penalised.  The scale
+        is that of `MLPClassifier`, and of the lambda of many courses.
     solver : {'tnc', 'lbfgs'}, default='tnc'
         SciPy's truncated Newton, or its limited-memory BFGS.
     max_iter : int, default=200
         Number of passes: evaluations of cost and gradient over the training data,
         for either solver.
     max_time : float, default=None
-        If given, seconds after which training ends too, with the pass in which they do.
-        Fits that it ended are not reproducible.
+        If given, training ends with the first pass that ends after so many seconds.
+        Such a fit is not reproducible.
     tol : float, default=1e-4
         Training has converged when no component of the gradient by the weights is
-        larger than this.  With conditioning, components by the weights of features
-        that deviate by less than about 1 are multiplied up to where they would be
-        for a deviation of 1.
+        larger than this.  With conditioning, components by the weights of a feature
+        with a standard deviation below about 1 are divided by that deviation.
     conditioning : {'auto', 'full', 'diagonal'} or None, default='auto'
-        The coordinates in which the solver works; they change the path, not the
-        minimum.  'full' whitens the features, 'diagonal' scales them, both centre
-        features and hidden activations; None leaves the weights as they are.
-        'auto' is 'full' for dense data of up to 1024 features, else 'diagonal'.
+        The coordinates in which the solver works.  They change the path, not the
+        minimum.  'full' whitens the features and 'diagonal' scales them; both centre
+        features and hidden activations.  None changes no coordinates.  'auto' is
+        'full' for dense data of up to 1024 features, else 'diagonal'.
     init_epsilon : float, default=None
-        If given, all weights start uniformly in (-init_epsilon, init_epsilon).
-        None starts from Glorot-uniform weights, hidden biases uniformly in (-1, 1)
-        for 'logistic', in (-0.5, 0.5) for 'tanh' and else at 0, and output biases at
-        the log-odds of the classes' share of the samples.  With conditioning, the
+        If given, all initial weights are uniform in (-init_epsilon, init_epsilon).
+        If None, the weights are Glorot-uniform.  Hidden biases are uniform in (-1, 1)
+        for 'logistic', in (-0.5, 0.5) for 'tanh', and 0 for the others.  Output biases
+        are the log-odds of the classes' shares of the samples.  With conditioning, the
         biases refer to the mean sample and activation, and the hidden weights to
         standardised features.
     class_weight : dict, list of dict or 'balanced', default=None
-        Weights of the classes, as ``{class: weight}``; they multiply
-        `sample_weight`.  'balanced' makes all classes weigh the same.  For
-        multilabel targets a list with one dict for each label.
+        Weights of the classes, as ``{class: weight}``, which multiply `sample_weight`.
+        'balanced' gives all classes the same total weight.  For multilabel targets,
+        a list with one dict for each label.
     early_stopping : bool, default=False
-        Whether to hold out part of the samples, stop when the accuracy on them no
-        longer improves, and keep the weights that were best on them.
+        Whether to hold out part of the samples, to stop when the accuracy on them no
+        longer improves, and to keep the weights with the best accuracy on them.
     validation_fraction : float, default=0.1
         Share of the samples that early stopping holds out, stratified by class unless
         targets are multilabel.
@@ -121,14 +120,13 @@ class ThreeLayerNNClassifier(
         Number of steps of the solver in a row (each one or more passes) without a
         better validation score after which early stopping ends training.
     warm_start : bool, default=False
-        Whether `fit` continues from the weights of the previous call, which must
-        have seen the same features and classes, with the same size and activations
-        of the network.
+        Whether `fit` continues from the weights of the previous call.  The features,
+        the classes and the size and activations of the network must be the same.
     random_state : int, RandomState instance or None, default=None
         Draws the initial weights and the validation part.  Pass an int for
         reproducible results.
     verbose : bool, default=False
-        Whether to print the progress of training now and then.
+        Whether to print the progress at passes 1, 2, 5, 10, 20, 50 and so on.
 
     Attributes
     ----------
@@ -152,7 +150,7 @@ class ThreeLayerNNClassifier(
         With early stopping, accuracy on the held-out samples at the last step of the
         solver, one entry a pass.
     best_validation_score_ : float or None
-        With early stopping, the highest of these, which the fitted weights reach.
+        With early stopping, the highest validation score, that of the fitted weights.
     n_iter_ : int
         Number of passes.
     stop_reason_ : str
@@ -162,7 +160,7 @@ class ThreeLayerNNClassifier(
     hidden_activation_ : str
         Activation of the hidden units.
     multilabel_ : bool
-        Whether a sample may have several labels, or none.
+        Whether the targets are multilabel: a sample may have several labels, or none.
     n_layers_ : int
         3: input, hidden and output layer.
     n_outputs_ : int
@@ -182,13 +180,17 @@ class ThreeLayerNNClassifier(
 
     Notes
     -----
-    Samples of weight zero count as absent, and are dropped before training.
-    `alpha` is measured against the sum of the weights: where that is 1, as in
-    `AdaBoostClassifier`, an `alpha` divided by the number of samples penalises as much.
-    With both `warm_start` and `early_stopping`, let `random_state` be an int, lest
-    another part of the samples be held out each time.
-    float32 data is multiplied in float32 and gives float32 weights; the minimiser
-    works in float64 throughout.
+    Samples of weight zero are dropped before training.
+
+    The penalty is relative to the sum of the sample weights.  If the weights sum to 1,
+    as in `AdaBoostClassifier`, divide `alpha` by the number of samples for the same
+    penalty.
+
+    With both `warm_start` and `early_stopping`, pass an int as `random_state`.
+    Otherwise each call of `fit` holds out different samples.
+
+    float32 data is multiplied in float32 and gives float32 weights.  The minimiser
+    works in float64.
 
     References
     ----------
@@ -301,18 +303,17 @@ class ThreeLayerNNClassifier(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.  C- or Fortran-ordered float64 and float32 arrays and CSR
-            matrices are read as they are.  Where some samples have weight zero, and
-            for early stopping, the rows to train on are copied; those of a memory map
-            are looked up in each pass instead, so that the file may be larger than
-            the memory.
+            matrices are not copied.  If some samples have weight zero, and for early
+            stopping, the rows to train on are copied.  The rows of a memory map are
+            read in each pass instead, so the file may be larger than the memory.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Classes, or an indicator matrix of 0 and 1 for multilabel targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative; None weighs all equally.
         coefs_init : list of 2 array-likes, default=None
-            Initial weights in the shapes of `coefs_`, those of another network or of
-            an `MLPClassifier` for example; they go before `warm_start` and
-            `init_epsilon`.
+            Initial weights in the shapes of `coefs_`, for example those of another
+            network or of an `MLPClassifier`.  `warm_start` and `init_epsilon` then
+            have no effect on the start.
         intercepts_init : list of 2 array-likes, default=None
             Initial biases in the shapes of `intercepts_`; given with `coefs_init`.
 
@@ -324,13 +325,13 @@ class ThreeLayerNNClassifier(
         Raises
         ------
         ValueError
-            If the data is not what is described here, or with `warm_start` not what
-            the previous call was given.  The estimator is then as it was before.
+            If the data does not fit this description, or with `warm_start` the
+            previous call.  The estimator keeps its previous state.
 
         Warns
         -----
         ConvergenceWarning
-            If training ended before it converged; the text says what to do.
+            If training ended before it converged.
         """
         deadline = time.perf_counter() + float(self.max_time or math.inf)
         with restore_on_error(self), np.errstate(all="ignore"):
