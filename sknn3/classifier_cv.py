@@ -238,8 +238,8 @@ class ThreeLayerNNClassifierCV(
         Raises
         ------
         ValueError
-            If a parameter or the data does not fit this description.  The estimator keeps
-            its previous state.
+            If a parameter or the data does not fit this description.  The estimator
+            keeps its previous state.
         """
         with restore_on_error(self):
             alphas, max_iters = self._values("alpha"), self._values("max_iter")
