@@ -203,35 +203,12 @@ class _Stop(Exception):  # noqa: N818 (it is not an error)
 
 
 class Minimizer:
-    """One run of a solver.
+    """One run of a solver: its budget, its best point and its record.
 
-    Parameters
-    ----------
-    objective : callable
-        Returns cost and gradient for packed weights.
-    preconditioner : Preconditioner
-        The variables in which the solver works.
-    solver : {'tnc', 'lbfgs'}
-        The solver.
-    max_iter : int
-        Number of passes, which are evaluations of the objective.
-    tol : float
-        Largest component of the gradient at which training has converged.
-    deadline : float
-        Value of `time.perf_counter` at which the run ends.
-    early_stopping : EarlyStopping or None
-        Watches the score on held-out samples.
-    before_pass : callable
-        Is called with the minimizer before each pass.
-    after_pass : callable
-        Is called with the minimizer after each pass; the run ends if it returns True.
-
-    Attributes
-    ----------
-    lowest : Iterate
-        The point of the lowest cost so far.
-    evaluations : list of Evaluation
-        One entry a pass.
+    `before_pass` and `after_pass` are called with the minimizer around each pass, and
+    the run ends if `after_pass` returns True.  `deadline` is a time of
+    `time.perf_counter`.  `lowest` is the point of the lowest cost so far, and
+    `evaluations` has an entry for each pass.
     """
 
     def __init__(
