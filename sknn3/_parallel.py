@@ -75,6 +75,15 @@ class _BlasLimit:
             self._n_fits += 1
             return max(1, self._n_threads // self._n_fits)
 
+    def limit_calling_thread(self) -> None:
+        """Limit BLAS libraries that have a limit for each calling thread.
+
+        After an interrupt, a thread may start when the fit is over.
+        """
+        with self._lock:
+            if self._n_fits > 0:
+                _limit_blas()
+
     def release(self) -> None:
         """Restore BLAS after the last fit."""
         with self._lock:
@@ -106,8 +115,9 @@ def chunk_map(n_chunks: int) -> Iterator[MapChunks]:
         if n_workers == 1:
             yield map
             return
-        # Some BLAS libraries have a limit for each calling thread.
-        pool = ThreadPoolExecutor(n_workers, "sknn3", initializer=_limit_blas)
+        pool = ThreadPoolExecutor(
+            n_workers, "sknn3", initializer=_blas_limit.limit_calling_thread
+        )
         try:
             yield _PoolMap(pool)
         finally:
