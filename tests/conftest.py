@@ -2,10 +2,7 @@
 
 import gc
 import os
-import signal
-import subprocess
 import sys
-import threading
 from pathlib import Path
 
 # The workers of pytest-xdist share the cores: with one BLAS thread each they do not
@@ -19,7 +16,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from joblib.externals.loky import get_reusable_executor
 from sklearn.datasets import load_breast_cancer, load_iris, make_classification
 from sklearn.preprocessing import StandardScaler
 
@@ -95,41 +91,3 @@ def multilabel():
 @pytest.fixture
 def rng():
     return np.random.RandomState(0)
-
-
-@pytest.fixture(scope="module")
-def without_workers():
-    """End the workers of other tests, which would end by themselves in the middle."""
-    get_reusable_executor().shutdown(wait=True)
-    for thread in threading.enumerate():
-        if thread.name.endswith("(_handle)"):  # of scikit-learn's, until a worker ends
-            thread.join(timeout=10)
-
-
-@pytest.fixture
-def pythons_own_handler():
-    """Hear Ctrl-C, which shells may tell processes in the background to ignore."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
-
-
-@pytest.fixture
-def in_a_process_of_its_own():
-    """Run a module of tests where no other has run, and show what failed."""
-
-    def run(name, **environment):
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        command += ["-n", "0", "-m", ""]
-        # For each test; the one that waits has 600 seconds for them all.
-        limit = ["-o", "faulthandler_timeout=200"]
-        result = subprocess.run(
-            [*command, *limit, Path(__file__).with_name(name)],
-            check=False,
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
-
-    return run

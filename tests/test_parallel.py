@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sknn3._parallel import blas_buffers, chunk_map, single_blas_thread
+from sknn3._parallel import chunk_map, single_blas_thread
 
 
 def blas_threads():
@@ -196,19 +196,3 @@ def test_chunks_run_where_no_more_threads_can_start(n_that_start, monkeypatch):
         assert blas_threads() == before
     assert len(attempts) <= n_that_start + 1  # one attempt fails, not one in each pass
     assert not any(thread.is_alive() for thread in attempts)
-
-
-def test_at_most_64_threads_have_a_buffer_of_blas():
-    n_inside, most = [], []
-    full = threading.Barrier(64, timeout=30)
-
-    def work(_):
-        with blas_buffers:
-            n_inside.append(None)
-            most.append(len(n_inside))
-            full.wait()  # passes only if 64 threads are inside at once
-            n_inside.pop()
-
-    with ThreadPoolExecutor(192) as pool:
-        list(pool.map(work, range(192)))
-    assert max(most) == 64

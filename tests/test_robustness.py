@@ -309,6 +309,7 @@ def test_fit_uses_as_many_threads_as_threadpoolctl_allows(limit, large):
         assert n_threads_of_a_fit(*large) == (limit, limit)
 
 
+@pytest.mark.slow
 def test_fit_uses_as_many_threads_as_joblib_allows(large):
     with joblib.parallel_config(backend="loky", inner_max_num_threads=2):
         fits = [joblib.delayed(n_threads_of_a_fit)(*large) for _ in range(2)]
