@@ -68,7 +68,6 @@ IMPORTS = {
     "dask._client": set(),
     "dask._tasks": {"_dataset", "_labels", "_parallel", "dask._sums"},
     "dask._partitions": {
-        "_array_api",
         "_dataset",
         "_labels",
         "_parallel",
@@ -78,7 +77,7 @@ IMPORTS = {
         "dask._tasks",
     },
     "dask._classifier": {
-        "_sklearn_compat",
+        "_minimize",
         "classifier",
         "dask._client",
         "dask._collections",
@@ -95,7 +94,7 @@ OPTIONAL = {
     "dask._client": {"distributed"},
     "dask._collections": {"dask", "distributed"},
     "dask._partitions": {"dask", "distributed"},
-    "dask._classifier": {"dask", "pandas"},
+    "dask._classifier": {"dask"},
 }
 
 FILES = module_drawing.module_files()
