@@ -108,7 +108,7 @@ def test_results_equal_grid_search(iris, solver, scoring):
         {"cv": ShuffleSplit(4, random_state=1)},
         {"n_jobs": 2},
     ],
-    ids=lambda options: "-".join(options),
+    ids="-".join,
 )
 def test_results_equal_grid_search_with_other_parameters(iris, options):
     options = {"scoring": "neg_log_loss"} | options
@@ -407,7 +407,7 @@ VARIANTS = {
         "solver": "lbfgs",
     },
 }
-# Tested in `array_api.py`, since they need SCIPY_ARRAY_API before SciPy is imported.
+# Tested in `test_array_api.py`: they need SCIPY_ARRAY_API before SciPy is imported.
 ELSEWHERE = {
     "check_array_api_input",
     "check_array_api_mixed_inputs",
@@ -423,7 +423,7 @@ def test_check_estimator(params):
     failed = [r for r in results if r["status"] == "failed"]
     assert not [(r["check_name"], r["exception"]) for r in failed]
     skipped = {r["check_name"] for r in results if r["status"] == "skipped"}
-    assert skipped == ELSEWHERE
+    assert skipped <= ELSEWHERE
     assert sum(r["status"] == "passed" for r in results) >= 60
 
 

@@ -58,7 +58,7 @@ PARAMS = [
     for name, params in VARIANTS.items()
 ]
 
-# Tested in `test_array_api.py`, since they need SCIPY_ARRAY_API before SciPy is imported.
+# Tested in `test_array_api.py`: they need SCIPY_ARRAY_API before SciPy is imported.
 ELSEWHERE = {
     "check_array_api_input",
     "check_array_api_mixed_inputs",
@@ -81,7 +81,7 @@ def test_check_estimator(params):
         by_status.setdefault(result["status"], []).append(result)
     assert not [(r["check_name"], r["exception"]) for r in by_status.get("failed", [])]
     assert {r["check_name"] for r in by_status.get("xfail", [])} == set(expected)
-    assert {r["check_name"] for r in by_status["skipped"]} == ELSEWHERE
+    assert {r["check_name"] for r in by_status.get("skipped", [])} <= ELSEWHERE
     assert len(by_status["passed"]) >= 60
 
 
