@@ -1,6 +1,5 @@
 """What several test modules share."""
 
-import gc
 import os
 import sys
 from pathlib import Path
@@ -14,8 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import matplotlib as mpl
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import settings
 from sklearn.datasets import load_breast_cancer, load_iris, make_classification
 from sklearn.preprocessing import StandardScaler
 
@@ -35,18 +33,6 @@ COURSE = Path(__file__).parents[2] / "shared"
 collect_ignore = [] if COURSE.is_dir() else ["test_course.py"]
 # Only Linux limits what a process writes to, and not the files that it reads.
 collect_ignore += [] if sys.platform == "linux" else ["test_out_of_core.py"]
-
-
-@given(st.none())
-def draw_nothing(_: None) -> None:
-    """Have Hypothesis set up its generator of random numbers."""
-
-
-def pytest_collection_finish() -> None:
-    """Leave all that stays to the end out of each garbage collection from now on."""
-    draw_nothing()  # it asks the collector who else knows of the generator
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")
