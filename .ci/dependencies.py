@@ -1,7 +1,8 @@
 """Versions, as pyproject.toml has them and as they are installed.
 
 `floors` prints the oldest version of each dependency, as constraints for pip; `pythons`
-the versions of Python; `installed` what there is of the dependencies here.
+prints the versions of Python; `installed` prints the installed versions; `interpreter
+VERSION` prints the path of this interpreter, and fails if it has another version.
 """
 
 import platform
@@ -53,5 +54,8 @@ if __name__ == "__main__":
             print(*(f"{name}=={oldest}" for name, oldest in floors().items()), sep="\n")
         case "pythons":
             print(*pythons())
+        case "interpreter":
+            assert "{}.{}".format(*sys.version_info) == sys.argv[2]
+            print(sys.executable)
         case "installed":
             print(*installed(), sep=", ")
