@@ -260,8 +260,17 @@ class Dataset:
     @contextmanager
     def with_threads(self) -> Iterator[Dataset]:
         """Yield the same samples with threads to work on their chunks."""
-        with chunk_map(len(self.chunks)) as map_chunks:
+        with chunk_map(len(self._chunks_of_rows())) as map_chunks:
             yield replace(self, map_chunks=map_chunks)
+
+    def _chunks_of_rows(self) -> list[list[slice]]:
+        """Return lists of blocks, one for each task of a thread."""
+        if namespace_of(self.X_like)[0] is not np:
+            return [row_blocks(self.n_samples, on_cpu=False)]
+        blocks = row_blocks(self.n_samples)
+        n_chunks = min(MAX_CHUNKS, len(blocks))
+        edges = np.linspace(0, len(blocks), n_chunks + 1).astype(int)
+        return [blocks[a:b] for a, b in pairwise(edges.tolist())]
 
     @cached_property
     def chunks(self) -> list[list[tuple[Any, Any, Any]]]:
@@ -272,17 +281,12 @@ class Dataset:
             Y = to_device(Y.astype(np.int64), xp, device)
         if weight is not None:
             weight = to_device(weight, xp, device, self.X.dtype)
-        blocks = [
-            (
-                take_rows(self.X, rows),
-                Y[rows, ...],
-                None if weight is None else weight[rows],
-            )
-            for rows in row_blocks(self.n_samples, on_cpu=xp is np)
-        ]
-        n_chunks = min(MAX_CHUNKS, len(blocks)) if xp is np else 1
-        edges = np.linspace(0, len(blocks), n_chunks + 1).astype(int)
-        return [blocks[a:b] for a, b in pairwise(edges.tolist())]
+
+        def block(rows: slice) -> tuple[Any, Any, Any]:
+            w = None if weight is None else weight[rows]
+            return take_rows(self.X, rows), Y[rows, ...], w
+
+        return [[block(rows) for rows in chunk] for chunk in self._chunks_of_rows()]
 
     # ------------------------------------------------- sums over the samples
     # Each method returns a tuple of sums.  `sknn3.dask` adds up those of partitions.
