@@ -2,7 +2,6 @@
 
 import gc
 import pickle
-import signal
 import time
 import tracemalloc
 import warnings
@@ -672,48 +671,6 @@ def test_warm_start_with_different_problem_raises(change, message, iris):
 
 
 # -------------------------------------------------------- interrupts and failures
-
-
-class SignalAtPass:
-    """A callback that sends Ctrl-C at the beginning of a pass."""
-
-    def __init__(self, index):
-        self.index = index
-
-    def setup(self, estimator, context): ...
-
-    def teardown(self, estimator, context): ...
-
-    def on_fit_task_begin(self, estimator, context):
-        if (context.task_name, context.task_id) == ("pass", self.index):
-            signal.raise_signal(signal.SIGINT)
-
-    def on_fit_task_end(self, estimator, context): ...
-
-
-@pytest.mark.usefixtures("pythons_own_handler")
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("early_stopping", [False, True])
-def test_interrupt_keeps_best_weights_and_warns(solver, early_stopping, iris):
-    params = {"solver": solver, "tol": 1e-9, "early_stopping": early_stopping}
-    clf = quick(**params).set_callbacks(SignalAtPass(8))
-    with pytest.warns(UserWarning, match="interrupted after 8 passes"):
-        clf.fit(*iris)
-    assert clf.stop_reason_ == "interrupted"
-    assert clf.n_iter_ == len(clf.loss_curve_) == 8
-    if not early_stopping:
-        with pytest.warns(ConvergenceWarning):
-            assert_same_fit(clf, quick(**params, max_iter=8).fit(*iris))
-
-
-@pytest.mark.usefixtures("pythons_own_handler")
-def test_interrupt_before_first_pass_is_raised_and_restores_estimator(iris):
-    X, y = iris
-    clf = quick().fit(X, y)
-    before = joblib.hash([clf.theta1_, clf.loss_curve_])
-    with pytest.raises(KeyboardInterrupt):
-        clf.set_callbacks(SignalAtPass(0)).fit(-X, y)
-    assert joblib.hash([clf.theta1_, clf.loss_curve_]) == before
 
 
 @pytest.mark.parametrize("warm_start", [False, True])
