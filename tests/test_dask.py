@@ -1,55 +1,67 @@
-"""The estimator on a cluster of two processes, against the one on this machine."""
+"""Fits on a cluster of two worker processes, compared with fits in memory."""
 
+import contextlib
 import functools
 import gc
+import io
 import math
 import pickle
 import time
 import warnings
-from copy import copy
+from dataclasses import replace
 
 import dask
 import dask.array as da
 import dask.dataframe as dd
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, futures_of
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone
+from sklearn.callback import ProgressBar
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV
 
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.dask import DaskThreeLayerNNClassifier
-from sknn3.dask._sums import add, pairs_of, rounded
+from sknn3.dask._partitions import Partitions
+from sknn3.dask._sums import add, compensated, rounded_total
 
 pytestmark = pytest.mark.cluster
 
 Local, Net = ThreeLayerNNClassifier, DaskThreeLayerNNClassifier
 
+pytestmark = pytest.mark.cluster
+
 
 @pytest.fixture(scope="module")
 def client():
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as of,
-        Client(of) as client,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0"
+        ) as cluster,
+        Client(cluster) as client,
     ):
         yield client
 
 
 def cut(array, rows=700):
-    """A dask array of chunks of so many rows."""
+    """Return a dask array with chunks of `rows` rows."""
     return da.from_array(array, chunks=(rows, *array.shape[1:]))
 
 
 def quick(cls=Net, **params):
-    """A network for a few passes, however they end."""
+    """Return an estimator for a few passes."""
     defaults = {"hidden_layer_size": 6, "max_iter": 12, "tol": 1e-3, "random_state": 0}
     return cls(**defaults | params)
 
 
 def fitted(clf, *args):
+    """Fit without the warning that training did not converge."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return clf.fit(*args)
@@ -81,14 +93,14 @@ def assert_same_fit(distributed, local):
     ],
 )
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_fit_is_that_of_all_rows_on_one_machine(client, large, rng, params, weighted):
+def test_fit_equals_fit_in_memory(client, large, rng, params, weighted):
     arrays = [*large] + [rng.randint(0, 4, len(large[0])) / 3] * weighted
     local = fitted(quick(Local, **params), *arrays)
     assert_same_fit(fitted(quick(**params), *map(cut, arrays)), local)
 
 
 @pytest.mark.parametrize("case", ["two", "strings", "several", "one"])
-def test_targets_of_every_kind(client, large, case):
+def test_all_targets_and_prediction_methods(client, large, case):
     X, y = large
     y = {
         "two": y > 0,
@@ -116,7 +128,7 @@ def test_targets_of_every_kind(client, large, case):
     assert net.score(cut(X), cut(y)) == pytest.approx(local.score(X, y), abs=1e-12)
 
 
-def test_class_weights_and_early_stopping_of_labels(client, multilabel):
+def test_class_weight_and_early_stopping_of_multilabel_targets(client, multilabel):
     X, Y = multilabel
     params = {"class_weight": "balanced", "early_stopping": True}
     local = fitted(quick(Local, **params), X, Y)
@@ -124,7 +136,7 @@ def test_class_weights_and_early_stopping_of_labels(client, multilabel):
 
 
 @pytest.mark.parametrize("kind", [sp.csr_array, sp.csr_matrix, sp.csc_matrix])
-def test_blocks_of_sparse_matrices(client, large, kind):
+def test_sparse_partitions(client, large, kind):
     X, y = large
     X = np.where(abs(X) > 1, X, 0)
     local = fitted(quick(Local), kind(X), y)
@@ -163,7 +175,7 @@ def test_other_dtypes(client, large, dtype):
     assert_allclose(net.loss_, local.loss_, rtol=1e-10 if dtype == np.int32 else 1e-3)
 
 
-def test_statistics_may_come_from_some_rows(client, large, monkeypatch):
+def test_conditioning_from_every_nth_row(client, large, monkeypatch):
     from sknn3 import _conditioning
 
     monkeypatch.setattr(_conditioning, "MAX_PRODUCTS", 12**2 * 700)
@@ -185,23 +197,24 @@ def test_initial_weights_and_warm_start(client, large):
     assert_same_fit(warm, expected[1])
 
 
-def test_the_sum_is_the_same_to_the_bit_wherever_partitions_are(client, large):
+def test_fit_is_bit_identical_on_another_cluster(client, large):
     X, y = map(cut, large)
     X, y = client.persist([X, y])
-    spread = fitted(quick(), X, y)
+    on_two = fitted(quick(), X, y)
     with (
         LocalCluster(
             n_workers=3, threads_per_worker=2, processes=False, dashboard_address=":0"
         ) as cluster,
         Client(cluster, set_as_default=False) as other,
+        other.as_current(),
     ):
-        elsewhere = fitted(quick(client=other), *map(cut, large))
-    assert_array_equal(spread.theta1_, elsewhere.theta1_)
-    assert spread.loss_curve_ == elsewhere.loss_curve_
+        on_other = fitted(quick(), *map(cut, large))
+    assert_array_equal(on_two.theta1_, on_other.theta1_)
+    assert on_two.loss_curve_ == on_other.loss_curve_
 
 
 @pytest.mark.parametrize("n_terms", [1, 2, 13, 200])
-def test_sums_are_those_of_exact_numbers_in_any_order(n_terms, rng):
+def test_compensated_sum_is_exact_in_any_order(n_terms, rng):
     terms = rng.standard_normal((n_terms, 50)) * 10.0 ** rng.randint(
         -6, 6, (n_terms, 1)
     )
@@ -209,16 +222,16 @@ def test_sums_are_those_of_exact_numbers_in_any_order(n_terms, rng):
     assert n_terms < 13 or (terms.sum(axis=0) != expected).any()
     for n_shares in (1, 2, 3, n_terms):
         shares = [
-            functools.reduce(add, [pairs_of((term,)) for term in share])
+            functools.reduce(add, [compensated((term,)) for term in share])
             for share in np.array_split(rng.permutation(terms), min(n_shares, n_terms))
         ]
-        assert_array_equal(rounded(shares)[0], expected)
+        assert_array_equal(rounded_total(shares)[0], expected)
 
 
-# ------------------------------------------------------------------ what comes back
+# ------------------------------------------------------- the fitted estimator
 
 
-def test_attributes_are_numpys_and_give_a_local_network(client, large):
+def test_to_local_predicts_the_same_from_numpy_attributes(client, large):
     X, y = large
     net = fitted(quick(), cut(X), cut(y))
     local = net.to_local()
@@ -230,40 +243,62 @@ def test_attributes_are_numpys_and_give_a_local_network(client, large):
     assert not hasattr(Net().to_local(), "theta1_")
 
 
-def test_the_client_is_shared_by_copies_and_not_saved(client, iris):
-    net = fitted(quick(client=client), *map(cut, iris))
-    assert clone(net).client is client
-    assert copy(net).client is client
-    again = pickle.loads(pickle.dumps(net))
-    assert again.client is None
+def test_pickled_estimator_predicts_the_same(client, iris):
+    net = fitted(quick(), *map(cut, iris))
+    unpickled = pickle.loads(pickle.dumps(net))
     assert_array_equal(
-        again.predict(cut(iris[0])).compute(), net.predict(cut(iris[0])).compute()
+        unpickled.predict(cut(iris[0])).compute(), net.predict(cut(iris[0])).compute()
     )
-    assert "client" in net.get_params()
 
 
-def test_nothing_is_left_on_the_cluster(client, large):
-    def wanted():
+def test_parameters_are_those_of_the_local_estimator():
+    net = quick(alpha=0.5)
+    assert net.get_params() == net.to_local().get_params()
+    assert clone(net).get_params() == net.get_params()
+
+
+def test_not_fitted(client, iris):
+    with pytest.raises(NotFittedError):
+        Net().predict(cut(iris[0]))
+
+
+def test_convergence_warning_points_to_the_call_of_fit(client, iris):
+    with pytest.warns(ConvergenceWarning, match="max_iter=2 passes") as record:
+        quick(max_iter=2).fit(*map(cut, iris))
+    assert record[0].filename == __file__
+
+
+def test_max_time(client, iris):
+    with pytest.warns(ConvergenceWarning, match="max_time=1e-09 seconds ended"):
+        net = quick(max_time=1e-9).fit(*map(cut, iris))
+    assert net.stop_reason_ == "max_time"
+
+
+# ------------------------------------------------------------ memory of the cluster
+
+
+def test_fit_releases_all_futures(client, large):
+    def wanted_keys():
         return client.run_on_scheduler(
             lambda dask_scheduler: {
                 key for key, task in dask_scheduler.tasks.items() if task.who_wants
             }
         )
 
-    before = wanted()
-    gc.disable()  # nor does it take a garbage collector to let go
+    before = wanted_keys()
+    gc.disable()  # reference counts alone release the futures
     try:
         fitted(quick(early_stopping=True), *map(cut, large))
         deadline = time.monotonic() + 10
-        while wanted() - before and time.monotonic() < deadline:
+        while wanted_keys() - before and time.monotonic() < deadline:
             time.sleep(0.05)
     finally:
         gc.enable()
-    assert not wanted() - before
+    assert not wanted_keys() - before
 
 
-def test_a_fit_that_fails_leaves_no_data_on_the_cluster(client, large):
-    def fail_at_the_last(block):
+def test_failed_fit_releases_data(client, large):
+    def fail_for_last_block(block):
         if len(block) < 700:
             raise OSError("no such block")
         return block
@@ -280,62 +315,38 @@ def test_a_fit_that_fails_leaves_no_data_on_the_cluster(client, large):
     before = bytes_wanted()
     X, y = map(cut, large)
     with pytest.raises(OSError, match="no such block"):
-        quick().fit(X.map_blocks(fail_at_the_last, meta=np.empty((0, 0))), y)
+        quick().fit(X.map_blocks(fail_for_last_block, meta=np.empty((0, 0))), y)
     block = 700 * 12 * 8
     deadline = time.monotonic() + 10
     while bytes_wanted() - before > block / 2 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert bytes_wanted() - before < block / 2  # summaries, which errors still hold
+    assert bytes_wanted() - before < block / 2  # small results may stay with the error
 
 
-def test_persisted_data_is_read_as_it_is(client, large):
-    """No second copy of X is on the workers."""
+def test_persisted_float_partitions_are_not_copied(client, large):
     X, y = client.persist(
         [da.random.random((5000, 12), chunks=(700, 12)), cut(large[1])]
     )
-    from sknn3.dask._partitions import Partitions
-
-    seen = []
-    present = Partitions.present.__func__
-
-    def spy(cls, client, X, *args, **kwargs):
-        data = present(cls, client, X, *args, **kwargs)
-        seen.extend([X, data.rows])
-        return data
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Partitions, "present", classmethod(spy))
-        fitted(quick(), X, y)
-    assert [f.key for f in seen[0]] == [f.key for f in seen[1]]
+    data = Partitions.from_arrays(client, [X, y], None, "")
+    assert {future.key for future in data.rows} == {f.key for f in futures_of(X)}
 
 
-def test_partitions_that_are_still_computed_are_not_brought_together(client, large):
-    """Nor does it leave copies of them on other workers."""
-    from sknn3.dask import _partitions
+def test_partitions_still_being_computed_are_separate_shares(client, large):
+    """A task for several of them would move them to one worker."""
 
-    def slowly(X, dtype=None):
+    def copy_slowly(rows):
         time.sleep(0.3)
-        return as_rows(X, dtype)
+        return rows.copy()
 
-    as_rows, lengths = _partitions.as_rows, []
-    sum_ = _partitions.Partitions.sum
-
-    def spy(self, *args):
-        shares = self._shares()
-        lengths.extend(len(leaves) for worker, leaves in shares if worker is None)
-        return sum_(self, *args)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_partitions, "as_rows", slowly)
-        patch.setattr(_partitions.Partitions, "sum", spy)
-        fitted(quick(), cut(large[0].astype(int)), cut(large[1]))
-    assert set(lengths) == {1}
+    data = Partitions.from_arrays(client, [*map(cut, large)], None, "")
+    data = replace(data, rows=client.map(copy_slowly, data.rows, pure=False))
+    shares = [share for worker, share in data._shares() if worker is None]
+    assert shares
+    assert {len(share) for share in shares} == {1}
 
 
 @pytest.mark.parametrize("method", ["fit", "score"])
-def test_what_x_and_y_have_in_common_is_read_once(
-    client, large, tmp_path, caplog, method
-):
+def test_common_source_of_x_and_y_is_read_once(client, large, tmp_path, caplog, method):
     def read(i):
         (tmp_path / f"{method}-{i}-{time.monotonic_ns()}").touch()
         return np.column_stack(large)[i::4]
@@ -357,12 +368,70 @@ def test_what_x_and_y_have_in_common_is_read_once(
     assert not [r for r in caplog.records if r.levelname in ("WARNING", "ERROR")]
 
 
-def test_not_fitted(client, iris):
-    with pytest.raises(NotFittedError):
-        Net().predict(cut(iris[0]))
+# --------------------------------------------------- callbacks, searches and routing
 
 
-def test_a_budget_that_ends_a_fit_is_told(client, iris):
-    with pytest.warns(ConvergenceWarning, match="max_iter=2 passes") as record:
-        quick(max_iter=2).fit(*map(cut, iris))
-    assert record[0].filename == __file__
+class StopAfter:
+    """A callback that records scores, and stops training after `n` passes."""
+
+    def __init__(self, n):
+        self.n, self.scores = n, []
+
+    def setup(self, estimator, context): ...
+
+    def teardown(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context, *, X, y, fitted_estimator):
+        if context.task_name == "pass":
+            self.scores.append(fitted_estimator.score(X, y))
+            return len(self.scores) == self.n
+        return False
+
+
+def test_callback_scores_passes_and_stops_training(client, iris):
+    X, y = map(cut, iris)
+    stop = StopAfter(3)
+    net = quick().set_callbacks(stop).fit(X, y)
+    assert (net.stop_reason_, net.n_iter_, len(stop.scores)) == ("callback", 3, 3)
+    assert stop.scores[-1] == net.score(X, y)
+
+
+def test_progress_bar(client, iris):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        fitted(quick().set_callbacks(ProgressBar()), *map(cut, iris))
+    assert "DaskThreeLayerNNClassifier - fit" in out.getvalue()
+
+
+def test_verbose(client, iris, capsys):
+    fitted(quick(verbose=True, max_iter=8), *map(cut, iris))
+    printed = capsys.readouterr().out
+    assert "pass     5/8" in printed
+    assert "max_iter after 8 passes" in printed
+
+
+def test_metadata_routing():
+    with config_context(enable_metadata_routing=True):
+        net = quick().set_fit_request(sample_weight=True)
+        net.set_score_request(sample_weight=False)
+        requests = net.get_metadata_routing()
+    assert requests.fit.requests["sample_weight"] is True
+    assert requests.score.requests["sample_weight"] is False
+    assert set(requests.fit.requests) == set(
+        Local().get_metadata_routing().fit.requests
+    )
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_grid_search_with_dask_backend_equals_search_in_one_process(client, iris):
+    net = Local(random_state=0, max_iter=10)
+    grid = {"alpha": [0.1, 1.0], "hidden_layer_size": [2, 4]}
+    local = GridSearchCV(net, grid, cv=2, n_jobs=1).fit(*iris)
+    with joblib.parallel_config(backend="dask"):
+        search = GridSearchCV(net, grid, cv=2).fit(*iris)
+    assert_array_equal(
+        search.cv_results_["mean_test_score"], local.cv_results_["mean_test_score"]
+    )
+    assert search.best_params_ == local.best_params_
+    assert_array_equal(search.best_estimator_.theta1_, local.best_estimator_.theta1_)

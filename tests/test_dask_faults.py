@@ -1,75 +1,109 @@
-"""Fits on clusters whose parts die, each in a process of its own with a limit of time.
+"""Fits on clusters that lose workers, data or the scheduler."""
 
-A hang fails its test: nothing here waits for ever.
-"""
-
+import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
-import textwrap
+import threading
 
-import pytest
-
-pytestmark = pytest.mark.cluster
-
-# Seconds, of which a scenario needs up to ten, on a busy machine thirty.
-LIMIT = 120
-
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "2",
-    # Workers, and those that replace them, are forked from a process that has imported
-    # what they need: see below.
-    "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver",
-    # A cluster gives a place up if nobody is there so long after a worker was lost:
-    # even if another came meanwhile, and was lost a moment ago.
-    "DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "1h",
-}
-
-BEGINNING = """
-
-import contextlib, os, pathlib, re, signal, subprocess, sys, threading, time, warnings
-
+import dask
 import dask.array as da
 import numpy as np
-from distributed import Client, KilledWorker, LocalCluster
+import pytest
+from distributed import Client, Event, KilledWorker, LocalCluster
 from distributed.utils import get_mp_context
 from numpy.testing import assert_array_equal
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_info
 
-from sknn3 import ThreeLayerNNClassifier
-from sknn3.dask import DaskThreeLayerNNClassifier
+from sknn3.dask import DaskThreeLayerNNClassifier, _partitions
+from sknn3.dask._client import cluster_errors, sync
+from sknn3.dask._partitions import Partitions
 
-# In place of dask's own list, which it sets once, in the function.
-get_mp_context().set_forkserver_preload(["sknn3.dask"])
-warnings.simplefilter("ignore", ConvergenceWarning)
-rng = np.random.RandomState(0)
-X_here = rng.standard_normal((1500, 5))
-y_here = (X_here[:, 0] > 0).astype(int) + (X_here[:, 1] * X_here[:, 2] > 0)
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
-
-def array(a):
-    return da.from_array(a, chunks=(300, *a.shape[1:]))
+RNG = np.random.RandomState(0)
+X_LOCAL = RNG.standard_normal((1500, 5))
+Y_LOCAL = (X_LOCAL[:, 0] > 0).astype(int) + (X_LOCAL[:, 1] * X_LOCAL[:, 2] > 0)
 
 
-def again(block):
-    return np.sqrt(block) ** 2
+@pytest.fixture(autouse=True)
+def time_limit():
+    """Fail a test that hangs; each takes a few seconds."""
+
+    def fail(*_args):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(120)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
-SOURCES = {
-    "array": lambda client: array(X_here),
-    "graph": lambda client: array(X_here * X_here).map_blocks(again),
-    "persisted": lambda client: client.persist(array(X_here).map_blocks(abs)),
-}
+@pytest.fixture(scope="module", autouse=True)
+def quick_start_of_workers():
+    """Fork workers from a process that has imported what they need."""
+    get_mp_context().set_forkserver_preload(["pytest", "sknn3.dask"])
+    settings = {
+        "distributed.worker.multiprocessing-method": "forkserver",
+        # After a lost worker, a cluster removes its place if it is empty after this
+        # time, even if a new worker was there meanwhile.
+        "distributed.deploy.lost-worker-timeout": "1h",
+    }
+    with dask.config.set(settings):
+        yield
 
 
-class At:
-    '''Have something done once, at the end of a pass.'''
+@contextlib.contextmanager
+def local_cluster(n_workers):
+    with (
+        LocalCluster(
+            n_workers=n_workers, threads_per_worker=1, dashboard_address=":0"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield cluster, client
 
-    def __init__(self, n, action):
-        self.n, self.action = n, action
+
+@pytest.fixture(scope="module")
+def shared_cluster():
+    with local_cluster(2) as (cluster, _):
+        yield cluster
+
+
+@pytest.fixture
+def client(shared_cluster):
+    """Connect to two workers; those that an earlier test killed are restarted."""
+    with Client(shared_cluster) as client:
+        client.wait_for_workers(2)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """Return the estimator that each undisturbed fit gives."""
+    with local_cluster(1):
+        return net().fit(array(X_LOCAL), array(Y_LOCAL))
+
+
+def array(values):
+    return da.from_array(values, chunks=(300, *values.shape[1:]))
+
+
+def net():
+    return DaskThreeLayerNNClassifier(4, max_iter=12, random_state=0)
+
+
+class AfterPass:
+    """A callback that calls a function once, after the n-th pass."""
+
+    def __init__(self, function, n=5):
+        self.function, self.n = function, n
 
     def setup(self, estimator, context): ...
 
@@ -81,16 +115,16 @@ class At:
         if context.task_name == "pass":
             self.n -= 1
             if self.n == 0:
-                self.action()
+                self.function()
 
 
-def net(**params):
-    defaults = {"hidden_layer_size": 4, "max_iter": 12, "tol": 1e-4, "random_state": 0}
-    return DaskThreeLayerNNClassifier(**defaults | params)
+def kill_worker(client):
+    os.kill(min(client.run(os.getpid).values()), signal.SIGKILL)
 
 
-def disturbed(action, **params):
-    return net(**params).set_callbacks(At(5, action))
+def kill_all_workers(client):
+    for pid in client.run(os.getpid).values():
+        os.kill(pid, signal.SIGKILL)
 
 
 def assert_same(a, b):
@@ -99,342 +133,191 @@ def assert_same(a, b):
     assert a.loss_curve_ == b.loss_curve_
 
 
-def cluster(n_workers=2, **params):
-    return LocalCluster(
-        n_workers=n_workers, threads_per_worker=1, dashboard_address=":0", **params
-    )
-
-
-def pids(client):
-    return client.run(os.getpid)
-
-
-def kill(pid):
-    os.kill(pid, signal.SIGKILL)
-
-
-@contextlib.contextmanager
-def command(*words):
-    '''A process of dask's own, until it is killed here.'''
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dask", *words],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-@contextlib.contextmanager
-def scheduler():
-    words = "scheduler", "--host", "127.0.0.1", "--port", "0"
-    with command(*words, "--dashboard-address", ":0") as process:
-        for line in process.stderr:
-            found = re.search("Scheduler at: *(tcp://.*)", line)
-            if found:
-                break
-        threading.Thread(target=process.stderr.read, daemon=True).start()
-        yield process, found[1]
-
-
-def worker(address):
-    limits = "--nthreads", "1", "--dashboard-address", ":0"
-    return command("worker", address, "--no-nanny", *limits)
-
-
-def fitted(clf):
+def attributes(clf):
     return {name: value for name, value in vars(clf).items() if name.endswith("_")}
 
 
-def assert_fails(clf, X, y, error, words):
-    '''It leaves the estimator as it was, no thread of ours, and BLAS its threads.'''
-    before = fitted(clf)
-    try:
+def assert_fails(clf, X, y, error, message):
+    """Check the error, and that the estimator is unchanged."""
+    before = attributes(clf)
+    with pytest.raises(error) as raised:
         clf.fit(X, y)
-    except error as raised:
-        assert re.search(words, str(raised)), str(raised)
+    assert re.search(message, str(raised.value)), raised.value
+    assert attributes(clf).keys() == before.keys()
+    assert all(value is before[name] for name, value in attributes(clf).items())
+
+
+# ------------------------------------------------------------------- lost workers
+
+
+@pytest.mark.parametrize("stage", ["validation", "conditioning", "pass"])
+def test_killed_worker_does_not_change_the_fit(client, expected, monkeypatch, stage):
+    X, clf = client.persist(array(X_LOCAL)), net()
+    workers = set(client.run(os.getpid).values())
+    if stage == "pass":
+        clf.set_callbacks(AfterPass(lambda: kill_worker(client)))
     else:
-        raise AssertionError("nothing was raised")
-    assert fitted(clf).keys() == before.keys()
-    assert all(value is before[name] for name, value in fitted(clf).items())
-    assert "sknn3" not in [thread.name for thread in threading.enumerate()]
-    assert [pool["num_threads"] for pool in threadpool_info()] == POOLS
+        owner, name = {
+            "validation": (_partitions, "persist_partitions"),
+            "conditioning": (Partitions, "column_sums"),
+        }[stage]
+        original, killed = getattr(owner, name), []
+
+        def kill_and_call(*args):
+            if not killed:
+                killed.append(kill_worker(client))
+            return original(*args)
+
+        monkeypatch.setattr(owner, name, kill_and_call)
+    assert_same(clf.fit(X, array(Y_LOCAL)), expected)
+    assert len(workers & set(client.run(os.getpid).values())) == 1
 
 
-POOLS = [pool["num_threads"] for pool in threadpool_info()]
-"""
+def test_fit_waits_for_restart_of_the_only_worker(expected):
+    with local_cluster(1) as (_, client):
+        clf = net().set_callbacks(AfterPass(lambda: kill_worker(client)))
+        assert_same(clf.fit(array(X_LOCAL), array(Y_LOCAL)), expected)
 
 
-@pytest.fixture
-def run(tmp_path):
-    """Run a scenario in a process of its own, and have its output."""
+def test_fit_waits_for_a_first_worker_and_uses_a_second(expected):
+    with local_cluster(0) as (cluster, client):
+        X = client.persist(array(X_LOCAL))
 
-    def run(scenario):
-        file = tmp_path / "scenario.py"
-        body = textwrap.indent(textwrap.dedent(scenario), "    ")
-        file.write_text(f"{BEGINNING}\n\nif __name__ == '__main__':\n{body}")
-        process = subprocess.Popen(
-            [sys.executable, file],
-            env=os.environ | ENVIRONMENT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # a group, of which none is to be left
-        )
+        def add_worker():
+            cluster.scale(2)
+            client.wait_for_workers(2)
+            client.replicate(X)
+            assert all(client.has_what().values())
+
+        threading.Timer(0.5, cluster.scale, [1]).start()
+        clf = net().set_callbacks(AfterPass(add_worker))
+        assert_same(clf.fit(X, array(Y_LOCAL)), expected)
+
+
+def test_lost_scattered_data_raises(client):
+    futures = client.scatter([X_LOCAL[:900], X_LOCAL[900:]])
+    blocks = [
+        da.from_delayed(dask.delayed(future), (n, 5), float)
+        for future, n in zip(futures, (900, 600), strict=True)
+    ]
+    X, y = da.concatenate(blocks), array(Y_LOCAL)
+    fitted = net().fit(X, y)
+    clf = net().set_callbacks(AfterPass(lambda: kill_all_workers(client)))
+    message = "lost data of X, y or sample_weight"
+    assert_fails(clf, X, y, RuntimeError, message)
+    assert_fails(fitted, X, y, RuntimeError, message)
+
+
+def test_error_in_a_partition_is_raised(client, shared_cluster, expected, monkeypatch):
+    monkeypatch.setattr(shared_cluster.scheduler, "allowed_failures", 0)
+
+    def third_block(function):
+        def of_block(block, block_info):
+            if block_info[0]["chunk-location"][0] == 2:
+                function()
+            return block
+
+        return array(X_LOCAL).map_blocks(of_block, dtype=float, meta=X_LOCAL[:0])
+
+    def fail():
+        raise OSError("no such file")
+
+    y = array(Y_LOCAL)
+    fitted = net().fit(array(X_LOCAL), y)
+    for clf in (net(), fitted):
+        assert_fails(clf, third_block(fail), y, OSError, "no such file")
+    assert_fails(net(), third_block(lambda: os._exit(1)), y, KilledWorker, "die")
+    assert_same(net().fit(array(X_LOCAL), y), expected)
+
+
+# ---------------------------------------------------------------- lost connections
+
+
+@contextlib.contextmanager
+def dask_process(*arguments):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dask", *arguments, "--dashboard-address", ":0"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
         try:
-            _, log = process.communicate(timeout=LIMIT)
+            yield process
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-        assert process.returncode == 0, log
-
-    return run
+            process.kill()
 
 
-def test_a_worker_that_its_nanny_restarts_leaves_no_trace(run):
-    run("""
-        with cluster() as of, Client(of) as client:
-            for source in SOURCES.values():
-                calm = net().fit(source(client), array(y_here))
-
-                def kill_first():
-                    kill(min(pids(client).values()))
-
-                X = source(client)
-                assert_same(disturbed(kill_first).fit(X, array(y_here)), calm)
-                client.wait_for_workers(2)
-    """)
-
-
-def test_another_worker_takes_over_from_one_that_is_gone(run):
-    run("""
+def test_lost_scheduler_raises():
+    # dask would wait for longer than the test's time limit.
+    patience = dask.config.set({"distributed.comm.timeouts.connect": "600s"})
+    with (
+        patience,
+        dask_process("scheduler", "--host", "127.0.0.1", "--port", "0") as scheduler,
+    ):
+        lines = iter(scheduler.stderr.readline, "")
+        address = next(line for line in lines if "Scheduler at" in line).split()[-1]
         with (
-            scheduler() as (_, address),
-            worker(address),
-            worker(address),
-            worker(address),
+            dask_process("worker", address, "--no-nanny", "--nthreads", "1"),
             Client(address) as client,
         ):
-            client.wait_for_workers(3)
-            for source in (SOURCES["graph"], SOURCES["persisted"]):
-                X = source(client)
-                calm = net().fit(X, array(y_here))
-                n_workers = len(pids(client))
-                clf = disturbed(lambda: kill(min(pids(client).values())))
-                assert_same(clf.fit(X, array(y_here)), calm)
-                assert len(pids(client)) == n_workers - 1
-    """)
+            X, y = array(X_LOCAL), array(Y_LOCAL)
+            fitted = net().fit(X, y)
+            clf = net().set_callbacks(AfterPass(scheduler.kill))
+            message = "connection to the dask scheduler at tcp://127.0.0.1.* was lost"
+            assert_fails(clf, X, y, ConnectionError, message)
+            # A part of the client notices a little later.
+            while client.status == "running":
+                threading.Event().wait(0.01)
+            message = "is connecting, expected a connected one"
+            assert_fails(fitted, X, y, ConnectionError, message)
 
 
-def test_a_worker_that_joins_late_changes_nothing(run):
-    run("""
-        with cluster(1) as of, Client(of) as client:
-            X = client.persist(array(X_here))
-            calm = net().fit(X, array(y_here))
+def test_broken_connection_raises(client, expected):
+    X, y = array(X_LOCAL), array(Y_LOCAL)
 
-            def join():
-                of.scale(2)
-                client.wait_for_workers(2)
+    def reconnect():
+        before = client.scheduler_comm
+        client.loop.add_callback(before.comm.abort)
+        while client.scheduler_comm in (None, before):
+            threading.Event().wait(0.01)
 
-            def join_and_share():
-                join()
-                client.rebalance()  # which moves little where there is little
-                client.replicate(X)
-                assert all(client.has_what().values())
-
-            assert_same(disturbed(join).fit(X, array(y_here)), calm)
-            of.scale(1)
-            while len(client.nthreads()) > 1:
-                time.sleep(0.05)
-            assert_same(disturbed(join_and_share).fit(X, array(y_here)), calm)
-    """)
+    for clf in (net(), net().fit(X, y)):
+        clf.set_callbacks(AfterPass(reconnect))
+        assert_fails(clf, X, y, ConnectionError, "scheduler at .* was lost")
+    assert_same(net().fit(X, y), expected)
+    clf = net().set_callbacks(AfterPass(client.close))
+    assert_fails(clf, X, y, ConnectionError, "at tcp.* was lost")
 
 
-# By itself dask would try to reconnect for longer than a scenario may take.
-PATIENT = """
-import asyncio
-import dask
-from sknn3.dask._connection import asked, connected, settled
-dask.config.set({"distributed.comm.timeouts.connect": "600s"})
-"""
+def test_sync_ends_with_the_connection(client):
+    threading.Timer(0.3, client.close).start()
+    with pytest.raises(ConnectionError, match="was lost"), cluster_errors(client):
+        sync(client, asyncio.sleep, 1000)
 
 
-def test_a_scheduler_that_dies_ends_the_fit(run):
-    run(
-        f"{PATIENT}"
-        """
-with (
-    scheduler() as (process, address),
-    worker(address),
-    Client(address) as client,
-):
-    X, y = array(X_here), array(y_here)
-    old = net().fit(X, y)
-    words = "connection to the dask scheduler at tcp://127.0.0.1.* was lost"
-    new = disturbed(lambda: kill(process.pid))
-    assert_fails(new, X, y, ConnectionError, words)
-    # The client that could not send is told a little later that nothing comes either.
-    while client.status == "running":
-        time.sleep(0.01)
-    assert client.status == "connecting"
-    # Whatever is asked from now on.
-    assert_fails(old, X, y, ConnectionError, "is connecting, expected one that is")
+# ---------------------------------------------------------------------- interrupts
+
+
+def test_interrupt_during_a_pass_keeps_best_weights(client, expected):
+    X, y = array(X_LOCAL), array(Y_LOCAL)
+    release, workers = Event("release"), client.run(os.getpid)
+    waiting = []
+
+    def interrupt_next_pass():
+        # Both workers wait for the event, and the pass waits for them.
+        tasks = client.map(lambda _: Event("release").wait(), range(2), pure=False)
+        waiting.extend(tasks)
+        threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        old.score(X, y)
-    except ConnectionError:
-        pass
-    else:
-        raise AssertionError("nothing was raised")
-    """
-    )
-
-
-def test_no_answer_is_awaited_longer_than_the_connection_lasts(run):
-    run(
-        f"{PATIENT}"
-        """
-for wait in (
-    lambda client: asked(client, asyncio.sleep, 1000),
-    lambda client: asked(
-        client, client.who_has, settled(client, [client.submit(time.sleep, 1000)])
-    ),
-):
-    with scheduler() as (process, address), Client(address) as client:
-        threading.Timer(0.5, process.kill).start()
-        try:
-            with connected(client):
-                wait(client)
-        except ConnectionError as raised:
-            assert "was lost" in str(raised)
-        else:
-            raise AssertionError("nothing was raised")
-    """
-    )
-
-
-def test_a_connection_that_breaks_ends_the_fit(run):
-    run("""
-        with cluster(1) as of, Client(of) as client:
-            X, y = array(X_here), array(y_here)
-            calm, old = net().fit(X, y), net().fit(X, y)
-
-            def drop():
-                stream = client.scheduler_comm
-                client.loop.add_callback(stream.comm.abort)
-                while client.scheduler_comm in (None, stream):  # until there is another
-                    time.sleep(0.01)
-
-            for clf in (net(), old):
-                clf.set_callbacks(At(5, drop))
-                assert_fails(clf, X, y, ConnectionError, "scheduler at .* was lost")
-            assert_same(net().fit(X, y), calm)
-            restart = disturbed(lambda: client.restart(wait_for_workers=False))
-            assert_fails(restart, X, y, RuntimeError, "told to forget")
-            assert_fails(
-                disturbed(client.close), X, y, ConnectionError, "at tcp.* was lost"
-            )
-            assert_fails(net(client=client), X, y, ConnectionError, "is closed")
-    """)
-
-
-def test_data_that_was_scattered_by_hand_cannot_be_had_back(run):
-    run("""
-        from dask import delayed
-
-        with cluster() as of, Client(of) as client:
-            futures = client.scatter([X_here[:900], X_here[900:]])
-            blocks = [
-                da.from_delayed(delayed(f), (n, 5), float)
-                for f, n in zip(futures, (900, 600), strict=True)
-            ]
-            X, y = da.concatenate(blocks), array(y_here)
-            old = net().fit(X, y)
-
-            def kill_all():
-                for pid in pids(client).values():
-                    kill(pid)
-
-            words = "lost data of X, y or sample_weight"
-            assert_fails(disturbed(kill_all), X, y, RuntimeError, words)
-            assert_fails(old, X, y, RuntimeError, words)
-    """)
-
-
-def test_a_partition_that_fails_ends_the_fit(run):
-    run("""
-        import dask
-
-        dask.config.set({"distributed.scheduler.allowed-failures": 1})
-
-        def third(action):
-            def of_block(block, block_info):
-                if block_info[0]["chunk-location"][0] == 2:
-                    action()
-                return block
-
-            return array(X_here).map_blocks(of_block, dtype=float, meta=X_here[:0])
-
-        def fail():
-            raise ValueError("a fault of mine")
-
-        with cluster() as of, Client(of) as client:
-            y = array(y_here)
-            old = net().fit(array(X_here), y)
-            for clf in (net(), old):
-                assert_fails(clf, third(fail), y, ValueError, "a fault of mine")
-            assert_fails(net(), third(lambda: os._exit(1)), y, KilledWorker, "die")
-            assert_same(net().fit(array(X_here), y), old)
-    """)
-
-
-def test_an_interrupt_keeps_the_best_weights_and_the_cluster(run):
-    run("""
-        with cluster() as of, Client(of) as client:
-            X, y = array(X_here), array(y_here)
-            local = ThreeLayerNNClassifier(**net(max_iter=5).to_local().get_params())
-            expected = local.fit(X_here, y_here)
-            workers = pids(client)
-            clf = disturbed(lambda: os.kill(os.getpid(), signal.SIGINT))
-            with warnings.catch_warnings(record=True) as record:
-                warnings.simplefilter("always")
-                clf.fit(X, y)
-            assert "interrupted after 5 passes" in str(record[-1].message)
-            assert (clf.stop_reason_, clf.n_iter_) == ("interrupted", 5)
-            assert abs(clf.loss_ - expected.loss_) < 1e-12
-            assert pids(client) == workers
-            assert net().fit(X, y).n_iter_ == 12
-    """)
-
-
-def test_an_interrupt_that_ends_the_workers_too_is_not_the_end_of_the_fit(run):
-    """From a terminal it reaches the whole group, and a second one is heard at once."""
-    run("""
-        from sknn3.dask._partitions import Partitions
-
-        with cluster() as of, Client(of) as client:
-            X, y = array(X_here), array(y_here)
-            n_sums, add = 0, Partitions.sum
-
-            def interrupted_sum(*args):
-                global n_sums
-                n_sums += 1
-                if n_sums == 10:
-                    os.killpg(0, signal.SIGINT)
-                    while client.nthreads():
-                        time.sleep(0.05)
-                    interrupt = lambda: os.kill(os.getpid(), signal.SIGINT)
-                    threading.Timer(1, interrupt).start()
-                return add(*args)
-
-            Partitions.sum = interrupted_sum
-            with warnings.catch_warnings(record=True) as record:
-                warnings.simplefilter("always")
-                clf = net().fit(X, y)
-            assert "was interrupted after" in str(record[-1].message)
-            assert 0 < clf.n_iter_ < 10
-            assert clf.stop_reason_ == "interrupted"
-    """)
+        clf = net().set_callbacks(AfterPass(interrupt_next_pass))
+        with pytest.warns(UserWarning, match="interrupted after 5 passes"):
+            clf.fit(X, y)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        release.set()
+    assert (clf.stop_reason_, clf.n_iter_) == ("interrupted", 5)
+    assert clf.loss_ == expected.loss_curve_[4]
+    assert client.run(os.getpid) == workers
+    assert_same(net().fit(X, y), expected)

@@ -1,6 +1,5 @@
-"""What may come in on a cluster: as much as on this machine, and clear words else."""
+"""Dask collections that the estimator for clusters accepts, and those it rejects."""
 
-import asyncio
 import re
 import warnings
 from itertools import pairwise
@@ -22,6 +21,8 @@ from sknn3.dask import DaskThreeLayerNNClassifier
 pytestmark = pytest.mark.cluster
 
 ROWS = 300
+pytestmark = pytest.mark.cluster
+
 RNG = np.random.RandomState(0)
 X = RNG.standard_normal((ROWS, 4))
 y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
@@ -45,13 +46,13 @@ def cut(array, rows=100):
 
 
 def unknown(array, rows=100, kept=None):
-    """Partitions of so many rows, of which dask does not know how many are kept."""
+    """Return partitions of sizes unknown to dask, of the rows that are kept."""
     kept = np.ones(len(array), bool) if kept is None else kept
     return cut(array, rows)[cut(kept, rows)]
 
 
 def pieces(array, sizes):
-    """Partitions of these sizes, some of them 0."""
+    """Return partitions of the given sizes, which may be 0."""
     edges = np.cumsum([0, *sizes])
     return da.concatenate(
         [
@@ -62,7 +63,7 @@ def pieces(array, sizes):
 
 
 def in_second(array, function, **kwargs):
-    """Change the second partition."""
+    """Apply a function to the second partition."""
 
     def of_block(block, block_info):
         return function(block) if block_info[0]["chunk-location"][0] == 1 else block
@@ -103,14 +104,14 @@ def attributes(clf):
     return {name: value for name, value in vars(clf).items() if name.endswith("_")}
 
 
-# ------------------------------------------------------------------------- handled
+# ------------------------------------------------------------------------ accepted
 
 
 BY_CLASS = np.argsort(y, kind="stable")
 LAST = np.arange(ROWS) >= 100
 WEIGHT = np.where(LAST, 1.0, 0.0)
 
-HANDLED = {
+ACCEPTED = {
     "unknown": lambda: (unknown(X), unknown(y)),
     "unknown X": lambda: (unknown(X), cut(y)),
     "unknown y": lambda: (cut(X), unknown(y)),
@@ -130,9 +131,9 @@ HANDLED = {
 }
 
 
-@pytest.mark.parametrize("case", HANDLED)
-def test_data_in_partitions_of_all_kinds(case):
-    X_parts, y_parts = HANDLED[case]()
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_accepted_collections(case):
+    X_parts, y_parts = ACCEPTED[case]()
     y_here = np.concatenate([np.asarray(_dense(b)) for b in _blocks(y_parts)])
     expected, fit = local(X, y_here), net(X_parts, y_parts)
     assert_same(fit, expected)
@@ -149,7 +150,7 @@ def _dense(block):
     return block.toarray() if sp.issparse(block) else block
 
 
-def test_a_class_may_be_missing_from_partitions():
+def test_partitions_without_some_classes():
     by_class = X[BY_CLASS], y[BY_CLASS]
     assert_same(net(*map(cut, by_class)), local(*by_class))
 
@@ -162,7 +163,7 @@ def test_a_class_may_be_missing_from_partitions():
         ({"early_stopping": True, "validation_fraction": 0.8}, None),
     ],
 )
-def test_partitions_may_lose_all_their_rows(params, weight):
+def test_partitions_without_samples(params, weight):
     arrays = [X[BY_CLASS], y[BY_CLASS]] + [weight] * (weight is not None)
     expected = local(*arrays, **params)
     fit = net(*(cut(array, 10) for array in arrays), **params)
@@ -172,7 +173,7 @@ def test_partitions_may_lose_all_their_rows(params, weight):
     )
 
 
-def test_rows_may_be_filtered_away():
+def test_filtered_rows():
     fit = net(unknown(X, kept=LAST), unknown(y, kept=LAST))
     assert_same(fit, local(X[LAST], y[LAST]))
     nothing = np.zeros(ROWS, bool)
@@ -185,7 +186,7 @@ def test_rows_may_be_filtered_away():
     )
 
 
-def test_partitions_in_float32_and_float64_are_float64():
+def test_mixed_float32_and_float64_partitions_become_float64():
     mixed = in_second(cut(X), lambda block: block.astype(np.float32))
     rounded = np.where((np.arange(ROWS) // 100 == 1)[:, None], X.astype(np.float32), X)
     fit = net(mixed, cut(y))
@@ -193,21 +194,14 @@ def test_partitions_in_float32_and_float64_are_float64():
     assert_same(fit, local(rounded, y))
 
 
-def test_a_column_of_classes_is_taken_with_a_warning():
+def test_column_vector_y_warns():
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
         fit = net(cut(X), cut(y[:, np.newaxis]))
     assert_same(fit, local(X, y))
     assert fit.score(cut(X), cut(y[:, np.newaxis])) == fit.score(cut(X), cut(y))
 
 
-def test_a_score_is_that_of_the_client_that_is_given(client):
-    fit = net(cut(X), cut(y), client=client)
-    expected = local(X, y).score(X, y)
-    assert fit.score(cut(X), cut(y)) == expected
-    assert fit.set_params(client=None).score(cut(X), cut(y)) == expected
-
-
-# ------------------------------------------------------------------------- refused
+# ------------------------------------------------------------------------ rejected
 
 
 def _with(value, row=150):
@@ -216,20 +210,16 @@ def _with(value, row=150):
     return cut(changed)
 
 
-def _columns(block):
-    return block[:, :2]
-
-
 LENGTHS = np.arange(ROWS) // 10 != 15  # ten rows are missing in the second
 STRINGS = FRAME.assign(a="u")
 MISSING = FRAME.assign(a=pd.array([1, None] * 150, dtype="Int64"))
 
 
-def _with_a_word(block):
+def _with_a_string(block):
     return np.where(block == block[0, 0], "u", block)
 
 
-REFUSED = {
+REJECTED = {
     "NumPy X": (lambda: (X, cut(y)), TypeError, "X is of type ndarray, expected a da"),
     "NumPy y": (lambda: (cut(X), y), TypeError, "y is of type ndarray, expected a da"),
     "NumPy weight": (
@@ -248,17 +238,17 @@ REFUSED = {
     "unknown columns": (
         lambda: (da.from_delayed(dask.delayed(X), (300, np.nan), float), cut(y)),
         ValueError,
-        r"X has the shape .*nan.*only n may be unknown",
+        r"X has the shape .*nan.*only n_samples may be unknown",
     ),
     "columns in chunks": (
         lambda: (da.from_array(X, chunks=(100, 2)), cut(y)),
         ValueError,
-        r"columns in 2 chunks.* X.rechunk\(\{1: -1\}\)",
+        r"2 chunks along its columns.* X.rechunk\(\{1: -1\}\)",
     ),
     "unknown numbers": (
         lambda: (unknown(X), unknown(y, 150)),
         ValueError,
-        r"3 partitions and y 2.*expected as many.*compute_chunk_sizes",
+        r"3 partitions and y 2.*Expected as many.*compute_chunk_sizes",
     ),
     "frames": (
         lambda: (frame(FRAME), frame(pd.Series(y), 2)),
@@ -268,7 +258,7 @@ REFUSED = {
     "unknown lengths": (
         lambda: (unknown(X), unknown(y, kept=LENGTHS)),
         ValueError,
-        "Partition 1 has 100 rows in X and 90 in y: rechunk",
+        "Partition 1 has 100 rows in X and 90 in y, expected",
     ),
     "unknown lengths of weights": (
         lambda: (unknown(X), unknown(y), unknown(WEIGHT, kept=LENGTHS)),
@@ -288,12 +278,12 @@ REFUSED = {
     "negative weights": (
         lambda: (cut(X), cut(y), cut(-WEIGHT)),
         ValueError,
-        "Negative values in data passed to `sample_weight`",
+        "Negative values in data passed to sample_weight",
     ),
     "no weights": (
         lambda: (cut(X), cut(y), cut(0 * WEIGHT)),
         ValueError,
-        "sample_weight is 0 for all samples, expected at least one",
+        "X has no rows with a weight, expected at least one",
     ),
     "NaN weights": (
         lambda: (cut(X), cut(y), cut(WEIGHT * np.nan)),
@@ -303,7 +293,7 @@ REFUSED = {
     "no rows": (
         lambda: (unknown(X, kept=y > 9), unknown(y, kept=y > 9)),
         ValueError,
-        "X has no rows, expected at least one",
+        "X has no rows with a weight, expected at least one",
     ),
     "NaN": (
         lambda: (_with(np.nan), cut(y)),
@@ -319,20 +309,15 @@ REFUSED = {
     "strings": (
         lambda: (frame(STRINGS), frame(pd.Series(y))),
         ValueError,
-        "X has columns that are no numbers: {'a': 'str",
+        "could not convert string to float: 'u'",
     ),
     "categories": (
         lambda: (frame(STRINGS.astype({"a": "category"})), frame(pd.Series(y))),
         ValueError,
-        "X has columns that are no numbers: {'a': 'category'}. Leave them out",
+        "could not convert string to float: 'u'",
     ),
-    "dates": (
-        lambda: (frame(FRAME.assign(a=pd.Timestamp(0))), frame(pd.Series(y))),
-        ValueError,
-        "X has columns that are no numbers: {'a': 'datetime64",
-    ),
-    "words as objects": (
-        lambda: (cut(X.astype(object)).map_blocks(_with_a_word), cut(y)),
+    "strings in an object array": (
+        lambda: (cut(X.astype(object)).map_blocks(_with_a_string), cut(y)),
         ValueError,
         "could not convert string to float: 'u'",
     ),
@@ -361,37 +346,22 @@ REFUSED = {
         ValueError,
         "y has several columns with more than two values",
     ),
-    "strings and numbers": (
-        lambda: (cut(X), in_second(cut(y), lambda block: block.astype(str))),
-        ValueError,
-        "y has strings in some partitions and numbers in others",
-    ),
-    "columns of a partition of y": (
-        lambda: (cut(X), in_second(cut(LABELS), _columns)),
-        ValueError,
-        r"Partitions of y have \[2, 4\] columns, expected as many",
-    ),
     "columns of a partition": (
-        lambda: (in_second(cut(X), _columns), cut(y)),
+        lambda: (in_second(cut(X), lambda block: block[:, :2]), cut(y)),
         ValueError,
-        r"Partitions of X have \[2, 4\] columns, expected as many",
-    ),
-    "columns of all partitions": (
-        lambda: (cut(X).map_blocks(_columns, dtype=float), cut(y)),
-        ValueError,
-        "X is said to have 4 columns, but its partitions have 2",
+        "Partition 1 of X has 2 columns, but X has 4 according to its metadata",
     ),
     "sparse and dense": (
         lambda: (in_second(cut(X), sp.csr_array), cut(y)),
         ValueError,
-        "Some partitions of X are sparse matrices and some are not, expected one kind",
+        "X has sparse and dense partitions, expected partitions of one kind",
     ),
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_other_data_is_refused(case):
-    arrays, error, words = REFUSED[case]
+@pytest.mark.parametrize("case", REJECTED)
+def test_rejected_collections_leave_estimator_unchanged(case):
+    arrays, error, words = REJECTED[case]
     before = net(cut(X), cut(y))
     for clf in (make(), before):
         left = attributes(clf)
@@ -408,17 +378,16 @@ def test_other_data_is_refused(case):
         ({"output_activation": "softmax"}, (X, LABELS), "softmax.*y is multilabel"),
         ({"class_weight": {0: 0, 1: 0, 2: 0}}, (X, y), "nor 0 for all samples"),
         ({"class_weight": {7: 0}}, (X, y), "class_weight={7: 0}: The classes"),
-        ({"client": "tcp://a:1"}, (X, y), "'client' parameter.*distributed.client.Cl"),
     ],
 )
-def test_parameters_that_do_not_go_with_the_data(params, arrays, words):
+def test_parameters_that_do_not_fit_the_data(params, arrays, words):
     clf = make(**params)
     with pytest.raises(ValueError, match=words):
         clf.fit(*map(cut, arrays))
     assert not attributes(clf)
 
 
-def test_a_warm_start_is_from_the_same_problem():
+def test_warm_start_with_other_classes_or_features():
     clf = net(cut(X), cut(y), warm_start=True)
     before = attributes(clf)
     with pytest.raises(ValueError, match="continues with the same classes"):
@@ -440,13 +409,13 @@ def test_a_warm_start_is_from_the_same_problem():
         (lambda: (_with(np.nan), cut(y)), "Input X contains NaN"),
     ],
 )
-def test_a_score_is_of_data_like_that_of_a_fit(arrays, words):
+def test_score_rejects_other_data(arrays, words):
     clf = net(cut(X), cut(y))
     with pytest.raises(ValueError, match=words):
         clf.score(*arrays())
 
 
-def test_predictions_are_for_columns_like_those_of_a_fit():
+def test_predict_rejects_other_columns():
     clf = net(frame(FRAME), frame(pd.Series(y)))
     with pytest.raises(ValueError, match="must be in the same order"):
         clf.predict(frame(FRAME[list("dcba")]))
@@ -461,40 +430,20 @@ def test_predictions_are_for_columns_like_those_of_a_fit():
 # ------------------------------------------------------------------------- clients
 
 
-def test_a_client_that_is_closed(client):
-    closed = Client(client.cluster, set_as_default=False)
-    closed.close()
-    with pytest.raises(ConnectionError, match=r"client=.* is closed, expected one"):
-        make(client=closed).fit(cut(X), cut(y))
-
-
-def test_a_client_that_is_asynchronous():
-    async def fit():
-        async with (
-            LocalCluster(
-                n_workers=0, processes=False, dashboard_address=":0", asynchronous=True
-            ) as cluster,
-            Client(cluster, asynchronous=True, set_as_default=False) as client,
-        ):
-            make(client=client).fit(cut(X), cut(y))
-
-    with pytest.raises(TypeError, match="is asynchronous, expected one that waits"):
-        asyncio.run(fit())
-
-
-def test_no_client_at_all(client, monkeypatch):
-    """Predictions need none."""
+def test_fit_needs_a_client_and_score_does_not(monkeypatch):
     fit, expected = net(cut(X), cut(y)), local(X, y)
 
-    def none():
+    def raise_no_client():
         raise ValueError("No global client found and no address provided")
 
-    monkeypatch.setattr("distributed.get_client", none)
-    with pytest.raises(ValueError, match="there is none: make one with"):
+    monkeypatch.setattr("distributed.get_client", raise_no_client)
+    with pytest.raises(ValueError, match=r"Make one with distributed.Client\(\)"):
         make().fit(cut(X), cut(y))
     assert fit.score(cut(X), cut(y)) == expected.score(X, y)
 
 
-def test_a_client_that_is_no_default_one(client):
-    with Client(client.cluster, set_as_default=False) as other:
-        assert_same(net(cut(X), cut(y), client=other), local(X, y))
+def test_client_as_current(client):
+    with Client(client.cluster, set_as_default=False) as other, other.as_current():
+        fit = net(cut(X), cut(y))
+        assert_same(fit, local(X, y))
+        assert fit.score(cut(X), cut(y)) == local(X, y).score(X, y)

@@ -1,6 +1,7 @@
-"""The network on a cluster: dask's data, dask.distributed's workers.
+"""The estimator for data on a dask cluster.
 
-The parameters go out, and sums over partitions come back; the minimiser is here.
+The minimiser runs in the client's process.  In each pass it sends the weights to the
+workers, and receives sums over the partitions of the data.
 """
 
 from sknn3.dask._classifier import DaskThreeLayerNNClassifier

@@ -1,9 +1,9 @@
-"""Sums that come out the same in any order.
+"""Sums that do not depend on the order of their terms.
 
-A floating-point sum depends on who is added to whom, and so on who holds what.  Here
-what rounding loses is kept and added too: the sum in twice the precision, rounded once.
-An order leaves a trace only where that sum is within its own error, 1e-32 or so of the
-terms, of the middle between two numbers.
+The order of a floating-point sum depends on which worker holds which partition.  Here
+the rounding errors are added up too, and the sum is rounded once, at the end.  The
+result depends on the order only where the exact sum is within 1e-32 or so, relative to
+the terms, of the middle between two floating-point numbers.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-Sums = tuple[Any, ...]  # what a function says of a part: numbers, arrays
-Pairs = list[tuple[Any, Any]]  # of each a sum, and what rounding has lost of it
+Sums = tuple[Any, ...]  # numbers and arrays
+CompensatedSums = list[tuple[Any, Any]]  # a rounded sum and its rounding error, of each
 
 
-def pairs_of(sums: Sums) -> Pairs:
-    """Begin a sum with the terms of a part."""
+def compensated(sums: Sums) -> CompensatedSums:
+    """Return the sums of a partition, with rounding errors of zero."""
     return [(term, 0.0) for term in sums]
 
 
-def add(sums: Pairs, others: Pairs) -> Pairs:
-    """Add sums of some parts and of others."""
-    return [_add(*a, *b) for a, b in zip(sums, others, strict=True)]
+def add(first: CompensatedSums, second: CompensatedSums) -> CompensatedSums:
+    """Add two sums and their rounding errors."""
+    return [_add(*a, *b) for a, b in zip(first, second, strict=True)]
 
 
-def _add(a: Any, lost_of_a: Any, b: Any, lost_of_b: Any) -> tuple[Any, Any]:
+def _add(a: Any, error_of_a: Any, b: Any, error_of_b: Any) -> tuple[Any, Any]:
     total = a + b
     b_added = total - a
-    lost = (a - (total - b_added)) + (b - b_added)  # exactly
-    return total, lost_of_a + lost_of_b + lost
+    error = (a - (total - b_added)) + (b - b_added)  # exact
+    return total, error_of_a + error_of_b + error
 
 
-def rounded(shares: list[Pairs]) -> Sums:
-    """Add all shares, and round."""
-    return tuple(total + lost for total, lost in reduce(add, shares))
+def rounded_total(sums: list[CompensatedSums]) -> Sums:
+    """Return the total of all sums, rounded once."""
+    return tuple(total + error for total, error in reduce(add, sums))

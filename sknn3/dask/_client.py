@@ -1,0 +1,83 @@
+"""The client of a dask cluster, and errors if its connection is lost.
+
+Without these functions, a wait for a lost scheduler takes 30 seconds, in which dask
+tries to connect again.  A new connection would not bring back the data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from traceback import clear_frames
+from typing import Any
+
+import distributed
+from distributed import CancelledError, Client, Future
+from distributed.comm import CommClosedError
+
+# Seconds between two checks of the connection during a wait.
+_POLL_INTERVAL = 0.2
+
+
+def current_client() -> Client:
+    """Return the current dask client, which must be connected."""
+    try:
+        client = distributed.get_client()
+    except ValueError as error:
+        raise ValueError(
+            "There is no dask client. Make one with distributed.Client()."
+        ) from error
+    if client.status != "running":
+        raise ConnectionError(
+            f"The dask client {client!r} is {client.status}, expected a connected one."
+        )
+    return client
+
+
+@contextmanager
+def cluster_errors(client: Client) -> Iterator[None]:
+    """Raise ConnectionError for a lost connection and RuntimeError for lost data."""
+    address = client.scheduler.address  # a closed client has none
+    try:
+        yield
+    except Exception as error:
+        # The client keeps the error.  The frames of its traceback hold the futures of
+        # the fit, and so keep its data on the workers.
+        clear_frames(error.__traceback__)
+        if (
+            client.status != "running"
+            or isinstance(error, CommClosedError)
+            # The client may have a new connection already.
+            or (isinstance(error, CancelledError) and "connection-lost" in str(error))
+        ):
+            raise ConnectionError(
+                f"The connection to the dask scheduler at {address} was lost. The "
+                "estimator is unchanged. Make a new client, and fit again."
+            ) from error
+        if isinstance(error, CancelledError):
+            raise RuntimeError(
+                "The cluster has lost data of X, y or sample_weight and cannot compute "
+                "it again, since it came from client.scatter or was cancelled. The "
+                "estimator is unchanged."
+            ) from error
+        raise
+
+
+def sync(client: Client, method: Callable[..., Any], *args: Any) -> Any:
+    """Return the result of a client's method; a lost connection is CommClosedError."""
+
+    async def result() -> Any:
+        pending = asyncio.ensure_future(method(*args))
+        while not (await asyncio.wait([pending], timeout=_POLL_INTERVAL))[0]:
+            if client.status != "running":
+                pending.cancel()
+                raise CommClosedError(f"The client is {client.status}.")
+        return pending.result()
+
+    return client.sync(result)
+
+
+def gather(client: Client, futures: list[Future]) -> list[Any]:
+    """Return the results of futures."""
+    return sync(client, client.gather, futures)

@@ -1,0 +1,188 @@
+"""The tasks that run on the workers of a cluster, each on one partition or a few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_array
+
+from sknn3._dataset import Dataset, RowSelection
+from sknn3._labels import LabelEncoding
+from sknn3._parallel import single_blas_thread
+from sknn3.dask._sums import CompensatedSums, Sums, add, compensated
+
+
+class RowsSummary(NamedTuple):
+    """What the client needs to know of the rows of a partition."""
+
+    n_rows: int
+    template: Any  # no rows, with the columns, dtype and kind of the partition
+    is_readable: bool  # whether the network can read the rows without a conversion
+
+
+def as_rows(X: Any, dtype: Any = None, **checks: Any) -> Any:
+    """Return rows as a float array or CSR matrix, without a copy where possible."""
+    X = check_array(
+        X,
+        accept_sparse="csr",
+        dtype=dtype or [np.float64, np.float32],
+        ensure_min_samples=0,
+        input_name="X",
+        **checks,
+    )
+    # Arrays from the network may be unaligned, and each product would copy them.
+    return X if issparse(X) else np.require(X, requirements="A")
+
+
+def check_rows(index: int, X: Any, n_features: int, estimator_name: str) -> RowsSummary:
+    """Check the rows of a partition.
+
+    X is the only argument from another task, so the task runs where X is.
+    """
+    if X.shape[1] != n_features:
+        raise ValueError(
+            f"Partition {index} of X has {X.shape[1]} columns, but X has {n_features} "
+            "according to its metadata."
+        )
+    rows = as_rows(X, estimator=estimator_name)
+    return RowsSummary(X.shape[0], rows[:0].copy(), rows is X)
+
+
+def encode_labels(
+    index: int, n_rows: int, y: Any, sample_weight: Any = None
+) -> Dataset | None:
+    """Return the samples of a partition that have a weight, or None without any.
+
+    In place of X the data set has the numbers of the rows.
+    """
+    _check_lengths(index, n_rows, y, sample_weight)
+    y, rows = _check_labels(y), np.arange(n_rows)
+    if sample_weight is not None and n_rows:
+        sample_weight = check_array(
+            sample_weight,
+            ensure_2d=False,
+            ensure_non_negative=True,
+            dtype=np.float64,
+            input_name="sample_weight",
+        )
+        rows = np.flatnonzero(sample_weight)
+        y, sample_weight = y[rows], sample_weight[rows]
+    if not len(rows):
+        return None
+    labels = LabelEncoding.from_labels(y)
+    return Dataset(rows, labels, labels.encode(y), sample_weight)
+
+
+def _check_lengths(index: int, n_rows: int, y: Any, sample_weight: Any) -> None:
+    for name, values in (("y", y), ("sample_weight", sample_weight)):
+        if values is not None and values.shape[0] != n_rows:
+            raise ValueError(
+                f"Partition {index} has {n_rows} rows in X and {values.shape[0]} in "
+                f"{name}, expected as many."
+            )
+
+
+def _check_labels(y: Any) -> Any:
+    y = check_array(
+        y,
+        accept_sparse="csr",
+        ensure_2d=False,
+        dtype=None,
+        ensure_min_samples=0,
+        input_name="y",
+    )
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def labels_of(part: Dataset | None) -> LabelEncoding | None:
+    """Return the classes of a partition, None for one without samples."""
+    return part.labels if part else None
+
+
+def with_labels(part: Dataset, labels: LabelEncoding) -> Dataset:
+    """Return a partition with codes for the classes of all partitions."""
+    codes = part.codes
+    if not labels.multilabel:
+        codes = labels.encode(part.labels.classes)[codes]
+    return replace(part, labels=labels, codes=codes)
+
+
+def divide_weights(part: Dataset, mean: float) -> Dataset:
+    """Divide the sample weights by their mean over all partitions."""
+    weight = part.sample_weight
+    if weight is None:
+        return part
+    return replace(part, sample_weight=weight / mean, mean_weight=mean)
+
+
+def count_samples(part: Dataset) -> tuple[int, np.ndarray, float]:
+    """Return the number of samples, the weight of each class and the total weight."""
+    with np.errstate(over="ignore"):  # an infinite total is an error of the client
+        return part.n_samples, part.class_counts, part.total_weight
+
+
+def count_strata(part: Dataset) -> np.ndarray:
+    """Return the sizes of the strata of a partition."""
+    strata, n_strata = part.labels.strata(part.codes)
+    return np.bincount(strata, minlength=n_strata)
+
+
+def split_partition(
+    part: Dataset, held_out: list[np.ndarray]
+) -> tuple[Dataset, Dataset]:
+    """Return the samples to train on and those held out, by positions in strata."""
+    strata, _ = part.labels.strata(part.codes)
+    is_held_out = np.zeros(part.n_samples, bool)
+    for stratum, positions in enumerate(held_out):
+        is_held_out[np.flatnonzero(strata == stratum)[positions]] = True
+    return part[np.flatnonzero(~is_held_out)], part[np.flatnonzero(is_held_out)]
+
+
+def sum_partitions(
+    function: Callable[[Dataset], Sums],
+    first_rows: list[int],
+    rows: list[Any],
+    parts: list[Dataset],
+) -> CompensatedSums:
+    """Add the sums that a function returns for some partitions."""
+
+    def sum_partition(first_row: int, X: Any, part: Dataset) -> CompensatedSums:
+        if part.n_samples < X.shape[0]:
+            X = RowSelection(X, part.X)
+        return compensated(function(replace(part, X=X, first_row=first_row)))
+
+    # One BLAS thread for each thread of the worker, and equal sums on any number.
+    with single_blas_thread(), np.errstate(all="ignore"):
+        return reduce(add, map(sum_partition, first_rows, rows, parts))
+
+
+# ------------------------------------------------------------------- prediction
+
+
+def predict_partition(
+    X: Any, network: Any, method: str, empty: np.ndarray
+) -> np.ndarray:
+    """Return the predictions for a partition, `empty` where it has no rows."""
+    return getattr(network, method)(X) if X.shape[0] else empty
+
+
+def score_partition(
+    X: Any, y: Any, sample_weight: Any, network: Any, block_id: tuple[int, ...]
+) -> np.ndarray:
+    """Return the weight of correctly predicted samples, and of all, shape (1, 2)."""
+    _check_lengths(block_id[0], X.shape[0], y, sample_weight)
+    total = X.shape[0] if sample_weight is None else sample_weight.sum()
+    if not total:  # accuracy_score would divide by it
+        return np.zeros((1, 2))
+    weight = None if sample_weight is None else sample_weight[:, 0]
+    predicted = network.predict(X)
+    correct = accuracy_score(
+        _check_labels(y), predicted, normalize=False, sample_weight=weight
+    )
+    return np.array([[correct, total]])
