@@ -1,17 +1,17 @@
-"""Measure what a pass over a cluster costs beside the computing, on this machine.
+"""Measure the overhead of a pass on a cluster of local processes.
 
-Local clusters of worker processes with one thread each, and data that they make
-themselves.  A pass is one evaluation of cost and gradient; its overhead is its time
-less that which the slowest worker computes.  Workers can also be reached by a relay
-that holds bytes back, as a network would.  Prints a table for each
-section, fits the cost model of docs/user_guide/scaling.md, and keeps all figures::
+The workers are processes with one thread each, and make their data themselves.  A pass
+is one evaluation of cost and gradient.  Its overhead is its time minus the time that
+the slowest worker computes.  A relay between the scheduler and the workers can delay
+bytes as a network would.  The script prints a table for each section, fits the cost
+model of docs/user_guide/scaling.md, and writes all figures to a file::
 
     python examples/benchmark_cluster.py --quick
     python examples/benchmark_cluster.py --json benchmarks_cluster.json
 
-Takes six minutes and 2 GiB on two cores, `--quick` two minutes.  Scheduler and client
-compete with the workers for the cores, so all figures are of a machine that has nothing
-else to do; minima are the steadier ones where it has.
+It takes six minutes and 2 GiB on two cores, with `--quick` two minutes.  Run it on an
+idle machine: scheduler, client and workers compete for the cores.  Minima vary less
+than medians.
 """
 
 import argparse
@@ -26,6 +26,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -37,23 +38,22 @@ import numpy as np
 from distributed import Client, LocalCluster
 from scipy.optimize import nnls
 
-from sknn3._objective import Architecture, loss_sums
-from sknn3._samples import Samples
-from sknn3.dask._collections import persisted
+from sknn3._dataset import Dataset
+from sknn3._kernel import Network
 from sknn3.dask._partitions import Partitions
 
 Row = dict[str, Any]
 N_CLASSES = 10
 DIGITS, MNIST = (400, 25), (784, 100)  # features, hidden units
-# One of glibc's two switches that keep large arrays of a pass in the process.
+# With this glibc keeps the memory of large arrays in the process between passes.
 KEEPING = {"MALLOC_MMAP_THRESHOLD_": str(2**25)}
 
 
 def main() -> None:
-    """Run the sections that were asked for."""
+    """Run the chosen sections."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer and smaller runs")
-    parser.add_argument("--json", type=Path, help="where to keep the figures")
+    parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=[*SECTIONS])
     arguments = parser.parse_args()
     report: dict[str, Any] = {"about": about(), "quick": arguments.quick}
@@ -64,7 +64,7 @@ def main() -> None:
         for row in SECTIONS[name](arguments.quick):
             report[name].append(row)
             print("  " + "  ".join(f"{k} {tidy(v)}" for k, v in row.items()))
-    print("\nmodel: seconds of each term, and how far off it is")
+    print("\nmodel: seconds of each term, and the errors of the model")
     report["model"] = model_of(report)
     for name, value in report["model"].items():
         print(f"  {name} {tidy(value)}")
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def about() -> dict[str, str]:
-    """Tell the machine and the versions."""
+    """Return the machine and the versions of the packages."""
     packages = ("sknn3", "numpy", "scipy", "scikit-learn", "dask", "distributed")
     return {
         "machine": platform.machine(),
@@ -85,7 +85,7 @@ def about() -> dict[str, str]:
 
 
 def tidy(value: Any) -> str:
-    """Print numbers with three digits or so."""
+    """Return a float with three digits, and other values as text."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -94,19 +94,19 @@ def tidy(value: Any) -> str:
 
 @contextmanager
 def environment(**variables: str) -> Iterator[None]:
-    """Set variables for the processes that are started meanwhile."""
+    """Set environment variables for processes that start in the context."""
     before = dict(os.environ)
     os.environ.update(variables)
     try:
         yield
-    finally:  # dask sets some of its own, for good
+    finally:  # dask sets variables too, and does not unset them
         os.environ.clear()
         os.environ.update(before)
 
 
 @contextmanager
 def local_cluster(n_workers: int, **variables: str) -> Iterator[Client]:
-    """Connect to so many processes of one thread."""
+    """Start worker processes of one thread, and connect to them."""
     with (
         environment(**variables),
         LocalCluster(
@@ -119,10 +119,10 @@ def local_cluster(n_workers: int, **variables: str) -> Iterator[Client]:
 
 @contextmanager
 def distant_cluster(n_workers: int, delay: float, rate: float) -> Iterator[Client]:
-    """Connect to a scheduler whose workers are behind a network.
+    """Start a scheduler whose workers are behind a relay, and connect to it.
 
-    All that it sends leaves by one line, and all that comes arrives by another, of so
-    many bytes a second; each byte is on the way for so many seconds.
+    All bytes to the workers share one line, and all bytes from them another.  A line
+    carries `rate` bytes a second, and delays each byte by `delay` seconds.
     """
     ports = free_ports(2 * n_workers + 1)
     behind, in_front = ports[:n_workers], ports[n_workers:-1]
@@ -151,7 +151,7 @@ def distant_cluster(n_workers: int, delay: float, rate: float) -> Iterator[Clien
 
 @contextmanager
 def worker_behind(scheduler: int, *, door: int, port: int) -> Iterator[None]:
-    """Start a worker that knows of nothing but the relay's ports."""
+    """Start a worker that only uses ports of the relay."""
     command = [sys.executable, "-m", "dask", "worker"]
     command += [f"tcp://127.0.0.1:{scheduler}", "--no-nanny", "--nthreads", "1"]
     command += ["--listen-address", f"tcp://127.0.0.1:{port}", "--no-dashboard"]
@@ -163,12 +163,12 @@ def worker_behind(scheduler: int, *, door: int, port: int) -> Iterator[None]:
     try:
         yield
     finally:
-        worker.kill()  # it would look for its scheduler first
+        worker.kill()  # without a signal it would look for its scheduler
         worker.wait()
 
 
 def free_ports(n_ports: int) -> list[int]:
-    """Find ports that nobody listens at."""
+    """Return free ports."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(n_ports)]
         for each in sockets:
@@ -177,7 +177,7 @@ def free_ports(n_ports: int) -> list[int]:
 
 
 def wait_for_port(port: int) -> None:
-    """Wait until somebody listens."""
+    """Wait until a process listens on a port."""
     while True:
         try:
             socket.create_connection(("127.0.0.1", port)).close()
@@ -188,7 +188,7 @@ def wait_for_port(port: int) -> None:
 
 
 class Line:
-    """Carries bytes in order, of all connections one after the other."""
+    """A line that carries the bytes of all connections in their order."""
 
     def __init__(self, delay: float, rate: float) -> None:
         self.delay = delay
@@ -198,7 +198,7 @@ class Line:
     async def carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Pass on what comes, when it is due."""
+        """Forward the bytes of a connection when they are due."""
         on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         delivery = asyncio.create_task(deliver(on_the_way, writer))
         data = b"start"
@@ -215,7 +215,7 @@ class Line:
 async def deliver(
     on_the_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter
 ) -> None:
-    """Write what is due, until nothing comes any more."""
+    """Write bytes when they are due, until the connection ends."""
     data = b"start"
     try:
         while data:
@@ -230,7 +230,7 @@ async def deliver(
 
 
 def run_relay(doors: list[tuple[int, int, bool]], delay: float, rate: float) -> None:
-    """Connect doors with the ports behind them, until terminated."""
+    """Forward from doors to the ports behind them, until terminated."""
     outward, inward = Line(delay, rate), Line(delay, rate)
 
     async def open_door(door: int, port: int, to_scheduler: bool) -> None:
@@ -277,7 +277,7 @@ def labels(block_info: Any) -> np.ndarray:
 def make_data(
     client: Client, n_rows: int, n_features: int, dtype: Any, n_partitions: int
 ) -> Partitions:
-    """Make samples where they stay."""
+    """Return random samples that the workers make and keep."""
     sizes = (n_rows // n_partitions,) * n_partitions
     X = da.map_blocks(
         noise,
@@ -288,17 +288,15 @@ def make_data(
         meta=np.empty((0, n_features), dtype),
     )
     y = da.map_blocks(labels, chunks=(sizes,), dtype=int, meta=np.empty(0, int))
-    # Labels are computed beside their rows once these are there.
-    futures = persisted(client, [X, y])
-    return Partitions.present(client, *futures, class_weight=None, name="benchmark")
+    return Partitions.from_arrays(client, [X, y], class_weight=None, name="benchmark")
 
 
 def timed_sums(
-    samples: Samples, params: np.ndarray, architecture: Architecture, workers: list[int]
+    dataset: Dataset, params: np.ndarray, network: Network, workers: list[int]
 ) -> tuple[Any, ...]:
-    """Add how long each worker computed, and how long of that on a processor."""
+    """Return the time of each worker, in total and on a processor, and the sums."""
     start, of_thread = perf_counter(), time.thread_time()
-    cost, gradient = loss_sums(samples, params, architecture)
+    cost, gradient = dataset.loss_gradient_sums(params, network)
     spent = np.zeros((len(workers), 2))
     spent[workers.index(os.getpid())] = (
         perf_counter() - start,
@@ -308,16 +306,20 @@ def timed_sums(
 
 
 def time_passes(data: Partitions, n_hidden: int, n_turns: int) -> Row:
-    """Median milliseconds of a pass, of the slowest worker in it, and between them."""
-    n_features = data.template.shape[1]
+    """Return milliseconds of a pass, of its slowest worker, and the overhead."""
+    n_features = data.n_features
     n_params = n_hidden * (n_features + 1) + N_CLASSES * (n_hidden + 1)
     params = np.random.default_rng(0).standard_normal(n_params) / 10
-    architecture = Architecture(n_hidden, "logistic", "softmax")
-    workers = sorted(data.client.run(os.getpid).values())
+    sums = partial(
+        timed_sums,
+        params=params,
+        network=Network(n_hidden, "logistic", "softmax"),
+        workers=sorted(data.client.run(os.getpid).values()),
+    )
     turns = []
     for _ in range(n_turns + 2):
         start = perf_counter()
-        spent, _, _ = data.sum(timed_sums, params, architecture, workers)
+        spent, _, _ = data.sum(sums)
         wall = perf_counter() - start
         slowest, processor = spent.max(axis=0)
         turns.append((wall, slowest, wall - slowest, processor))
@@ -327,10 +329,10 @@ def time_passes(data: Partitions, n_hidden: int, n_turns: int) -> Row:
         "rows": data.n_samples,
         "features": n_features,
         "units": n_hidden,
-        "dtype": data.template.dtype.name,
+        "dtype": data.X_like.dtype.name,
         "partitions": len(data.parts),
         "weights": n_params,
-        "tasks": len([*data._shares()]),  # noqa: SLF001 (one for each share)
+        "tasks": len([*data._shares()]),  # noqa: SLF001 (a task sums a share)
         "ms a pass": wall,
         "least": milliseconds[:, 0].min().item(),
         "slowest worker": slowest,
@@ -345,7 +347,7 @@ def time_passes(data: Partitions, n_hidden: int, n_turns: int) -> Row:
 
 
 def measure_overhead(quick: bool) -> Iterator[Row]:
-    """Milliseconds of a pass over what the slowest worker computes."""
+    """Milliseconds of a pass beyond those of the slowest worker."""
     for n_workers in (1, 2):
         with local_cluster(n_workers) as client:
             for n_features, n_hidden in (DIGITS, MNIST):
@@ -424,7 +426,7 @@ SECTIONS = {
 
 
 def model_of(report: dict[str, Any]) -> Row:
-    """Fit the constants to the sections there are, and try them on the distance."""
+    """Fit the constants to the sections, and predict the section `distance`."""
     model: Row = {}
     speeds = [row for row in report.get("speedup", []) if "rows" in row]
     for memory in ("dask's", "keeping"):
@@ -458,32 +460,32 @@ TRAFFIC = ("s a pass", "s a task", "s a partition", "s a byte", "s a weight adde
 
 
 def traffic_of(row: Row) -> np.ndarray:
-    """How much there is of each of these."""
+    """Return the amounts of the terms in `TRAFFIC`."""
     n_tasks, n_partitions = row["tasks"], row["partitions"]
-    added = (n_partitions / n_tasks + n_tasks) * row["weights"]  # there, and here
+    added = (n_partitions / n_tasks + n_tasks) * row["weights"]  # on workers and client
     return np.array([1, n_tasks, n_partitions, bytes_of(row), added])
 
 
 def bytes_of(row: Row) -> int:
-    """Weights out and sums back, these with what rounding lost if there was any."""
+    """Return the bytes of weights and sums, with rounding errors if there are any."""
     numbers = 2 if row["partitions"] == row["tasks"] else 3
     return row["tasks"] * numbers * 8 * row["weights"]
 
 
 def work_of(row: Row) -> np.ndarray:
-    """Multiplications with the data, and units of rows, of the slowest worker."""
+    """Return multiplications and activations of the slowest worker."""
     n_rows = row["rows"] / row["workers"]
     units = row["units"] + N_CLASSES
     return np.array([2 * n_rows * row["features"] * row["units"], n_rows * units])
 
 
 def seconds_of(rows: list[Row]) -> list[float]:
-    """Seconds of a processor that the slowest worker took."""
+    """Return the processor time of the slowest worker in seconds."""
     return [row["its processor"] / 1e3 for row in rows]
 
 
 def fit(terms: list[np.ndarray], seconds: list[float]) -> tuple[np.ndarray, str]:
-    """Fit constants that are not negative, by relative errors, and tell these."""
+    """Return nonnegative constants with the least relative errors, and these."""
     relative = np.array(terms) / np.array(seconds)[:, np.newaxis]
     constants, _ = nnls(relative, np.ones(len(seconds)))
     errors = np.abs(relative @ constants - 1)

@@ -2,15 +2,15 @@
 Train on a cluster
 ==================
 
-Two worker processes make shifted, noisy copies of the shipped digits and keep them: no
-process holds the data as a whole. The network is trained where they are, and comes back
-for arrays on this machine. It needs the extra ``dask``::
+Two worker processes make shifted, noisy copies of the shipped digits, and keep them in
+their memory: no process holds all the data. The network is trained on the workers, and
+then predicts for arrays in memory. The example needs the extra ``dask``::
 
     python -m pip install -e ".[dask,plot]"
     python examples/dask_cluster.py --copies 40
 
-With a scheduler elsewhere, ``--scheduler tcp://address:8786`` takes its workers; they
-need sknn3 too.
+``--scheduler tcp://address:8786`` uses the workers of another scheduler, which need
+sknn3 too.
 """
 
 import argparse
@@ -35,12 +35,12 @@ N_DIGITS, N_PIXELS, SIDE = 5000, 400, 20
 # %%
 # The data
 # --------
-# What a worker does for a partition: each has a seed of its own, so that it can be made
-# again where a worker is lost.
+# The functions that make a partition run on the workers. Each partition has a seed, so
+# that another worker can make it again if its worker is lost.
 
 
 def copy_of_digits(block_info: Any, first_seed: int) -> np.ndarray:
-    """Shift each digit by up to a pixel either way, and add noise."""
+    """Return the digits, shifted by up to a pixel in each direction, with noise."""
     rng = np.random.default_rng(first_seed + block_info[None]["chunk-location"][0])
     X, _ = load_digits20(return_X_y=True)
     images = X.astype(np.float32).reshape(-1, SIDE, SIDE)
@@ -53,12 +53,12 @@ def copy_of_digits(block_info: Any, first_seed: int) -> np.ndarray:
 
 
 def labels_of_digits(block_info: Any) -> np.ndarray:
-    """Tell the labels of a copy, which are those of any."""
+    """Return the labels, which are the same for each copy."""
     return load_digits20(return_X_y=True)[1].astype(int)
 
 
 def copies_of_digits(n_copies: int, *, first_seed: int) -> tuple[da.Array, da.Array]:
-    """Describe copies of the digits, a partition each: nothing is made here."""
+    """Return copies of the digits as lazy dask arrays, one partition each."""
     sizes = (N_DIGITS,) * n_copies
     X = da.map_blocks(
         copy_of_digits,
@@ -75,32 +75,32 @@ def copies_of_digits(n_copies: int, *, first_seed: int) -> tuple[da.Array, da.Ar
 # %%
 # The fit
 # -------
-# :class:`~sknn3.dask.DaskThreeLayerNNClassifier` sends the weights out in each pass,
-# and a cost and a gradient come back from each worker. ``to_local`` gives a
+# In each pass :class:`~sknn3.dask.DaskThreeLayerNNClassifier` sends the weights to the
+# workers, and each of them returns a cost and a gradient. ``to_local`` returns a
 # :class:`~sknn3.ThreeLayerNNClassifier`, which needs no cluster.
 
 
 def train(client: Client, n_copies: int, max_iter: int) -> ThreeLayerNNClassifier:
-    """Fit on so many copies, and try the network on fresh ones."""
+    """Fit the network to copies, and score it on new ones."""
     X, y = client.persist(copies_of_digits(n_copies, first_seed=0))
     wait([X, y])
     print(f"{X.shape[0]} x {X.shape[1]} {X.dtype}, {X.nbytes / 2**20:.0f} MiB,")
     print(f"in {X.npartitions} partitions on {len(client.nthreads())} workers")
 
     clf = DaskThreeLayerNNClassifier(
-        alpha=1.0, solver="lbfgs", max_iter=max_iter, random_state=0, client=client
+        alpha=1.0, solver="lbfgs", max_iter=max_iter, random_state=0
     )
     start = perf_counter()
     clf.fit(X, y)
     seconds = perf_counter() - start
     print(f"{clf.n_iter_} passes, {seconds / clf.n_iter_:.3f} s each")
 
-    fresh, true = copies_of_digits(2, first_seed=n_copies)
-    print(f"accuracy on {fresh.shape[0]} fresh copies: {clf.score(fresh, true):.2%}")
+    X_new, y_new = copies_of_digits(2, first_seed=n_copies)
+    print(f"accuracy on {X_new.shape[0]} new copies: {clf.score(X_new, y_new):.2%}")
 
     local = clf.to_local()
     X, y = load_digits20(return_X_y=True)
-    print(f"{local}\ntakes the first of each class, as they are, for")
+    print(f"{local}\npredicts for the first digit of each class")
     print(local.predict(X[np.unique(y, return_index=True)[1]].astype(np.float32)))
     return local
 
@@ -108,8 +108,8 @@ def train(client: Client, n_copies: int, max_iter: int) -> ThreeLayerNNClassifie
 # %%
 # The cluster
 # -----------
-# Workers are processes that import this file, and must not start workers themselves: so
-# what starts them stands under ``if __name__ == "__main__"``.
+# Worker processes import this file, and must not start workers themselves. So the code
+# that starts them is below ``if __name__ == "__main__"``.
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train on a cluster.")
@@ -117,7 +117,7 @@ if __name__ == "__main__":
     parser.add_argument("--max-iter", type=int, default=30, help="passes")
     parser.add_argument("--scheduler", help="address; by default two processes here")
     arguments = parser.parse_args()
-    # The budget is meant to end training.
+    # The number of passes ends training before it has converged.
     warnings.simplefilter("ignore", ConvergenceWarning)
 
     with ExitStack() as stack:
