@@ -1,8 +1,7 @@
-"""How Sphinx builds the documentation: ``sphinx-build -W docs docs/_build``.
+"""Sphinx's settings: ``sphinx-build -W docs docs/_build`` builds the documentation.
 
-Nothing is fetched, neither by the build nor by the pages.  With ``SKNN3_INTERSPHINX``
-in the environment, names of other projects link to their documentation, whose indices
-are fetched then.
+Neither the build nor the pages use the network.  If ``SKNN3_INTERSPHINX`` is set in the
+environment, the build downloads the indices of other projects, and links their names.
 """
 
 import os
@@ -15,7 +14,7 @@ import sknn3
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-import module_drawing  # noqa: E402 (of this folder)
+import module_drawing  # noqa: E402 (it is in this folder)
 
 project = "sknn3"
 author = "the sknn3 developers"
@@ -36,19 +35,19 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "generated/modules.md", "releasing.md"]
 nitpicky = True
 nitpick_ignore_regex = [
-    # Described elsewhere, and linked with intersphinx only.
+    # Names of other projects, which only intersphinx can link.
     ("py:.*", r"(numpy|scipy|sklearn|matplotlib|dask|distributed|skops|np)\..*")
 ]
 default_role = "literal"
 
-# Pages are Markdown, which GitHub shows as well.
+# Pages are Markdown, so that GitHub can show them too.
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
 myst_heading_anchors = 3
 
-# Docstrings: what a class inherits from scikit-learn is described there.
+# scikit-learn documents the members that a class inherits from it.
 autosummary_generate = True
 toc_object_entries_show_parents = "hide"
-autodoc_typehints = "none"  # types stand in the docstrings
+autodoc_typehints = "none"  # the docstrings have the types
 numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
@@ -63,7 +62,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is set
 _lone_pages = "index", "start", "mlpclassifier", "benchmarks", "design", "changelog"
 html_sidebars = {name: [] for name in _lone_pages}
 
@@ -73,7 +72,7 @@ copybutton_prompt_is_regexp = True
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "examples",
-    # Benchmarks take minutes; their figures are on a page of their own.
+    # Benchmarks take minutes, and docs/benchmarks.md has their figures.
     "ignore_pattern": r"benchmark_\w+\.py",
     "filename_pattern": r"\.py",
     "within_subsection_order": "FileNameSortKey",
@@ -93,12 +92,12 @@ if os.environ.get("SKNN3_INTERSPHINX"):
         "sklearn": ("https://scikit-learn.org/stable/", None),
     }
 
-# A figure cannot be shown in a window here; the gallery takes it all the same.
+# The gallery saves figures and opens no window, so this warning does not matter.
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 
 
 def setup(_: object) -> None:
-    """Draw and list the modules anew with each build."""
+    """Write the drawing and the table of the modules at each build."""
     generated = HERE / "generated"
     generated.mkdir(exist_ok=True)
     module_drawing.write(generated / "modules.svg")

@@ -1,7 +1,7 @@
-"""Code in the pages runs as it stands, and prints what they say.
+"""Run the code of the pages as tests.
 
-Blocks marked as ``python`` run; those marked as ``py`` need what a test has not: a
-cluster, a GPU.
+Blocks marked as ``python`` run.  Blocks marked as ``py`` do not: they need a cluster or
+a GPU.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-# Pages only: neither Sphinx's settings nor what it makes.
+# Only pages have tests: Sphinx's settings and the files that it makes have none.
 collect_ignore_glob = ["*.py", "_build", "api", "examples", "generated"]
 
 pytest_collect_file = Sybil(

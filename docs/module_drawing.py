@@ -1,6 +1,6 @@
-"""A drawing of the package's modules, and a table of them, made from the code.
+"""A drawing and a table of the package's modules, made from the code.
 
-``tests/test_imports.py`` reads imports by the same functions and holds what is allowed.
+``tests/test_imports.py`` uses the same functions to compare the imports with a list.
 """
 
 import ast
@@ -9,19 +9,19 @@ from statistics import fmean
 
 PACKAGE = Path(__file__).parents[1] / "sknn3"
 
-# Colours of the boxes, by how a module's name begins: the first that fits.
+# Colours of the boxes: the first prefix that matches the module's name counts.
 COLORS = {
     "dask": "#fde3c8",
     "display": "#ddeecb",
     "_": "#ffffff",
     "": "#cfe3f5",
 }
-WIDTH, HEIGHT, GAP = 1.3, 0.36, 0.12  # of boxes, in inches; the gap lies between them
-LEVEL = 0.72  # from one row of boxes to the next
+WIDTH, HEIGHT, GAP = 1.3, 0.36, 0.12  # of a box, and the gap between two, in inches
+LEVEL = 0.72  # distance between two rows of boxes, in inches
 
 
 def module_files() -> dict[str, Path]:
-    """Each module's file, by its name within the package."""
+    """Return the file of each module, by the module's name in the package."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         *folders, name = path.relative_to(PACKAGE).with_suffix("").parts
@@ -31,7 +31,7 @@ def module_files() -> dict[str, Path]:
 
 
 def imports_of(path: Path) -> tuple[set[str], set[str]]:
-    """Modules of the package, and packages outside, that a file imports."""
+    """Return the package's modules and the other packages that a file imports."""
     inside, outside = set(), set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
@@ -51,12 +51,12 @@ def imports_of(path: Path) -> tuple[set[str], set[str]]:
 
 
 def needed(graph: dict[str, set[str]], module: str) -> set[str]:
-    """All that a module imports, directly or not."""
+    """Return all modules that a module imports, directly or not."""
     return graph[module].union(*(needed(graph, other) for other in graph[module]))
 
 
 def direct_only(graph: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Leave out arrows that a longer way makes superfluous."""
+    """Return the graph without imports that a longer path implies."""
     return {
         module: others - set().union(*(needed(graph, other) for other in others))
         for module, others in graph.items()
@@ -64,7 +64,7 @@ def direct_only(graph: dict[str, set[str]]) -> dict[str, set[str]]:
 
 
 def levels(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Put each module in the row below the lowest of those that import it."""
+    """Return rows of modules; each module is below all modules that import it."""
     importers = {m: {n for n in graph if m in graph[n]} for m in graph}
     depth: dict[str, int] = {}
     while len(depth) < len(graph):
@@ -77,28 +77,31 @@ def levels(graph: dict[str, set[str]]) -> list[list[str]]:
     ]
 
 
-def places(graph: dict[str, set[str]]) -> dict[str, tuple[float, float]]:
-    """Give each module's place: near the middle of those that it is joined to."""
-    joined = {m: graph[m] | {n for n in graph if m in graph[n]} for m in graph}
-    # Pictures, which nothing joins to others, go to the left, the cluster to the right.
-    side = {"display": [-3.2], "dask": [4.0]}
-    pulled = {m: side.get(m.partition(".")[0], []) for m in graph}
-    x = {m: sum(pulled[m]) for m in graph}
+def positions(graph: dict[str, set[str]]) -> dict[str, tuple[float, float]]:
+    """Return the centre of each box, near the modules that it is connected to."""
+    neighbours = {m: graph[m] | {n for n in graph if m in graph[n]} for m in graph}
+    # The displays, which no other module imports, go to the left, dask to the right.
+    # The others leave the middle, where boxes would hide arrows.
+    side = {"display": [-3.8], "network": [-4.0], "dask": [4.0]}
+    side |= {"_conditioning": [4.0], "_rounding": [3.0]}
+    anchors = {m: side.get(m.partition(".")[0], []) for m in graph}
+    x = {m: sum(anchors[m]) for m in graph}
     rows = levels(graph)
     for _ in range(60):
         for row in rows:
-            wish = {
-                m: fmean([x[m], *pulled[m], *(x[n] for n in joined[m])]) for m in row
+            target = {
+                m: fmean([x[m], *anchors[m], *(x[n] for n in neighbours[m])])
+                for m in row
             }
-            row.sort(key=lambda m: (wish[m], m))
-            # No two boxes overlap: each is pushed right of the one before it, and all
-            # go back by what that moved them in the mean.
-            at = [wish[m] for m in row]
+            row.sort(key=lambda m: (target[m], m))
+            # Boxes must not overlap: each moves to the right of the one before it, and
+            # then all move left, so that the mean of the row stays.
+            at = [target[m] for m in row]
             for i in range(1, len(row)):
                 at[i] = max(at[i], at[i - 1] + WIDTH + GAP)
-            back = fmean(at) - fmean(wish.values())
-            x.update({m: a - back for a, m in zip(at, row, strict=True)})
-    lowered = len(rows) - 4  # pictures stand where rows are short
+            shift = fmean(at) - fmean(target.values())
+            x.update({m: a - shift for a, m in zip(at, row, strict=True)})
+    lowered = len(rows) - 4  # the displays go beside the lower rows, which are short
     return {
         m: (x[m], -LEVEL * (i + lowered * m.startswith("display")))
         for i, row in enumerate(rows)
@@ -107,13 +110,13 @@ def places(graph: dict[str, set[str]]) -> dict[str, tuple[float, float]]:
 
 
 def write(path: Path) -> None:
-    """Draw the modules, with an arrow from each to those that it imports."""
+    """Draw the modules, with arrows to the modules that each imports."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
     graph = direct_only({m: imports_of(f)[0] for m, f in module_files().items()})
-    at = places(graph)
+    at = positions(graph)
     right = [x for x, _ in at.values()]
     down = [y for _, y in at.values()]
     figure = Figure(
@@ -156,14 +159,14 @@ def write(path: Path) -> None:
                     zorder=1,
                 )
             )
-    # The same drawing each time: no date, and no random names.
+    # Without a date and random names the file is the same at each build.
     with mpl.rc_context({"svg.hashsalt": "sknn3"}):
         figure.savefig(path, metadata={"Date": None})
 
 
 def table() -> str:
-    """Each module with the first line of its docstring, as a table in Markdown."""
-    rows = ["| module | duty |", "| --- | --- |"]
+    """Return a Markdown table of the modules and first lines of their docstrings."""
+    rows = ["| module | purpose |", "| --- | --- |"]
     for name, path in module_files().items():
         first = ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]
         rows.append(f"| `{name}` | {first} |")
