@@ -2,9 +2,9 @@
 Train on a file larger than memory
 ==================================
 
-A file is opened as a memory map, and training takes less memory than the file has. On
-Linux a limit sees to that: a copy of the data would fail. The file is written to a
-temporary folder, or where ``--output`` says, and deleted in the end::
+A file is opened as a memory map, and training takes less memory than the size of the
+file. On Linux a limit of memory checks this: a copy of the data would fail. The file is
+written to a temporary folder, or to ``--output``, and deleted at the end::
 
     python examples/out_of_core.py
     python examples/out_of_core.py --gib 3 --features 784 --hidden 100
@@ -181,9 +181,9 @@ ax.legend(loc="center right")
 plt.show()
 
 # %%
-# Training takes a few blocks of rows, however long the file. A pass is as fast as its
-# products, or as the file can be read where it is not in the system's cache. Reading
-# alone:
+# Training takes the memory of a few blocks of rows, and some bytes for each sample.
+# Predicting takes the outputs of all rows. A pass is as fast as its products, or as the
+# file can be read where it is not in the system's cache. Reading alone:
 
 
 def read(path: Path) -> None:

@@ -12,9 +12,8 @@ __all__ = [
     "check_gradient",
 ]
 
-# What skops has to be told to trust to load these estimators, unless their parameters
-# hold objects of other types, a splitter or a scorer: there is nothing else in them but
-# arrays, numbers and strings.
+# Types that skops must trust to load these estimators.  A splitter, a scorer or a
+# callback is another type; everything else is arrays, numbers and strings.
 TRUSTED_TYPES = [
     f"{cls.__module__}.{cls.__qualname__}"
     for cls in (ThreeLayerNNClassifier, ThreeLayerNNClassifierCV)

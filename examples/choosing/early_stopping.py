@@ -35,7 +35,7 @@ y_train[mislabelled] = rng.integers(0, 10, mislabelled.sum())
 # %%
 # Watch a fit go wrong
 # --------------------
-# A callback is told of each pass, with a network that is ready to predict
+# A callback is called at each pass, with a network that is ready to predict
 # (:ref:`more on callbacks <sphx_glr_examples_inspecting_callbacks.py>`). This one notes
 # the log loss on the training digits and on the test digits, whose labels are right.
 

@@ -2,10 +2,10 @@
 Watch a fit, and stop it yourself
 =================================
 
-scikit-learn's callbacks are told of each pass of a fit. They get a network that is
-ready to predict, and where one returns True, the fit ends and keeps what it has. A bar
-of progress, ``sklearn.callback.ProgressBar``, is one of them; this example writes
-another.
+scikit-learn calls the methods of a callback at each pass of a fit, with a network that
+is ready to predict. If a callback returns True, the fit ends and keeps the best weights
+so far. One callback is the progress bar ``sklearn.callback.ProgressBar``. This example
+writes another.
 """
 
 import warnings
@@ -94,7 +94,7 @@ plt.show()
 
 # %%
 # The loss turns where the network becomes surer of itself than it is right, though it
-# is still right a little more often: accuracy alone would not have told.
+# is still right a little more often: accuracy alone would not show this.
 #
 # The weights that a fit keeps are those of the lowest *training* cost at the time of
 # the stop. For those of the dot, fit again with as many passes. It is the same path,
