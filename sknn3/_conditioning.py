@@ -30,6 +30,7 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.linalg.blas import dtrmm
 from scipy.special import logit
+from sklearn.utils import check_array
 
 from sknn3._array_api import to_numpy
 from sknn3._dataset import Dataset
@@ -266,15 +267,21 @@ def _check_layers(
         )
     try:
         arrays = [
-            np.asarray(to_numpy(array)).astype(np.float64, casting="same_kind")
+            check_array(
+                to_numpy(array),
+                ensure_2d=False,
+                ensure_min_samples=0,
+                ensure_min_features=0,
+                input_name=name,
+            )
             for array in given
         ]
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be a list of 2 arrays of numbers.") from error
+        raise ValueError(
+            f"{name} must be a list of 2 arrays of finite numbers: {error}"
+        ) from error
     if [array.shape for array in arrays] != shapes:
         raise ValueError(
             f"{name} has shapes {[array.shape for array in arrays]}, expected {shapes}."
         )
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError(f"{name} must be finite.")
-    return arrays
+    return [array.astype(np.float64) for array in arrays]

@@ -112,28 +112,23 @@ class LabelEncoding:
 
     def _class_weight_of_columns(self, class_weight: Any) -> Sequence[Any]:
         """Return the class weights of each column of the labels."""
-        if not self.multilabel:
-            if isinstance(class_weight, list):
-                raise ValueError(
-                    f"class_weight={class_weight!r}: a list needs multilabel targets, "
-                    "expected {class: weight} or 'balanced'."
-                )
+        if not self.multilabel and not isinstance(class_weight, list):
             return [class_weight]
-        if isinstance(class_weight, dict):
-            raise ValueError(
-                f"class_weight={class_weight!r}: one dict, but y is multilabel: "
-                "expected 'balanced' or a list of dicts, one for each label."
-            )
-        if not isinstance(class_weight, list):
+        if self.multilabel and class_weight == "balanced":
             return [class_weight] * self.n_outputs
-        if len(class_weight) != self.n_outputs or not all(
-            weight == "balanced" or isinstance(weight, dict) for weight in class_weight
+        if (
+            self.multilabel
+            and isinstance(class_weight, list)
+            and len(class_weight) == self.n_outputs
+            and all(w == "balanced" or isinstance(w, dict) for w in class_weight)
         ):
-            raise ValueError(
-                f"class_weight={class_weight!r}: y has {self.n_outputs} labels, "
-                "expected a list of as many dicts."
-            )
-        return class_weight
+            return class_weight
+        expected = "{class: weight}"
+        if self.multilabel:
+            expected = f"a list of {self.n_outputs} dicts, one for each label,"
+        raise ValueError(
+            f"class_weight={class_weight!r}: expected {expected} or 'balanced'."
+        )
 
     def strata(self, codes: np.ndarray) -> tuple[np.ndarray, int]:
         """Return the stratum of each sample and the number of strata.

@@ -407,18 +407,17 @@ class ThreeLayerNNClassifier(
         return self.warm_start and hasattr(self, "theta1_")
 
     def _check_same_problem(self, labels: LabelEncoding) -> None:
-        network = self._network(labels)
-        for name, before, now in [
-            ("kind of y", self.multilabel_, labels.multilabel),
-            ("classes in y", self.classes_.tolist(), labels.classes.tolist()),
-            (
-                "hidden_layer_size",
-                self.theta1_.shape[0],
-                network.hidden_layer_size,
+        before_and_now = {
+            "kind of y": (self.multilabel_, labels.multilabel),
+            "classes in y": (self.classes_.tolist(), labels.classes.tolist()),
+            "hidden_layer_size": (self.theta1_.shape[0], self.hidden_layer_size),
+            "activation": (self.hidden_activation_, self.activation),
+            "output_activation": (
+                self.out_activation_,
+                self._network(labels).output_activation,
             ),
-            ("activation", self.hidden_activation_, network.activation),
-            ("output_activation", self.out_activation_, network.output_activation),
-        ]:
+        }
+        for name, (before, now) in before_and_now.items():
             if before != now:
                 raise ValueError(
                     f"warm_start=True continues with the same {name} only: "

@@ -68,10 +68,6 @@ def load_digits20(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
 
         or, with `return_X_y`, the tuple ``(data, target)``.
 
-    See Also
-    --------
-    read_digits : Read the same data from a course's .mat file.
-
     Examples
     --------
     >>> from sknn3.datasets import load_digits20
@@ -126,10 +122,6 @@ def read_digits(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
         If the file is not a .mat file of version 7 or older, or a variable is missing
         or has another type, shape or range.
 
-    See Also
-    --------
-    load_digits20 : The same data, shipped with the package.
-
     Examples
     --------
     A file in the form of the practical's, with a nought (label 10) and a one:
@@ -180,10 +172,6 @@ def read_weights(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     ValueError
         If the file is not a .mat file of version 7 or older, or a variable is missing
         or has another type or shape.
-
-    See Also
-    --------
-    sknn3.network.forward : Takes these weights.
 
     Examples
     --------

@@ -90,10 +90,6 @@ def sigmoid(z: Any) -> Any:
     ndarray or float
         Values in [0, 1], of the shape of `z`.
 
-    See Also
-    --------
-    sigmoid_gradient : Its derivative.
-
     Examples
     --------
     >>> from sknn3.network import sigmoid
@@ -115,10 +111,6 @@ def sigmoid_gradient(z: Any) -> Any:
     -------
     ndarray or float
         Values in [0, 1/4], of the shape of `z`.
-
-    See Also
-    --------
-    sigmoid : The function itself.
 
     Examples
     --------
@@ -194,10 +186,6 @@ def pack(theta1: Any, theta2: Any) -> np.ndarray:
     ndarray of shape (h (d + 1) + K (h + 1),)
         Row-major, `theta1` first.
 
-    See Also
-    --------
-    unpack : The inverse.
-
     Examples
     --------
     >>> from sknn3.network import pack
@@ -234,10 +222,6 @@ def unpack(
     ValueError
         If the length of `params` fits no number of outputs, `n_features` is not an
         int, or `hidden_layer_size` not a positive int.
-
-    See Also
-    --------
-    pack : The inverse.
 
     Examples
     --------

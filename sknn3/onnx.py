@@ -42,11 +42,6 @@ def register() -> None:
     ImportError
         If skl2onnx is not installed.
 
-    See Also
-    --------
-    sknn3.ThreeLayerNNClassifier : The classifier.
-    sknn3.ThreeLayerNNClassifierCV : Chooses penalty and budget by cross-validation.
-
     Notes
     -----
     The graph computes in float64 if its input is float64 and in float32 otherwise.

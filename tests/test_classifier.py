@@ -870,9 +870,15 @@ def test_initial_weights_override_warm_start_and_stay_unchanged(iris, mlp):
         ),
         ({"intercepts_init": [np.ones(7), np.ones(3)]}, "coefs_init is missing"),
         ({"coefs_init": [np.ones((4, 7))] * 2}, r"coefs_init has shapes .*\(7, 3\)"),
-        ({"coefs_init": 3}, "coefs_init must be a list of 2 arrays"),
-        ({"coefs_init": ["a", "b"]}, "coefs_init must be a list of 2 arrays"),
-        ({"coefs_init": [np.full((4, 7), np.nan), np.ones((7, 3))]}, "must be finite"),
+        ({"coefs_init": 3}, "coefs_init must be a list of 2 arrays of finite numbers"),
+        (
+            {"coefs_init": ["a", "b"]},
+            "coefs_init must be a list of 2 arrays of finite numbers",
+        ),
+        (
+            {"coefs_init": [np.full((4, 7), np.nan), np.ones((7, 3))]},
+            "must be a list of 2 arrays of finite numbers",
+        ),
     ],
 )
 def test_invalid_initial_weights_raise(iris, weights, message):

@@ -384,14 +384,18 @@ def test_given_weights_are_packed_from_shapes_of_mlpclassifier(rng):
         (
             [np.full((2, 3), np.nan), np.zeros((3, 4))],
             [np.zeros(3), np.zeros(4)],
-            "coefs_init must be finite",
+            "coefs_init must be a list of 2 arrays of finite numbers",
         ),
         (
             [np.zeros((2, 3)), np.zeros((3, 4))],
             ["abc", np.zeros(4)],
-            "intercepts_init must be a list of 2 arrays of numbers",
+            "intercepts_init must be a list of 2 arrays of finite numbers",
         ),
-        (7, [np.zeros(3), np.zeros(4)], "coefs_init must be a list of 2 arrays"),
+        (
+            7,
+            [np.zeros(3), np.zeros(4)],
+            "coefs_init must be a list of 2 arrays of finite numbers",
+        ),
     ],
 )
 def test_given_weights_of_wrong_shape_or_values_raise(coefs, intercepts, message):

@@ -174,10 +174,10 @@ def test_balanced_class_weights_count_sample_weights(rng):
 @pytest.mark.parametrize(
     ("y", "class_weight", "message"),
     [
-        ([[0, 1], [1, 0]], {0: 1.0}, "one dict, but y is multilabel"),
-        ([[0, 1], [1, 0]], [{0: 1.0}], "y has 2 labels, expected a list"),
-        ([[0, 1], [1, 0]], [1.0, 2.0], "expected a list of as many dicts"),
-        ([0, 1], [{0: 1.0}], "a list needs multilabel targets"),
+        ([[0, 1], [1, 0]], {0: 1.0}, "expected a list of 2 dicts"),
+        ([[0, 1], [1, 0]], [{0: 1.0}], "expected a list of 2 dicts"),
+        ([[0, 1], [1, 0]], [1.0, 2.0], "expected a list of 2 dicts"),
+        ([0, 1], [{0: 1.0}], "expected {class: weight} or"),
         ([0, 1], {0: "x"}, r"class_weight=.0: 'x'.: could not"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import wraps
 from typing import Any
 
 import dask.array as da
@@ -18,6 +19,16 @@ from sknn3.dask._partitions import Partitions
 from sknn3.dask._tasks import predict_partition, score_partition
 
 
+def _lazy(method: str) -> Any:
+    """Return the method of the base class for dask collections, with its docstring."""
+
+    @wraps(getattr(ThreeLayerNNClassifier, method))
+    def predict_lazily(self: Any, X: Any) -> da.Array:
+        return self._predict_lazily(X, method)
+
+    return predict_lazily
+
+
 class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     """Neural network with one hidden layer, for data on a dask cluster.
 
@@ -27,7 +38,8 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     the bit on any number of workers.
 
     Parameters and fitted attributes are those of `ThreeLayerNNClassifier`; the
-    attributes are NumPy arrays.
+    attributes are NumPy arrays.  `predict` and its like take a dask array or DataFrame
+    and return a lazy dask array.
 
     See Also
     --------
@@ -148,65 +160,10 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
 
     # ---------------------------------------------------------------- prediction
 
-    def predict(self, X: Any) -> da.Array:
-        """Predict the class, or the labels, of each sample.
-
-        Parameters
-        ----------
-        X : dask array or DataFrame of shape (n_samples, n_features)
-            Samples, in one chunk along the columns.
-
-        Returns
-        -------
-        dask array of shape (n_samples,) or (n_samples, n_labels)
-            Lazy result of `ThreeLayerNNClassifier.predict`.
-        """
-        return self._predict_lazily(X, "predict")
-
-    def decision_function(self, X: Any) -> da.Array:
-        """Compute the outputs before their activation.
-
-        Parameters
-        ----------
-        X : dask array or DataFrame of shape (n_samples, n_features)
-            Samples, in one chunk along the columns.
-
-        Returns
-        -------
-        dask array of shape (n_samples,) or (n_samples, `n_outputs_`)
-            Lazy result of `ThreeLayerNNClassifier.decision_function`.
-        """
-        return self._predict_lazily(X, "decision_function")
-
-    def predict_proba(self, X: Any) -> da.Array:
-        """Estimate the probability of each class, or of each label.
-
-        Parameters
-        ----------
-        X : dask array or DataFrame of shape (n_samples, n_features)
-            Samples, in one chunk along the columns.
-
-        Returns
-        -------
-        dask array of shape (n_samples, n_classes)
-            Lazy result of `ThreeLayerNNClassifier.predict_proba`.
-        """
-        return self._predict_lazily(X, "predict_proba")
-
-    def predict_log_proba(self, X: Any) -> da.Array:
-        """Estimate the logarithm of the probability of each class, or label.
-
-        Parameters
-        ----------
-        X : dask array or DataFrame of shape (n_samples, n_features)
-            Samples, in one chunk along the columns.
-
-        Returns
-        -------
-        dask array of shape (n_samples, n_classes)
-            Lazy result of `ThreeLayerNNClassifier.predict_log_proba`.
-        """
-        return self._predict_lazily(X, "predict_log_proba")
+    predict = _lazy("predict")
+    decision_function = _lazy("decision_function")
+    predict_proba = _lazy("predict_proba")
+    predict_log_proba = _lazy("predict_log_proba")
 
     def _predict_lazily(self, X: Any, method: str) -> da.Array:
         check_is_fitted(self)

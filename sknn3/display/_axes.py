@@ -14,6 +14,32 @@ SMALLEST_FONT = 5
 LINE_HEIGHT, CHARACTER_WIDTH = 1.2, 0.65
 
 
+class Display:
+    """Base of the displays, which plot in `_plot`."""
+
+    def plot(self, ax: Any = None, **kwargs: Any) -> Any:
+        """Plot the display.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; None creates a figure.  A pair of axes is for the two sides
+            of a `GradientCheckDisplay`.
+        **kwargs : dict
+            Passed to matplotlib, as those of `from_data`.
+
+        Returns
+        -------
+        Display
+            The display itself.
+        """
+        self._plot(ax, kwargs)
+        return self
+
+    def _plot(self, ax: Any, kwargs: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
 def axes_for(ax: Any, **options: Any) -> Any:
     """Return `ax`, or the axes of a new figure if it is None."""
     if ax is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sknn3.display._axes import axes_for, check_values, use_integer_ticks
+from sknn3.display._axes import Display, axes_for, check_values, use_integer_ticks
 
 # Default tolerance relative to the largest component.  Central differences are that
 # accurate with some hundred features, and most bugs cause larger differences.
@@ -21,7 +21,7 @@ _MAX_NAMED = 8
 
 
 @dataclass(eq=False, repr=False)
-class GradientCheckDisplay:  # numpydoc ignore=PR02
+class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
     """Analytic and numeric gradient, and their difference in each component.
 
     Use :meth:`from_check` or :meth:`from_data` to create a display.  On the left,
@@ -165,21 +165,7 @@ class GradientCheckDisplay:  # numpydoc ignore=PR02
             **line_kwargs,
         )
 
-    def plot(self, ax: Any = None, **line_kwargs: Any) -> GradientCheckDisplay:
-        """Plot both gradients, and their difference.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or pair of them, default=None
-            As in `from_data`.
-        **line_kwargs : dict
-            Passed to `matplotlib.axes.Axes.plot` for the components that are right.
-
-        Returns
-        -------
-        GradientCheckDisplay
-            The display.
-        """
+    def _plot(self, ax: Any, line_kwargs: dict[str, Any]) -> None:
         axes = np.ravel(axes_for(ax, figsize=(9.5, 4), ncols=2, width_ratios=(4, 5)))
         if len(axes) > 2:
             raise ValueError(f"ax has {len(axes)} Axes, expected one or two.")
@@ -200,7 +186,6 @@ class GradientCheckDisplay:  # numpydoc ignore=PR02
         if len(axes) == 2:
             self.diagonal_ax_ = axes[0]
             self._plot_diagonal(wrong, line_kwargs)
-        return self
 
     def _plot_differences(
         self,
@@ -220,7 +205,9 @@ class GradientCheckDisplay:  # numpydoc ignore=PR02
         levels = {name: level for name, level in levels.items() if level}
         shown = [*heights, *levels.values()]
         ax.set_ylim(min(shown) / 3, max(shown) * 3)
-        self.lines_ = _plot(ax, np.arange(len(wrong)), heights, wrong, line_kwargs)
+        self.lines_ = _plot_components(
+            ax, np.arange(len(wrong)), heights, wrong, line_kwargs
+        )
         self.levels_ = {
             name: ax.axhline(level, label=name, color="gray", ls=ls, zorder=1)
             for (name, level), ls in zip(levels.items(), ["--", ":"], strict=False)
@@ -235,7 +222,7 @@ class GradientCheckDisplay:  # numpydoc ignore=PR02
         ax = self.diagonal_ax_
         ax.axline((0, 0), slope=1, color="gray", linewidth=1, zorder=1)
         x, y = self.numeric, self.analytic
-        self.diagonal_lines_ = _plot(ax, x, y, wrong, line_kwargs)
+        self.diagonal_lines_ = _plot_components(ax, x, y, wrong, line_kwargs)
         low, high = np.min([x, y]), np.max([x, y])
         margin = (high - low) / 20 or abs(high) / 20 or 1.0
         limits = low - margin, high + margin
@@ -243,7 +230,7 @@ class GradientCheckDisplay:  # numpydoc ignore=PR02
         ax.set(xlim=limits, ylim=limits, aspect="equal")
 
 
-def _plot(
+def _plot_components(
     ax: Any,
     x: np.ndarray,
     y: np.ndarray,

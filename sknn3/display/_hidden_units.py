@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from sknn3.display._axes import (
     LINE_HEIGHT,
     SMALLEST_FONT,
+    Display,
     axes_for,
     axes_size,
     check_values,
@@ -23,7 +24,7 @@ from sknn3.display._images import as_images, mosaic, mosaic_size
 
 
 @dataclass(eq=False, repr=False)
-class HiddenUnitsDisplay:  # numpydoc ignore=PR02
+class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
     """Weights of each hidden unit, as an image or in a heat map.
 
     Use :meth:`from_estimator` or :meth:`from_data` to create a display.  Positive
@@ -48,10 +49,6 @@ class HiddenUnitsDisplay:  # numpydoc ignore=PR02
         All images in one grid, or the heat map.
     colorbar_ : matplotlib Colorbar or None
         The scale of the heat map.
-
-    See Also
-    --------
-    ImageGridDisplay : Images of the data.
 
     Notes
     -----
@@ -191,26 +188,11 @@ class HiddenUnitsDisplay:  # numpydoc ignore=PR02
             **imshow_kwargs,
         )
 
-    def plot(self, ax: Any = None, **imshow_kwargs: Any) -> HiddenUnitsDisplay:
-        """Plot the images or the heat map.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on; None creates a figure.
-        **imshow_kwargs : dict
-            Passed to `matplotlib.axes.Axes.imshow`; `cmap` is 'RdBu_r' by default.
-
-        Returns
-        -------
-        HiddenUnitsDisplay
-            The display.
-        """
+    def _plot(self, ax: Any, imshow_kwargs: dict[str, Any]) -> None:
         if self.weights.ndim == 3:
             self._plot_images(ax, imshow_kwargs)
         else:
             self._plot_heat_map(ax, imshow_kwargs)
-        return self
 
     def _plot_images(self, ax: Any, imshow_kwargs: dict[str, Any]) -> None:
         """Plot one image for each unit."""

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sknn3.display._axes import (
     CHARACTER_WIDTH,
+    Display,
     axes_for,
     axes_size,
     check_values,
@@ -22,7 +23,7 @@ from sknn3.display._axes import (
 
 
 @dataclass(eq=False, repr=False)
-class ImageGridDisplay:  # numpydoc ignore=PR02
+class ImageGridDisplay(Display):  # numpydoc ignore=PR02
     """Images in a grid, with titles.
 
     Use :meth:`from_data` or :meth:`from_estimator` to create a display.
@@ -46,10 +47,6 @@ class ImageGridDisplay:  # numpydoc ignore=PR02
         The whole grid.  Margins are NaN, which matplotlib leaves transparent.
     text_ : list of matplotlib Text
         The titles.
-
-    See Also
-    --------
-    HiddenUnitsDisplay : Weights of the hidden units.
 
     Examples
     --------
@@ -166,21 +163,7 @@ class ImageGridDisplay:  # numpydoc ignore=PR02
         display = cls(images, titles=titles, highlight=wrong)
         return display.plot(ax, **imshow_kwargs)
 
-    def plot(self, ax: Any = None, **imshow_kwargs: Any) -> ImageGridDisplay:
-        """Plot the grid.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on; None creates a figure.
-        **imshow_kwargs : dict
-            Passed to `matplotlib.axes.Axes.imshow`; `cmap` is 'gray' by default.
-
-        Returns
-        -------
-        ImageGridDisplay
-            The display.
-        """
+    def _plot(self, ax: Any, imshow_kwargs: dict[str, Any]) -> None:
         n, height, width = self.images.shape
         titles = [] if self.titles is None else [str(title) for title in self.titles]
         highlight = [False] * n if self.highlight is None else self.highlight
@@ -208,7 +191,6 @@ class ImageGridDisplay:  # numpydoc ignore=PR02
                 corners, titles, highlight, strict=False
             )
         ]
-        return self
 
 
 def as_images(

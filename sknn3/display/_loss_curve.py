@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sknn3.display._axes import (
+    Display,
     axes_for,
     check_values,
     use_integer_ticks,
@@ -21,7 +22,7 @@ _SCORES = "validation score"
 
 
 @dataclass(eq=False, repr=False)
-class LossCurveDisplay:  # numpydoc ignore=PR02
+class LossCurveDisplay(Display):  # numpydoc ignore=PR02
     """Cost after each pass over the data.
 
     Use :meth:`from_estimator` or :meth:`from_data` to create a display.  To compare
@@ -143,21 +144,7 @@ class LossCurveDisplay:  # numpydoc ignore=PR02
             **line_kwargs,
         )
 
-    def plot(self, ax: Any = None, **line_kwargs: Any) -> LossCurveDisplay:
-        """Plot the loss curve, and the validation scores if there are any.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on; None creates a figure.
-        **line_kwargs : dict
-            Passed to `matplotlib.axes.Axes.plot` for the loss curve.
-
-        Returns
-        -------
-        LossCurveDisplay
-            The display.
-        """
+    def _plot(self, ax: Any, line_kwargs: dict[str, Any]) -> None:
         self.ax_ = axes_for(ax)
         self.figure_ = self.ax_.figure
         passes = np.arange(1, len(self.loss_curve) + 1)
@@ -186,7 +173,6 @@ class LossCurveDisplay:  # numpydoc ignore=PR02
             # Scores rise to the upper right and costs fall to the lower right.
             has_scores = _find_score_axes(self.ax_) is not None
             self.ax_.legend(loc="center right" if has_scores else "best")
-        return self
 
 
 def _find_score_axes(ax: Any) -> Any:

@@ -140,7 +140,7 @@ INVALID_INITIAL_WEIGHTS = {
         lambda arrays, rng: arrays[:1],
         lambda arrays, rng: [array[..., :-1] for array in arrays],
     ],
-    "must be finite": [
+    "must be a list of 2 arrays of finite numbers": [
         lambda arrays, rng: [with_one(a, rng.choice(NOT_FINITE), rng) for a in arrays],
     ],
     "must be a list of 2 arrays": [
