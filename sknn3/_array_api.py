@@ -36,15 +36,6 @@ def float_dtypes(xp: Any, device: Any) -> list[Any]:
     return [available[name] for name in ("float64", "float32") if name in available]
 
 
-def check_requires_no_gradient(X: Any) -> None:
-    """Raise an error for a tensor of PyTorch that records its gradient."""
-    if getattr(X, "requires_grad", False):
-        raise ValueError(
-            "X is a tensor that requires a gradient, expected one that does not: "
-            "X.detach()."
-        )
-
-
 def to_device(array: Any, xp: Any, device: Any, dtype: Any = None) -> Any:
     """Move a NumPy array to a namespace and device, without a copy where possible."""
     if xp is np:

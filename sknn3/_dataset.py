@@ -26,7 +26,6 @@ from sknn3._labels import (
     as_labels,
     class_weight_error,
     draw_stratified_holdout,
-    warn_if_regression,
 )
 from sknn3._parallel import MapChunks, blas_buffers, chunk_map
 
@@ -175,7 +174,6 @@ class Dataset:
             X, y, sample_weight = select_rows(X, rows), y[rows], sample_weight[rows]
         labels = LabelEncoding.from_labels(y)
         dataset = cls(X, labels, labels.encode(y), sample_weight)
-        warn_if_regression(len(labels.classes), dataset.n_samples)
         if class_weight is not None:
             weights = labels.class_weights(class_weight, dataset.class_counts)
             dataset = dataset.with_class_weights(weights)

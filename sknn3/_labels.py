@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import column_or_1d, compute_class_weight
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,19 +26,19 @@ class LabelEncoding:
     @classmethod
     def from_labels(cls, labels: Any) -> LabelEncoding:
         """Return the encoding for labels of shape (n,) or an indicator matrix."""
-        if labels.ndim == 2:
-            values = np.unique(labels.data if issparse(labels) else labels)
-            if labels.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
-                _check_classification_labels(labels)
-                raise ValueError(
-                    f"y is a matrix of the values {values.tolist()}, expected 0 where "
-                    "a sample lacks the label and 1 where it has it."
-                )
-            return cls(np.arange(labels.shape[1]), multilabel=True)
-        _check_classification_labels(labels[:1])
-        values = np.unique(labels)
-        _check_classification_labels(values)
-        return cls(values)
+        if labels.ndim == 1:
+            with np.errstate(invalid="ignore"):  # of floats too large for integers
+                check_classification_targets(labels)
+            return cls(np.unique(labels))
+        values = np.unique(labels.data if issparse(labels) else labels)
+        if labels.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+            raise ValueError(
+                f"y has several columns, of {labels.dtype} values such as "
+                f"{values[:3].tolist()}: expected one column of classes, or an "
+                "indicator matrix with 0 where a sample lacks the label and 1 where it "
+                "has it."
+            )
+        return cls(np.arange(labels.shape[1]), multilabel=True)
 
     @classmethod
     def union(cls, encodings: Sequence[LabelEncoding]) -> LabelEncoding:
@@ -151,32 +150,6 @@ def class_weight_error(class_weight: Any) -> ValueError:
         f"class_weight={class_weight!r}: the weights must be finite and not negative, "
         "nor 0 for all samples."
     )
-
-
-def _check_classification_labels(labels: Any) -> None:
-    with np.errstate(invalid="ignore"):  # of floats beyond the range of integers
-        kind = type_of_target(labels, input_name="y")
-    if kind == "multiclass-multioutput":
-        raise ValueError(
-            "y has several columns with more than two values, expected one column "
-            "of classes, or an indicator matrix of 0 and 1 for multilabel targets."
-        )
-    if kind not in ("binary", "multiclass", "multilabel-indicator"):
-        raise ValueError(
-            f"Unknown label type: {kind}. Expected classes in y, such as integers or "
-            "strings."
-        )
-
-
-def warn_if_regression(n_classes: int, n_samples: int) -> None:
-    """Warn if y has nearly as many values as samples."""
-    if n_samples > 20 and n_classes > n_samples / 2:
-        warnings.warn(
-            f"y has {n_classes} classes and {n_samples} samples. Is this a regression "
-            "problem?",
-            UserWarning,
-            stacklevel=2,
-        )
 
 
 def draw_stratified_holdout(

@@ -10,7 +10,6 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknn3._array_api import (
-    check_requires_no_gradient,
     float_dtypes,
     namespace_of,
     to_device,
@@ -122,7 +121,6 @@ class NetworkPredictionMixin(ClassifierMixin):
         """Return the outputs before activation, (K, n), and their namespace."""
         if not hasattr(self, "theta1_"):
             check_is_fitted(self)  # slow, so only where it raises
-        check_requires_no_gradient(X)
         check_same_namespace(X, self, attribute="theta1_", method=method)
         xp, device = namespace_of(X)
         if xp is np and not isinstance(self.theta1_, np.ndarray):

@@ -20,7 +20,6 @@ from sklearn.utils.validation import validate_data
 
 from sknn3 import _progress
 from sknn3._array_api import (
-    check_requires_no_gradient,
     float_dtypes,
     namespace_of,
     to_numpy,
@@ -378,7 +377,6 @@ class ThreeLayerNNClassifier(
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> Dataset:
         """Return the validated samples with their labels and weights."""
-        check_requires_no_gradient(X)
         X, y = validate_data(
             self,
             X,

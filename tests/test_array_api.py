@@ -383,15 +383,6 @@ if find_spec("torch"):
         """Return a function that converts NumPy arrays to tensors."""
         return lambda array: torch.asarray(array, device=request.param[1])
 
-    def test_tensor_that_requires_gradient_raises(send_tensor, iris):
-        X = send_tensor(iris[0])
-        clf = ThreeLayerNNClassifier(4, max_iter=5).fit(X, iris[1])
-        for call in (lambda X: clf.fit(X, iris[1]), clf.predict):
-            with pytest.raises(
-                ValueError, match=r"expected one that does not: X.detach"
-            ):
-                call(X.clone().requires_grad_(True))
-
     def test_grid_search_over_alpha_equals_numpy(send_tensor, iris):
         X, y = iris
         grid = {"alpha": [0.1, 100]}

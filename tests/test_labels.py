@@ -10,7 +10,6 @@ from sknn3._labels import (
     LabelEncoding,
     as_labels,
     draw_stratified_holdout,
-    warn_if_regression,
 )
 
 
@@ -94,13 +93,16 @@ def test_column_of_labels_is_raveled_with_warning():
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        ([[1, 2], [3, 1]], "several columns"),
-        ([[1, 2], [2, 1]], r"matrix of the values \[1, 2\], expected 0 where a sample"),
+        (
+            [[1, 2], [3, 1]],
+            r"several columns, of int64 values such as \[1, 2, 3\]",
+        ),
+        ([[1, 2], [2, 1]], "expected one column of classes, or an indicator"),
         ([0.5, 1.5], "Unknown label type: continuous"),
         ([1.0, 1.5], "Unknown label type: continuous"),
-        ([[0.5, 1.5], [1.0, 1.0]], "Unknown label type: continuous"),
+        ([[0.5, 1.5], [1.0, 1.0]], "several columns, of float64 values"),
         (np.array([0, 1], object), "Unknown label type: unknown"),
-        (np.array([[0, 1], [1, 1]], object), "Unknown label type: unknown"),
+        (np.array([[0, 1], [1, 1]], object), "several columns, of object values"),
     ],
 )
 def test_targets_of_no_classification_raise(y, message):
@@ -109,10 +111,10 @@ def test_targets_of_no_classification_raise(y, message):
 
 
 def test_nearly_as_many_classes_as_samples_warn_of_regression():
-    with pytest.warns(UserWarning, match="21 classes and 21 samples. Is this a regr"):
-        Dataset.from_arrays(np.ones((21, 1)), np.arange(21), None, None)
-    warn_if_regression(n_classes=20, n_samples=20)
-    warn_if_regression(n_classes=20, n_samples=40)
+    with pytest.warns(UserWarning, match="could represent a regression problem"):
+        encode(np.arange(21))
+    encode(np.arange(20))
+    encode(np.arange(40) // 2)
 
 
 # -------------------------------------------------------- priors and class weights

@@ -22,7 +22,6 @@ from sknn3._labels import (
     LabelEncoding,
     class_weight_error,
     draw_stratified_holdout,
-    warn_if_regression,
 )
 from sknn3._parallel import single_blas_thread
 from sknn3.dask._client import gather, sync
@@ -90,7 +89,6 @@ class Partitions:
         labels = LabelEncoding.union([encodings[i] for i in not_empty])
         parts = client.map(with_labels, [parts[i] for i in not_empty], labels=labels)
         data = cls(client, [X[i] for i in not_empty], parts, labels, X_like).counted()
-        warn_if_regression(len(labels.classes), data.n_samples)
         if class_weight is not None:
             weights = labels.class_weights(class_weight, data.class_counts)
             parts = client.map(
