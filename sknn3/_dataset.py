@@ -247,13 +247,21 @@ class Dataset:
         self, fraction: float, rng: np.random.RandomState
     ) -> tuple[Dataset, Dataset]:
         """Return the samples to train on and those held out, stratified by class."""
+        held_out = draw_stratified_holdout(self.strata_sizes(), fraction, rng)
+        return self.split(held_out)
+
+    def strata_sizes(self) -> np.ndarray:
+        """Return the number of samples in each stratum."""
         strata, n_strata = self.labels.strata(self.codes)
-        counts = np.bincount(strata, minlength=n_strata)
-        held_out = np.zeros(self.n_samples, bool)
-        chosen = draw_stratified_holdout(counts, fraction, rng)
-        for stratum, positions in enumerate(chosen):
-            held_out[np.flatnonzero(strata == stratum)[positions]] = True
-        return self[np.flatnonzero(~held_out)], self[np.flatnonzero(held_out)]
+        return np.bincount(strata, minlength=n_strata)
+
+    def split(self, held_out: list[np.ndarray]) -> tuple[Dataset, Dataset]:
+        """Return the other samples and those held out, by positions in strata."""
+        strata, _ = self.labels.strata(self.codes)
+        is_held_out = np.zeros(self.n_samples, bool)
+        for stratum, positions in enumerate(held_out):
+            is_held_out[np.flatnonzero(strata == stratum)[positions]] = True
+        return self[np.flatnonzero(~is_held_out)], self[np.flatnonzero(is_held_out)]
 
     @contextmanager
     def with_threads(self) -> Iterator[Dataset]:

@@ -37,13 +37,9 @@ class Objective:
         # The weights of the samples are divided by their mean, and so is alpha.
         self.alpha = float(alpha) / dataset.mean_weight
         self.total_weight = dataset.total_weight
+        self.penalty = self.alpha / self.total_weight
         xp, _ = namespace_of(dataset.X_like)
         self.largest_weight = float(xp.finfo(dataset.X_like.dtype).max)
-
-    @property
-    def penalty(self) -> float:
-        """Strength of the penalty on a weight, alpha / S."""
-        return self.alpha / self.total_weight
 
     def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """Return cost and gradient; weights beyond the dtype cost infinity."""
@@ -192,11 +188,6 @@ class EarlyStopping:
             self.n_unimproved += 1
         return score
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the score has not improved for `n_iter_no_change` steps."""
-        return self.n_unimproved >= self.n_iter_no_change
-
 
 class _Stop(Exception):  # noqa: N818 (it is not an error)
     """Ends the solver from inside the objective; its argument is the stop reason."""
@@ -313,9 +304,8 @@ class Minimizer:
         if not finite and not self.evaluations:
             raise ValueError(
                 "The cost or its gradient is not finite at the initial weights: X, "
-                "alpha, init_epsilon, coefs_init or intercepts_init are too large, or "
-                "the sum of sample_weight is too small, for the dtype. Scale the "
-                "features."
+                "alpha (over the mean of sample_weight), init_epsilon, coefs_init or "
+                "intercepts_init are too large for the dtype. Scale the features."
             )
         if finite and cost < self.lowest.cost:
             self.lowest = Iterate(params, cost, max_gradient)
@@ -323,16 +313,14 @@ class Minimizer:
         return cost if finite else math.inf, gradient
 
     def _latest_score(self) -> float | None:
-        if not self.early_stopping:
-            return None
-        if not self.evaluations:
-            return self.early_stopping.update(self.lowest)
-        return self.evaluations[-1].score
+        if self.evaluations:
+            return self.evaluations[-1].score
+        return self.early_stopping.update(self.lowest) if self.early_stopping else None
 
     def _end_step(self, _variables: np.ndarray) -> None:
         """Score the lowest point: the solver has accepted a step."""
         if self.early_stopping:
             score = self.early_stopping.update(self.lowest)
             self.evaluations[-1] = self.evaluations[-1]._replace(score=score)
-            if self.early_stopping.is_over:
+            if self.early_stopping.n_unimproved >= self.early_stopping.n_iter_no_change:
                 raise _Stop("early_stopping")

@@ -31,11 +31,9 @@ from sknn3.dask._tasks import (
     as_rows,
     check_rows,
     count_samples,
-    count_strata,
     divide_weights,
     encode_labels,
     labels_of,
-    split_partition,
     sum_partitions,
     with_labels,
 )
@@ -143,7 +141,7 @@ class Partitions:
     ) -> tuple[Partitions, Partitions]:
         """Return the samples to train on and those held out, stratified by class."""
         counts = np.array(
-            gather(self.client, self.client.map(count_strata, self.parts))
+            gather(self.client, self.client.map(Dataset.strata_sizes, self.parts))
         )
         ends = counts.cumsum(axis=0)
         held_out: list[list[np.ndarray]] = [[] for _ in self.parts]
@@ -154,7 +152,7 @@ class Partitions:
             for i, of_partition in enumerate(np.split(positions, cuts)):
                 held_out[i].append(of_partition - starts[i])
         pairs = [
-            self.client.submit(split_partition, part, positions)
+            self.client.submit(Dataset.split, part, positions)
             for part, positions in zip(self.parts, held_out, strict=True)
         ]
         training, validation = (

@@ -127,23 +127,6 @@ def count_samples(part: Dataset) -> tuple[int, np.ndarray, float]:
         return part.n_samples, part.class_counts, part.total_weight
 
 
-def count_strata(part: Dataset) -> np.ndarray:
-    """Return the sizes of the strata of a partition."""
-    strata, n_strata = part.labels.strata(part.codes)
-    return np.bincount(strata, minlength=n_strata)
-
-
-def split_partition(
-    part: Dataset, held_out: list[np.ndarray]
-) -> tuple[Dataset, Dataset]:
-    """Return the samples to train on and those held out, by positions in strata."""
-    strata, _ = part.labels.strata(part.codes)
-    is_held_out = np.zeros(part.n_samples, bool)
-    for stratum, positions in enumerate(held_out):
-        is_held_out[np.flatnonzero(strata == stratum)[positions]] = True
-    return part[np.flatnonzero(~is_held_out)], part[np.flatnonzero(is_held_out)]
-
-
 def sum_partitions(
     function: Callable[[Dataset], Sums],
     first_rows: list[int],
