@@ -171,8 +171,8 @@ def test_drawing_has_modules_above_what_they_import():
     }
     assert set(rows) == set(FILES)
     assert all(rows[m] < rows[other] for m in graph for other in graph[m])
-    places = module_drawing.places(graph)
-    assert len(set(places.values())) == len(FILES)
+    centres = module_drawing.positions(graph)
+    assert len(set(centres.values())) == len(FILES)
 
 
 def test_docstrings_of_modules_begin_with_a_sentence():
