@@ -227,7 +227,7 @@ ax.legend()
 plt.show()
 
 # %%
-# With little penalty the network learns its digits by heart, 100%, and gets about 87%
+# With little penalty the network learns its digits by heart, 100%, and gets about 88%
 # of the others. With :math:`\lambda = 1` that is about 91%. With too much, both fall
 # together, to about 68% at 100. :class:`~sknn3.ThreeLayerNNClassifierCV` makes that
 # choice by cross-validation.
