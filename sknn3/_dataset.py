@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +18,7 @@ from sknn3._kernel import (
     Network,
     block_cost_gradient,
     block_outputs,
-    decode_labels,
+    predict_codes,
     weights_like,
 )
 from sknn3._labels import (
@@ -331,17 +331,18 @@ class Dataset:
     ) -> tuple[float, float]:
         """Return the weight of the correctly predicted samples, and of all samples."""
         thetas = weights_like(self.X_like, params, network.hidden_layer_size)
-        O = predict_outputs(self.X, *thetas, network.activation)
-        codes = decode_labels(
-            O,
-            namespace_of(O)[0],
-            n_classes=len(self.labels.classes),
-            multilabel=self.labels.multilabel,
+        xp, _ = namespace_of(self.X_like)
+        n_classes, multilabel = len(self.labels.classes), self.labels.multilabel
+        codes = concat_rows(
+            (
+                to_numpy(predict_codes(O, xp, n_classes, multilabel))
+                for O in output_blocks(self.X, *thetas, network.activation)
+            ),
+            self.n_samples,
         )
-        if self.labels.multilabel:
-            correct = (self.codes == to_numpy(codes).T).all(axis=1)
-        else:
-            correct = to_numpy(codes) == self.codes
+        correct = codes == self.codes
+        if multilabel:
+            correct = correct.all(axis=1)
         weight = self.sample_weight
         correct_weight = correct.sum() if weight is None else weight[correct].sum()
         return float(correct_weight), self.total_weight
@@ -421,28 +422,34 @@ def _scatter(B: Any, w: Any, xp: Any, *, full: bool) -> Any:
 # ------------------------------------------------------------------- prediction
 
 
-def predict_outputs(X: Any, theta1: Any, theta2: Any, activation: str) -> Any:
-    """Return the outputs before activation of all rows, (K, n).
+def output_blocks(X: Any, theta1: Any, theta2: Any, activation: str) -> Iterator[Any]:
+    """Yield the outputs before activation, (K, rows), of one block of rows at a time.
 
-    The memory beside the result is that of one block.  X may have values that are not
-    finite: the error comes from the inputs of the hidden units, which saves a search
-    through X.
+    X may have values that are not finite: the error comes from the inputs of the hidden
+    units, which saves a search through X.
     """
-    xp, device = namespace_of(theta1)
-    n_samples = X.shape[0]
+    xp, _ = namespace_of(theta1)
     # BLAS has its own threads here, which need many rows.
     n_rows = ROUND_ROWS if xp is np else DEVICE_BLOCK_ROWS
-    if n_samples <= n_rows:
+    for start in range(0, X.shape[0], n_rows):
+        rows = slice(start, min(start + n_rows, X.shape[0]))
         with blas_buffers:
-            return block_outputs(read_rows(X), theta1, theta2, activation, xp)
-    O = None
-    for start in range(0, n_samples, n_rows):
-        rows = slice(start, min(start + n_rows, n_samples))
-        with blas_buffers:
-            block = block_outputs(
+            O = block_outputs(
                 read_rows(take_rows(X, rows)), theta1, theta2, activation, xp
             )
-        if O is None:
-            O = xp.empty((block.shape[0], n_samples), dtype=block.dtype, device=device)
-        O[:, rows] = block
-    return O
+        yield O
+
+
+def concat_rows(blocks: Iterable[Any], n_samples: int) -> Any:
+    """Return blocks of rows as one array, with no more memory than the result."""
+    result, start = None, 0
+    for block in blocks:
+        if block.shape[0] == n_samples:
+            return block
+        if result is None:
+            xp, device = namespace_of(block)
+            shape = (n_samples, *block.shape[1:])
+            result = xp.empty(shape, dtype=block.dtype, device=device)
+        result[start : start + block.shape[0], ...] = block
+        start += block.shape[0]
+    return result

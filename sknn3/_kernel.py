@@ -330,11 +330,11 @@ def block_outputs(X: Any, theta1: Any, theta2: Any, activation: str, xp: Any) ->
     return O
 
 
-def decode_labels(O: Any, xp: Any, *, n_classes: int, multilabel: bool) -> Any:
-    """Return class indices, (n,), or for multilabel an indicator matrix, (K, n)."""
+def predict_codes(O: Any, xp: Any, n_classes: int, multilabel: bool) -> Any:
+    """Return class indices, (n,), or for multilabel an indicator matrix, (n, K)."""
     index_dtype = xp.asarray(0).dtype
     if multilabel:
-        return astype(O > 0, index_dtype, xp)
+        return astype(O > 0, index_dtype, xp).T
     if O.shape[0] > 1:
         return xp.argmax(O, axis=0)
     return astype(O[0, :] > 0, index_dtype, xp) * int(n_classes == 2)

@@ -304,8 +304,8 @@ class Minimizer:
         if not finite and not self.evaluations:
             raise ValueError(
                 "The cost or its gradient is not finite at the initial weights: X, "
-                "alpha (over the mean of sample_weight), init_epsilon, coefs_init or "
-                "intercepts_init are too large for the dtype. Scale the features."
+                "alpha, init_epsilon, coefs_init or intercepts_init are too large, or "
+                "sample_weight too small, for the dtype. Scale the features."
             )
         if finite and cost < self.lowest.cost:
             self.lowest = Iterate(params, cost, max_gradient)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ from sknn3._array_api import (
     to_device,
     to_numpy,
 )
-from sknn3._dataset import predict_outputs
-from sknn3._kernel import OUTPUTS, decode_labels
+from sknn3._dataset import concat_rows, output_blocks
+from sknn3._kernel import OUTPUTS, predict_codes
 from sknn3._sklearn_compat import check_same_namespace
 
 
@@ -55,12 +55,13 @@ class NetworkPredictionMixin(ClassifierMixin):
             The class of the largest output; for multilabel targets an indicator
             matrix of the labels with a probability over 1/2.
         """
-        O, xp = self._outputs(X, "predict")
-        codes = decode_labels(
-            O, xp, n_classes=len(self.classes_), multilabel=self.multilabel_
+        blocks, n_samples, xp = self._output_blocks(X, "predict")
+        n_classes, multilabel = len(self.classes_), self.multilabel_
+        codes = concat_rows(
+            (predict_codes(O, xp, n_classes, multilabel) for O in blocks), n_samples
         )
-        if self.multilabel_:
-            return codes.T
+        if multilabel:
+            return codes
         labels = self.classes_[to_numpy(codes)]
         if labels.dtype.kind in "OSU":  # only NumPy has strings
             return labels
@@ -81,8 +82,9 @@ class NetworkPredictionMixin(ClassifierMixin):
             each class, the largest being the predicted one, or for each label,
             positive where the label is predicted.
         """
-        O, _ = self._outputs(X, "decision_function")
-        return O.T if self.multilabel_ or self.n_outputs_ > 1 else O[0, :]
+        blocks, n_samples, _ = self._output_blocks(X, "decision_function")
+        O = concat_rows((O.T for O in blocks), n_samples)
+        return O if self.multilabel_ or self.n_outputs_ > 1 else O[:, 0]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Estimate the probability of each class, or of each label.
@@ -99,7 +101,8 @@ class NetworkPredictionMixin(ClassifierMixin):
             sum); for multilabel targets each label has a probability of its own.
             Always positive.
         """
-        return self._probabilities(*self._outputs(X, "predict_proba"))
+        blocks, n_samples, xp = self._output_blocks(X, "predict_proba")
+        return concat_rows((self._probabilities(O, xp) for O in blocks), n_samples)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Estimate the logarithm of the probability of each class, or label.
@@ -114,13 +117,17 @@ class NetworkPredictionMixin(ClassifierMixin):
         ndarray of shape (n_samples, n_classes)
             The logarithm of what `predict_proba` returns, and so finite.
         """
-        O, xp = self._outputs(X, "predict_log_proba")
-        return xp.log(self._probabilities(O, xp))
+        blocks, n_samples, xp = self._output_blocks(X, "predict_log_proba")
+        P = (self._probabilities(O, xp) for O in blocks)
+        return concat_rows((xp.log(block) for block in P), n_samples)
 
-    def _outputs(self, X: Any, method: str) -> tuple[Any, Any]:
-        """Return the outputs before activation, (K, n), and their namespace."""
+    def _output_blocks(self, X: Any, method: str) -> tuple[Iterator[Any], int, Any]:
+        """Return blocks of outputs, (K, rows), the number of rows and the namespace.
+
+        The outputs are those before activation.
+        """
         if not hasattr(self, "theta1_"):
-            check_is_fitted(self)  # slow, so only where it raises
+            check_is_fitted(self, "theta1_")  # slow, so only where it raises
         check_same_namespace(X, self, attribute="theta1_", method=method)
         xp, device = namespace_of(X)
         if xp is np and not isinstance(self.theta1_, np.ndarray):
@@ -137,8 +144,9 @@ class NetworkPredictionMixin(ClassifierMixin):
             dtype=float_dtypes(xp, device),
             ensure_all_finite=False,  # checked with the hidden units
         )
-        O = predict_outputs(X, self.theta1_, self.theta2_, self.hidden_activation_)
-        return O, namespace_of(O)[0]
+        thetas = self.theta1_, self.theta2_
+        blocks = output_blocks(X, *thetas, self.hidden_activation_)
+        return blocks, X.shape[0], namespace_of(self.theta1_)[0]
 
     def _probabilities(self, O: Any, xp: Any) -> Any:
         """Return the probabilities, (n, n_classes), from the outputs, (K, n)."""

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
-from sknn3._kernel import ACTIVATIONS, OUTPUTS, decode_labels
+from sknn3._kernel import ACTIVATIONS, OUTPUTS, predict_codes
 from sknn3.gradient_check import check_gradient
 from sknn3.network import (
     cost_gradient,
@@ -485,12 +485,12 @@ def test_scale_of_sample_weights_does_not_change_cost(dtype, sample_weight):
 
 def test_decoded_labels_are_largest_or_positive_outputs():
     several = np.array([[0.1, -1], [0.3, -2], [0.2, -3]])
-    assert decode_labels(several, np, n_classes=3, multilabel=False).tolist() == [1, 0]
-    assert decode_labels(several, np, n_classes=3, multilabel=True).tolist() == [
+    assert predict_codes(several, np, 3, False).tolist() == [1, 0]
+    assert predict_codes(several, np, 3, True).T.tolist() == [
         [1, 0],
         [1, 0],
         [1, 0],
     ]
     one = np.array([[-0.1, 0.1]])
-    assert decode_labels(one, np, n_classes=2, multilabel=False).tolist() == [0, 1]
-    assert decode_labels(one, np, n_classes=1, multilabel=False).tolist() == [0, 0]
+    assert predict_codes(one, np, 2, False).tolist() == [0, 1]
+    assert predict_codes(one, np, 1, False).tolist() == [0, 0]
