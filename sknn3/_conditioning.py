@@ -15,8 +15,8 @@ with mu the column means, P'P = M^-1, and a0 the value of the hidden activation 
 That is the network on whitened features and centred activations.  The cost, its penalty
 and its minima stay the same, and the path to a minimum is shorter.  M resembles the
 curvature of the cost by the weights of a hidden unit, which comes from the data and
-from the penalty.  P is the Cholesky factor of M^-1; the solvers are indifferent to a
-rotation.
+from the penalty.  P is the Cholesky factor of M^-1; a rotation would make no
+difference to the solvers.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ class Preconditioner:
         return transformed
 
     def gradient_scale(self, params: np.ndarray) -> np.ndarray:
-        """Return the size of a gradient component that counts as 1, at most 1.
+        """Return the divisor, at most 1, of each component in the test against `tol`.
 
         Gradients by the weights of a feature are proportional to its scale.
         """
@@ -155,8 +156,8 @@ def make_preconditioner(
         maps, centre = (np.zeros(n_features), one, one, one, one), 0.0
     else:
         if conditioning == "auto":
-            is_small = n_features <= MAX_FEATURES_FULL and not dataset.is_sparse
-            conditioning = "full" if is_small else "diagonal"
+            use_full = n_features <= MAX_FEATURES_FULL and not dataset.is_sparse
+            conditioning = "full" if use_full else "diagonal"
         centre = ACTIVATIONS[network.activation].at_zero
         mean, spread = _moments(dataset, full=conditioning == "full")
         maps = _factors(mean, spread, penalty)
@@ -168,7 +169,7 @@ def _moments(dataset: Dataset, *, full: bool) -> tuple[np.ndarray, np.ndarray]:
     n_features = dataset.n_features
     per_row = n_features**2 if full else n_features
     n_rows = max(ROWS_PER_FEATURE * n_features, MAX_PRODUCTS // per_row)
-    step = -(-dataset.n_samples // n_rows)
+    step = ceil(dataset.n_samples / n_rows)
     total_weight, mean = dataset.column_sums(step)
     mean /= total_weight
     (spread,) = dataset.scatter_sums(step, mean, full=full)
@@ -178,10 +179,10 @@ def _moments(dataset: Dataset, *, full: bool) -> tuple[np.ndarray, np.ndarray]:
     # Below its rounding error a variance counts as 0.  A difference of sums has the
     # error of the sums, which grows with the number of rows.
     error = 1e-15 * (dataset.n_samples / step) if dataset.is_sparse else 1e-28
-    constant = (np.diagonal(spread) if full else spread) < error * mean**2
-    spread[constant] = 0
+    is_constant = (np.diagonal(spread) if full else spread) < error * mean**2
+    spread[is_constant] = 0
     if full:
-        spread[:, constant] = 0
+        spread[:, is_constant] = 0
     return mean, spread
 
 
@@ -190,14 +191,14 @@ def _factors(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return mean, scale, initial scale, P and its inverse."""
     variance = np.diagonal(spread) if spread.ndim == 2 else spread
-    squared = (1 + RIDGE) * variance + PENALTY_FACTOR * penalty
-    if not np.isfinite(squared).all():
+    diagonal = (1 + RIDGE) * variance + PENALTY_FACTOR * penalty
+    if not np.isfinite(diagonal).all():
         raise ValueError(
             "The squares of the values in X, or alpha over the sum of sample_weight, "
             "overflow. Scale the features."
         )
     # Constant features without a penalty have no scale: any will do.
-    scale = round_to_bits(np.sqrt(np.where(squared > 0, squared, 1)), MOMENT_BITS)
+    scale = round_to_bits(np.sqrt(np.where(diagonal > 0, diagonal, 1)), MOMENT_BITS)
     deviation = round_to_bits(np.sqrt(variance), MOMENT_BITS)
     initial_scale = START_FACTOR * deviation / scale**2
     mean = round_to_multiple(mean / scale, MOMENT_BITS) * scale
@@ -236,6 +237,7 @@ def draw_initial_weights(
     priors = dataset.labels.priors(dataset.class_counts).round(12)
     priors = priors.clip(_SMALLEST_PRIOR, 1 - _SMALLEST_PRIOR)
     initial_bias = ACTIVATIONS[network.activation].initial_bias
+    # The biases of above are replaced.
     theta1[:, 0] = rng.uniform(-initial_bias, initial_bias, len(theta1))
     softmax = network.output_activation == "softmax"
     theta2[:, 0] = np.log(priors) if softmax else logit(priors)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -31,23 +32,21 @@ from sknn3._parallel import MapChunks, blas_buffers, chunk_map
 
 # ------------------------------------------------------------- rows and blocks
 
-# Up to so many rows are one block: not worth a second thread.
+# Up to this many rows are one block: a second thread would not pay.
 SINGLE_BLOCK_ROWS = 1280
 
-# More rows are cut into rounds of up to so many rows, and a round into blocks of these
-# relative sizes.  The activations of a block stay in the cache between the products.
-# Unequal blocks keep two threads out of step: with equal ones both reach the many short
-# operations between the products together, and wait there for Python's lock.  Two
-# threads that share a round have equal work, the first and last block against the
-# second.
+# More rows are cut into rounds of up to this many rows, and each round into three
+# blocks of these sizes, relative to a third of the round.  The activations of a block
+# stay in the cache.  Equal blocks would keep two threads in step: both would reach the
+# many short operations between the products together, and wait for Python's lock.
 ROUND_ROWS = 5120
 RELATIVE_SIZES = (0.8, 2.2, 1.4)
 
-# Other devices than the CPU have threads of their own.  Blocks only bound their memory.
+# Other devices than the CPU need no threads.  Blocks only bound their memory.
 DEVICE_BLOCK_ROWS = 65536
 
-# Threads get the blocks in at most so many chunks, whose number does not depend on
-# the threads: the sums are then equal to the bit on any number of threads.
+# Threads get the blocks in at most this many chunks.  The number does not depend on the
+# threads, so the sums are equal to the bit on any number of threads.
 MAX_CHUNKS = 16
 
 # Entries of a block that is centred, which makes a float64 copy of it.
@@ -61,7 +60,7 @@ def row_blocks(n_samples: int, *, on_cpu: bool = True) -> list[slice]:
         return [slice(a, min(a + DEVICE_BLOCK_ROWS, n_samples)) for a in edges]
     if n_samples <= SINGLE_BLOCK_ROWS:
         return [slice(0, n_samples)]
-    sizes = np.tile(RELATIVE_SIZES, -(-n_samples // ROUND_ROWS))
+    sizes = np.tile(RELATIVE_SIZES, ceil(n_samples / ROUND_ROWS))
     cuts = np.rint(np.cumsum([0, *sizes]) * (n_samples / sizes.sum())).astype(int)
     return [slice(a, b) for a, b in pairwise(cuts.tolist())]
 
@@ -98,6 +97,7 @@ def select_rows(X: Any, rows: np.ndarray) -> Any:
 
 
 def _is_memory_map(X: Any) -> bool:
+    """Return whether an array is a view of a memory map."""
     while X is not None and not isinstance(X, np.memmap):
         X = getattr(X, "base", None)
     return X is not None
@@ -150,7 +150,8 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
 class Dataset:
     """Samples with a positive weight: rows, codes of their labels, and weights.
 
-    `sample_weight` is divided by its mean, `mean_weight`; None weighs all samples 1.
+    `sample_weight` is divided by `mean_weight`, the mean over all samples before a
+    holdout; None is a weight of 1 for each sample.
     Codes and weights are NumPy's, also where X is not.  `first_row` is the number of
     rows before X, where X is a partition of a larger data set.
     """
@@ -167,7 +168,7 @@ class Dataset:
     def from_arrays(
         cls, X: Any, y: Any, sample_weight: np.ndarray | None, class_weight: Any
     ) -> Dataset:
-        """Encode the labels of validated arrays, and drop samples of weight zero."""
+        """Return the samples of validated arrays that have a weight, normalised."""
         y = as_labels(y)
         if sample_weight is not None and not sample_weight.all():
             rows = np.flatnonzero(sample_weight)
@@ -182,7 +183,7 @@ class Dataset:
         return dataset.normalised()
 
     def with_class_weights(self, class_weights: np.ndarray) -> Dataset:
-        """Multiply the weights by those of the classes, for each label if multilabel.
+        """Return the samples with weights multiplied by those of their classes.
 
         Samples of classes with weight zero are dropped.
         """
@@ -195,7 +196,7 @@ class Dataset:
         return weighted if weight.all() else weighted[np.flatnonzero(weight)]
 
     def normalised(self) -> Dataset:
-        """Divide the weights by their mean."""
+        """Return the samples with weights divided by their mean."""
         if self.sample_weight is None:
             return self
         mean = float(self.sample_weight.mean())
@@ -256,7 +257,7 @@ class Dataset:
         return np.bincount(strata, minlength=n_strata)
 
     def split(self, held_out: list[np.ndarray]) -> tuple[Dataset, Dataset]:
-        """Return the other samples and those held out, by positions in strata."""
+        """Return training and held-out samples, given positions within each stratum."""
         strata, _ = self.labels.strata(self.codes)
         is_held_out = np.zeros(self.n_samples, bool)
         for stratum, positions in enumerate(held_out):
@@ -350,7 +351,7 @@ class Dataset:
     def column_sums(self, step: int) -> tuple[float, np.ndarray]:
         """Return the sums of the weights and of the columns over each `step`-th row."""
         total_weight, sums = 0.0, np.zeros(self.n_features)
-        for B, w in self._every_row(step):
+        for B, w in self._strided_blocks(step):
             total_weight += float(namespace_of(w)[0].sum(w))
             sums += to_numpy(w @ B)
         return total_weight, sums
@@ -365,12 +366,12 @@ class Dataset:
         xp, device = namespace_of(self.X_like)
         scatter = np.zeros((len(mean), len(mean)) if full else len(mean))
         centre = to_device(mean, xp, device, float_dtypes(xp, device)[0])
-        for B, w in self._every_row(step):
+        for B, w in self._strided_blocks(step):
             deviations = B if issparse(B) else B - centre
             scatter += to_numpy(_scatter(deviations, w, xp, full=full))
         return (scatter,)
 
-    def _every_row(self, step: int) -> Iterator[tuple[Any, Any]]:
+    def _strided_blocks(self, step: int) -> Iterator[tuple[Any, Any]]:
         """Yield blocks of every `step`-th row and their weights, in the widest dtype.
 
         Rows are numbered through all partitions.
@@ -379,7 +380,8 @@ class Dataset:
         widest = float_dtypes(xp, device)[0]
         X, weight = self.X, self.sample_weight
         if step > 1:
-            rows = slice(-self.first_row % step, None, step)
+            first = (-self.first_row) % step  # counted from the first partition
+            rows = slice(first, None, step)
             X = X[rows, :] if issparse(X) else take_rows(X, rows)
             weight = None if weight is None else weight[rows]
         for rows in _centring_blocks(X, on_cpu=xp is np):
@@ -389,7 +391,7 @@ class Dataset:
 
 
 def _add(sums: Iterator[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
-    """Add costs and gradients in their order; overwrites the first gradient."""
+    """Return the sums of costs and gradients; overwrite the first gradient."""
     cost, gradient = next(sums)
     for other_cost, other_gradient in sums:
         cost += other_cost
@@ -409,7 +411,7 @@ def _centring_blocks(X: Any, *, on_cpu: bool) -> Iterator[slice]:
 
 
 def _scatter(B: Any, w: Any, xp: Any, *, full: bool) -> Any:
-    """Return the weighted sum of the rows' outer products, or of their squares."""
+    """Return the weighted sum of outer products or squares; overwrite dense rows."""
     if issparse(B):
         return (B.T @ diags_array(w) @ B).toarray() if full else w @ B.multiply(B)
     if not full:
@@ -429,7 +431,7 @@ def output_blocks(X: Any, theta1: Any, theta2: Any, activation: str) -> Iterator
     units, which saves a search through X.
     """
     xp, _ = namespace_of(theta1)
-    # BLAS has its own threads here, which need many rows.
+    # Outside of a fit BLAS has several threads, which need many rows.
     n_rows = ROUND_ROWS if xp is np else DEVICE_BLOCK_ROWS
     for start in range(0, X.shape[0], n_rows):
         rows = slice(start, min(start + n_rows, X.shape[0]))

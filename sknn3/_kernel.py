@@ -46,7 +46,7 @@ class Activation(NamedTuple):
     apply: Callable[[Any, Any], None]
     multiply_by_derivative: Callable[[Any, Any, Any], None]
     at_zero: float
-    initial_bias: float  # half the width of the interval of initial hidden biases
+    initial_bias: float  # largest initial hidden bias
 
 
 def _identity(*_arrays: Any) -> None:
@@ -126,7 +126,7 @@ def _logistic_loss(O: Any, target: Any, xp: Any) -> tuple[Any, Any]:
     # softplus(o) = log(1 + t) and g(o) = t / (1 + t) share t = exp(o).
     at_target = _at_target(O, target, xp)
     D = xp.clip(O, None, _SATURATED)
-    O -= D
+    O -= D  # what exceeds the limit is added to log1p(exp(D))
     apply_into(D, xp.exp, D)
     T = xp.log1p(D)
     O += T
@@ -283,7 +283,8 @@ def _target(Y: Any, n_outputs: int, dtype: Any, xp: Any) -> Any:
     """Return the targets in the form that the losses take."""
     if Y.ndim == 2:
         return astype(Y.T, dtype, xp)
-    if xp is np:  # the positions of the ones need less memory than a matrix
+    if xp is np:  # the positions of the ones need less memory than a matrix; a small
+        # integer dtype of Y would overflow
         return Y * np.intp(Y.shape[0]) + np.arange(Y.shape[0])
     classes = xp.arange(n_outputs, dtype=Y.dtype, device=Y.device)
     return xp.astype(Y[None, :] == classes[:, None], dtype)
@@ -337,4 +338,5 @@ def predict_codes(O: Any, xp: Any, n_classes: int, multilabel: bool) -> Any:
         return astype(O > 0, index_dtype, xp).T
     if O.shape[0] > 1:
         return xp.argmax(O, axis=0)
-    return astype(O[0, :] > 0, index_dtype, xp) * int(n_classes == 2)
+    positive = astype(O[0, :] > 0, index_dtype, xp)
+    return positive if n_classes == 2 else 0 * positive

@@ -111,23 +111,21 @@ class LabelEncoding:
 
     def _class_weight_of_columns(self, class_weight: Any) -> Sequence[Any]:
         """Return the class weights of each column of the labels."""
-        if not self.multilabel and not isinstance(class_weight, list):
-            return [class_weight]
-        if self.multilabel and class_weight == "balanced":
-            return [class_weight] * self.n_outputs
-        if (
-            self.multilabel
-            and isinstance(class_weight, list)
-            and len(class_weight) == self.n_outputs
-            and all(w == "balanced" or isinstance(w, dict) for w in class_weight)
-        ):
-            return class_weight
+        columns, is_valid = [class_weight], not isinstance(class_weight, list)
         expected = "{class: weight}"
         if self.multilabel:
+            columns = [class_weight] * self.n_outputs if is_valid else class_weight
+            is_valid = (
+                len(columns) == self.n_outputs
+                and not isinstance(class_weight, dict)
+                and all(w == "balanced" or isinstance(w, dict) for w in columns)
+            )
             expected = f"a list of {self.n_outputs} dicts, one for each label,"
-        raise ValueError(
-            f"class_weight={class_weight!r}: expected {expected} or 'balanced'."
-        )
+        if not is_valid:
+            raise ValueError(
+                f"class_weight={class_weight!r}: expected {expected} or 'balanced'."
+            )
+        return columns
 
     def strata(self, codes: np.ndarray) -> tuple[np.ndarray, int]:
         """Return the stratum of each sample and the number of strata.

@@ -39,11 +39,11 @@ class Objective:
         self.total_weight = dataset.total_weight
         self.penalty = self.alpha / self.total_weight
         xp, _ = namespace_of(dataset.X_like)
-        self.largest_weight = float(xp.finfo(dataset.X_like.dtype).max)
+        self.dtype_max = float(xp.finfo(dataset.X_like.dtype).max)
 
     def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """Return cost and gradient; weights beyond the dtype cost infinity."""
-        if not (np.abs(params) <= self.largest_weight).all():
+        if not (np.abs(params) <= self.dtype_max).all():
             return np.inf, np.full_like(params, np.nan)
         cost, gradient = self.dataset.loss_gradient_sums(params, self.network)
         return penalised_mean(
@@ -115,9 +115,9 @@ CONVERGENCE_MESSAGES: dict[str, str | None] = {
     ),
     "stalled": (
         "The solver found no lower cost after {n_iter} passes, with the largest "
-        "gradient component at {max_gradient:.1e}, above tol={tol:.1e}: the precision "
-        "of the numbers is spent, or a kink of activation='relu' is in the way. "
-        "Increase tol, scale the features, or use float64."
+        "gradient component at {max_gradient:.1e}, above tol={tol:.1e}. The precision "
+        "of the dtype is exhausted, or a kink of activation='relu' stops the line "
+        "search. Increase tol, scale the features, or use float64."
     ),
     "interrupted": (
         "Training was interrupted after {n_iter} passes; the best weights so far are "
@@ -129,10 +129,7 @@ CONVERGENCE_MESSAGES: dict[str, str | None] = {
 
 
 class Iterate(NamedTuple):
-    """Packed weights, their cost, and the largest component of its gradient.
-
-    Components are divided by their `Preconditioner.gradient_scale`.
-    """
+    """Packed weights, their cost, and its largest gradient component, scaled."""
 
     params: np.ndarray
     cost: float = np.inf
@@ -140,14 +137,14 @@ class Iterate(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What is recorded of a pass."""
+    """Record of a pass."""
 
     cost: float  # the lowest so far
     score: float | None  # the latest on the held-out samples, with early stopping
 
 
 class MinimizeResult(NamedTuple):
-    """The result of a run, or of its beginning.
+    """The result of a run, or of its first passes.
 
     `best` has the best score with early stopping, else the lowest cost.  `max_gradient`
     belongs to the point of the lowest cost.
@@ -180,7 +177,7 @@ class EarlyStopping:
         return round(correct / total, 12)
 
     def update(self, point: Iterate) -> float:
-        """Score a point, and count the points in a row that were not better."""
+        """Return the score of a point, keep the best, and count the others in a row."""
         score = self.score(point)
         if score > self.best_score:
             self.best, self.best_score, self.n_unimproved = point, score, 0
@@ -194,7 +191,7 @@ class _Stop(Exception):  # noqa: N818 (it is not an error)
 
 
 class Minimizer:
-    """One run of a solver: its budget, its best point and its record.
+    """One run of a solver, with a budget of passes.
 
     `before_pass` and `after_pass` are called with the minimizer around each pass, and
     the run ends if `after_pass` returns True.  `deadline` is a time of
@@ -230,18 +227,18 @@ class Minimizer:
     def run(self, params: np.ndarray) -> MinimizeResult:
         """Run the solver until a stopping rule fires, and return the result.
 
-        A Ctrl-C after the first pass is a stopping rule like any other.
+        A KeyboardInterrupt after the first pass ends the run with a result too.
         """
         self.lowest = Iterate(params)
         self.gradient_scale = self.preconditioner.gradient_scale(params)
         method, options_for = SOLVERS[self.solver]
         options = options_for(params.size)
         try:
-            before = np.inf
-            # A line search that fails ends the solver.  From the lowest point, with its
-            # memory cleared, the solver often goes on.
-            while self.lowest.cost < before or not self.evaluations:
-                before = self.lowest.cost
+            # A line search that fails ends the solver.  A restart from the lowest point
+            # clears its memory, and often finds a lower one.
+            cost_before = math.nan
+            while self.lowest.cost != cost_before:
+                cost_before = self.lowest.cost
                 scipy.optimize.minimize(
                     self._evaluate,
                     self.preconditioner.from_weights(self.lowest.params),
@@ -259,7 +256,7 @@ class Minimizer:
         return self.result("stalled")
 
     def result(self, stop_reason: str) -> MinimizeResult:
-        """Return the result if the run ends here; it may as well go on."""
+        """Return the result so far; the run may continue afterwards."""
         best, best_score = self.lowest, None
         evaluations = self.evaluations.copy()
         if self.early_stopping and evaluations:
@@ -313,6 +310,7 @@ class Minimizer:
         return cost if finite else math.inf, gradient
 
     def _latest_score(self) -> float | None:
+        """Return the last score; the first pass has to compute one."""
         if self.evaluations:
             return self.evaluations[-1].score
         return self.early_stopping.update(self.lowest) if self.early_stopping else None

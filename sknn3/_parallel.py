@@ -43,8 +43,8 @@ def _limit_blas() -> Any:
 def _clear_controlling_thread() -> None:
     """Let the calling thread set limits.
 
-    From version 3.8, threadpoolctl obeys only the thread that set a limit first, but
-    the last of several fits may end in another thread.
+    From version 3.8, threadpoolctl ignores all threads but the one that set a limit
+    first.  The last of several fits may end in another thread.
     """
     clear = getattr(OpenBLASController, "clear_controlling_thread", None)
     if clear is not None:
@@ -64,8 +64,9 @@ class _BlasLimit:
         self._n_threads = 1
         self._limiter: Any = None
 
-    def acquire(self) -> int:
-        """Limit BLAS, and return the number of threads for the calling fit."""
+    @contextmanager
+    def single_thread(self) -> Iterator[int]:
+        """Limit BLAS to one thread, and yield the number of threads to use instead."""
         with self._lock:
             if self._n_fits == 0:
                 self._n_threads = _n_blas_threads()
@@ -73,10 +74,19 @@ class _BlasLimit:
                 if _n_blas_threads() > 1:  # another thread of the user holds a limit
                     self._n_threads, self._limiter = 1, None
             self._n_fits += 1
-            return max(1, self._n_threads // self._n_fits)
+            n_threads = max(1, self._n_threads // self._n_fits)
+        try:
+            yield n_threads
+        finally:
+            with self._lock:
+                self._n_fits -= 1
+                if self._n_fits == 0 and self._limiter is not None:
+                    _clear_controlling_thread()
+                    self._limiter.restore_original_limits()
+                    _clear_controlling_thread()
 
     def limit_calling_thread(self) -> None:
-        """Limit BLAS libraries that have a limit for each calling thread.
+        """Limit BLAS libraries that have a limit for each thread, during a fit only.
 
         After an interrupt, a thread may start when the fit is over.
         """
@@ -84,27 +94,9 @@ class _BlasLimit:
             if self._n_fits > 0:
                 _limit_blas()
 
-    def release(self) -> None:
-        """Restore BLAS after the last fit."""
-        with self._lock:
-            self._n_fits -= 1
-            if self._n_fits == 0 and self._limiter is not None:
-                _clear_controlling_thread()
-                self._limiter.restore_original_limits()
-                _clear_controlling_thread()
-
 
 _blas_limit = _BlasLimit()
-
-
-@contextmanager
-def single_blas_thread() -> Iterator[int]:
-    """Limit BLAS to one thread, and yield the number of threads to use instead."""
-    n_threads = _blas_limit.acquire()
-    try:
-        yield n_threads
-    finally:
-        _blas_limit.release()
+single_blas_thread = _blas_limit.single_thread
 
 
 @contextmanager

@@ -159,7 +159,7 @@ class NetworkPredictionMixin(ClassifierMixin):
             P = output.activate(xp.concat([-O, O]), xp)
         else:
             P = output.class_probabilities(O, xp)
-        # No probability is 0, nor that of a label 1, so that logarithms are finite.
+        # Probabilities are above 0, and those of labels below 1: logarithms are finite.
         limits = xp.finfo(P.dtype)
         highest = 1 - float(limits.eps) / 2 if self.multilabel_ else None
         return xp.clip(P, float(limits.smallest_normal), highest).T

@@ -87,7 +87,7 @@ class ThreeLayerNNClassifier(
         Number of passes: evaluations of cost and gradient over the training data,
         for either solver.
     max_time : float, default=None
-        If given, training ends with the first pass that ends after so many seconds.
+        If given, training ends with the pass in which this many seconds are over.
         Such a fit is not reproducible.
     tol : float, default=1e-4
         Training has converged when no component of the gradient by the weights is
@@ -324,35 +324,37 @@ class ThreeLayerNNClassifier(
         Raises
         ------
         ValueError
-            If the data does not fit this description, or with `warm_start` the
-            previous call.  The estimator keeps its previous state.
+            If the data does not fit this description or, with `warm_start`, differs
+            from that of the previous call.  The estimator keeps its previous state.
 
         Warns
         -----
         ConvergenceWarning
             If training ended before it converged.
+        UserWarning
+            If Ctrl-C ended training after the first pass.
         """
         deadline = time.perf_counter() + float(self.max_time or math.inf)
         with restore_on_error(self), np.errstate(all="ignore"):
-            dataset = self._validate(X, y, sample_weight)
-            network = self._network(dataset.labels)
-            params = self._given_weights(dataset, network, coefs_init, intercepts_init)
-            attributes = partial(fitted_attributes, dataset, network)
-            callbacks = _Callbacks(self, X, y, sample_weight, attributes)
+            data = self._validate(X, y, sample_weight)
+            network = self._network(data.labels)
+            params = self._given_weights(data, network, coefs_init, intercepts_init)
+            make_attributes = partial(fitted_attributes, data, network)
+            callbacks = _Callbacks(self, X, y, sample_weight, make_attributes)
             callbacks.begin_fit()
             rng = check_random_state(self.random_state)
-            dataset, early_stopping = self._hold_out(dataset, network, rng)
-            with dataset.with_threads() as dataset:
-                objective = Objective(dataset, network, self.alpha)
+            train, early_stopping = self._hold_out(data, network, rng)
+            with train.with_threads() as train:
+                objective = Objective(train, network, self.alpha)
                 preconditioner = make_preconditioner(
-                    dataset,
+                    train,
                     network,
                     conditioning=self.conditioning,
                     penalty=objective.penalty,
                 )
                 if params is None:
                     params = draw_initial_weights(
-                        dataset, network, preconditioner, rng, self.init_epsilon
+                        train, network, preconditioner, rng, self.init_epsilon
                     )
                 minimizer = Minimizer(
                     objective,
@@ -363,12 +365,10 @@ class ThreeLayerNNClassifier(
                     deadline=deadline,
                     early_stopping=early_stopping,
                     before_pass=callbacks.begin_pass,
-                    after_pass=lambda minimizer: (
-                        callbacks.end_pass(minimizer) or self._after_pass(minimizer)
-                    ),
+                    after_pass=partial(self._end_pass, callbacks),
                 )
                 result = minimizer.run(params)
-            self.__dict__.update(attributes(result))
+            self.__dict__.update(make_attributes(result))
             callbacks.end_fit()
         if self.verbose:
             _progress.print_result(result)
@@ -398,22 +398,15 @@ class ThreeLayerNNClassifier(
                 "output_activation='softmax' chooses one class, but y is multilabel: "
                 "expected output_activation='logistic'."
             )
-        if self._continues():
-            self._check_same_problem(labels)
-
-    def _continues(self) -> bool:
-        return self.warm_start and hasattr(self, "theta1_")
-
-    def _check_same_problem(self, labels: LabelEncoding) -> None:
+        if not self._continues():
+            return
+        network = self._network(labels)
         before_and_now = {
             "kind of y": (self.multilabel_, labels.multilabel),
             "classes in y": (self.classes_.tolist(), labels.classes.tolist()),
             "hidden_layer_size": (self.theta1_.shape[0], self.hidden_layer_size),
             "activation": (self.hidden_activation_, self.activation),
-            "output_activation": (
-                self.out_activation_,
-                self._network(labels).output_activation,
-            ),
+            "output_activation": (self.out_activation_, network.output_activation),
         }
         for name, (before, now) in before_and_now.items():
             if before != now:
@@ -421,6 +414,9 @@ class ThreeLayerNNClassifier(
                     f"warm_start=True continues with the same {name} only: "
                     f"previously {before!r}, now {now!r}."
                 )
+
+    def _continues(self) -> bool:
+        return self.warm_start and hasattr(self, "theta1_")
 
     def _network(self, labels: LabelEncoding) -> Network:
         # The softmax of two classes is the sigmoid of one difference.
@@ -430,7 +426,7 @@ class ThreeLayerNNClassifier(
     def _given_weights(
         self, dataset: Dataset, network: Network, coefs_init: Any, intercepts_init: Any
     ) -> np.ndarray | None:
-        """Return the packed weights to start from, or None to draw them."""
+        """Return the given initial weights, packed, or None if there are none."""
         if coefs_init is not None or intercepts_init is not None:
             sizes = layer_sizes(dataset, network)
             return pack_initial_weights(sizes, coefs_init, intercepts_init)
@@ -442,18 +438,18 @@ class ThreeLayerNNClassifier(
     def _hold_out(
         self, dataset: Dataset, network: Network, rng: np.random.RandomState
     ) -> tuple[Dataset, EarlyStopping | None]:
-        """Return the samples to train on, and what watches the others."""
+        """Return the training samples, and early stopping on the held-out ones."""
         if not self.early_stopping:
             return dataset, None
         fraction = float(self.validation_fraction)
         dataset, held_out = dataset.holdout_split(fraction, rng)
         return dataset, EarlyStopping(held_out, network, self.n_iter_no_change)
 
-    def _after_pass(self, minimizer: Minimizer) -> bool:
-        """Return whether the fit ends after this pass."""
+    def _end_pass(self, callbacks: _Callbacks, minimizer: Minimizer) -> bool:
+        """Report a pass, and return whether a callback ends the fit."""
         if self.verbose:
             _progress.print_pass(minimizer)
-        return False
+        return callbacks.end_pass(minimizer)
 
     def _warn_unless_converged(
         self, result: MinimizeResult, stacklevel: int = 5
@@ -492,7 +488,7 @@ def fitted_attributes(
 def fitted_weights(
     X_like: Any, hidden_layer_size: int, result: MinimizeResult
 ) -> dict[str, Any]:
-    """Return the weights, in the dtype and on the device of X, and the record."""
+    """Return the weights, in the dtype and on the device of X, and the loss curve."""
     theta1, theta2 = weights_like(X_like, result.best.params.copy(), hidden_layer_size)
     scores = [evaluation.score for evaluation in result.evaluations]
     return {
@@ -532,18 +528,18 @@ class _Callbacks:
         attributes: Callable[[MinimizeResult], dict[str, Any]],
     ) -> None:
         # scikit-learn documents this method for authors of estimators.
-        self.fit = estimator._init_callback_context(max_subtasks=estimator.max_iter)  # noqa: SLF001
+        self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)  # noqa: SLF001
         self.kwargs = task_kwargs(estimator, X, y, sample_weight)
         self.attributes = attributes
 
     def begin_fit(self) -> None:
-        self.fit.call_on_fit_task_begin(**self.kwargs)
+        self.context.call_on_fit_task_begin(**self.kwargs)
 
     def end_fit(self) -> None:
-        self.fit.call_on_fit_task_end(**self.kwargs, reconstruction_attributes=dict)
+        self.context.call_on_fit_task_end(**self.kwargs, reconstruction_attributes=dict)
 
     def begin_pass(self, minimizer: Minimizer) -> None:
-        self.current_pass = self.fit.subcontext("pass")
+        self.current_pass = self.context.subcontext("pass")
         self.current_pass.call_on_fit_task_begin(
             **self.kwargs, reconstruction_attributes=self._attributes_of(minimizer)
         )

@@ -262,7 +262,7 @@ class ThreeLayerNNClassifierCV(
             table = self._score_paths(data, alphas, splits, max_iters, contexts)
             grid = ParameterGrid({"alpha": alphas, "max_iter": max_iters})
             self._choose(list(grid), table)
-            best = self._network(_RefitNetwork, **self.best_params_)
+            best = self._unfitted(_RefitNetwork, **self.best_params_)
             _fit_in_context(best, data, context.subcontext("refit", n_paths), task)
             fitted = {k: v for k, v in vars(best).items() if k.endswith("_")}
             self.__dict__.update(fitted)
@@ -270,7 +270,7 @@ class ThreeLayerNNClassifierCV(
         return self
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-        """Check the data, and return the labels and weights in NumPy."""
+        """Check the data, and return y, as one column if it is one, and the weights."""
         _, y_checked = validate_data(
             self,
             X,
@@ -305,7 +305,7 @@ class ThreeLayerNNClassifierCV(
         scores, stop_reasons = zip(
             *Parallel(n_jobs=self.n_jobs)(
                 delayed(_score_path)(
-                    self._network(_PathNetwork, alpha=alpha, max_iter=max(max_iters)),
+                    self._unfitted(_PathNetwork, alpha=alpha, max_iter=max(max_iters)),
                     data,
                     *split,
                     budgets=max_iters,
@@ -341,7 +341,7 @@ class ThreeLayerNNClassifierCV(
             raise ValueError(f"{name}={values!r}, expected a list of {constraint}.")
         return values
 
-    def _network(
+    def _unfitted(
         self, network_class: type[ThreeLayerNNClassifier], **params: Any
     ) -> Any:
         """Return an unfitted network with the parameters that both estimators have."""
@@ -402,11 +402,11 @@ class _PathNetwork(ThreeLayerNNClassifier):
 
     budgets: tuple[int, ...] = ()
 
-    def _after_pass(self, minimizer: Minimizer) -> bool:
+    def _end_pass(self, callbacks: Any, minimizer: Minimizer) -> bool:
         n_done = len(minimizer.evaluations)
         if n_done in self.budgets:
             self.results_[n_done] = minimizer.result("max_iter")
-        return super()._after_pass(minimizer)
+        return super()._end_pass(callbacks, minimizer)
 
     def _warn_unless_converged(self, *_: Any) -> None:
         pass
@@ -414,19 +414,19 @@ class _PathNetwork(ThreeLayerNNClassifier):
     def truncated_copy(self, budget: int) -> ThreeLayerNNClassifier:
         """Return the network that a fit with a smaller budget would have given.
 
-        A fit that needed fewer passes than the budget is its own copy.
+        If this fit ended before the budget, the copy has its final weights.
         """
         truncated = copy(self)
         truncated.max_iter = budget
         if budget in self.results_:
-            W1 = self.theta1_[:, 1:]  # has the shape, dtype and device of a row of X
+            W1 = self.theta1_[:, 1:]  # has the columns, dtype and device of X
             weights = fitted_weights(W1, W1.shape[0], self.results_[budget])
             truncated.__dict__.update(weights)
         return truncated
 
 
 class _RefitNetwork(ThreeLayerNNClassifier):
-    """Network whose budget was searched: it does not warn of its end."""
+    """Network that does not warn if `max_iter`, which was searched, ends the fit."""
 
     def _warn_unless_converged(
         self,
@@ -463,7 +463,7 @@ def _score_path(
     context: Any,
     caller: Any,
 ) -> tuple[list[float], str]:
-    """Train once with the largest budget; return the score of each, and its end."""
+    """Train with the largest budget; return each budget's score and the stop reason."""
     train_data, test_data = (
         {
             name: None if values is None else safe_indexing(values, rows)

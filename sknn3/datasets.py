@@ -26,9 +26,8 @@ _DESCR = """\
 
 The first 500 training images of each digit in the MNIST database of handwritten
 digits (Y. LeCun, C. Cortes, C. J. C. Burges), reduced from 28 x 28 to 20 x 20 pixels
-by antialiased cubic interpolation.  The cubic kernel overshoots at edges, so values
-lie between -0.132 and 1.128.  They equal the data of a well-known course practical on
-backpropagation to rounding.
+by antialiased cubic interpolation, which overshoots at edges: values lie between -0.132
+and 1.128.  They are the data of a well-known course practical, up to rounding.
 
 Licence of the images: Creative Commons Attribution-ShareAlike 3.0 (CC BY-SA 3.0).
 """
@@ -56,7 +55,7 @@ def load_digits20(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
         target : ndarray of shape (5000,), or Series
             The digits 0..9.
         images : ndarray of shape (5000, 20, 20)
-            The images as they are looked at, row by row.
+            The images, row by row.
         feature_names : list of str
             ``pixel_r_c`` for row r and column c.
         target_names : ndarray of shape (10,)
@@ -124,7 +123,7 @@ def read_digits(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
 
     Examples
     --------
-    A file in the form of the practical's, with a nought (label 10) and a one:
+    A file in the form of the practical's, with a 0 (label 10) and a 1:
 
     >>> import tempfile
     >>> import numpy as np

@@ -1,7 +1,7 @@
 r"""The mathematics of the three-layer network, as pure functions.
 
-Conventions that every module of the package keeps to, for n samples, d features,
-h hidden units and K outputs:
+Conventions of these functions, and of packed weights in all modules, for n samples, d
+features, h hidden units and K outputs:
 
 =========  ============  =====================================================
 ``X``      (n, d)        samples, dense or sparse
@@ -378,7 +378,7 @@ def cost_gradient(
 
     Examples
     --------
-    With all weights zero each output says 1/2, and costs log 2:
+    With all weights zero, each output is 1/2 and its loss is log 2:
 
     >>> import numpy as np
     >>> from sknn3.network import cost_gradient

@@ -156,10 +156,10 @@ def test_max_iter_is_exact_number_of_passes_and_warns(solver, max_iter, iris):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_spent_precision_stalls_and_warns(solver, iris):
+def test_exhausted_precision_stalls_and_warns(solver, iris):
     X, y = iris
     clf = quick(solver=solver, tol=1e-12, max_iter=20000, conditioning=None)
-    with pytest.warns(ConvergenceWarning, match="precision of the numbers is spent"):
+    with pytest.warns(ConvergenceWarning, match="precision of the dtype is exhausted"):
         clf.fit(X.astype(np.float32), y)
     assert clf.stop_reason_ == "stalled"
     assert clf.score(X, y) > 0.95
@@ -170,7 +170,7 @@ def test_kink_of_relu_stalls_and_warns(solver, rng):
     X = rng.standard_normal((30, 2))
     y = X[:, 0] + rng.logistic(size=30) > 0
     clf = Net(2, activation="relu", solver=solver, alpha=0.1, max_iter=5000)
-    with pytest.warns(ConvergenceWarning, match="or a kink of activation='relu' is"):
+    with pytest.warns(ConvergenceWarning, match="or a kink of activation='relu' stops"):
         clf.set_params(random_state=0).fit(X, y)
     assert clf.stop_reason_ == "stalled"
     inputs = np.abs(X @ clf.coefs_[0] + clf.intercepts_[0])

@@ -41,10 +41,6 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     attributes are NumPy arrays.  `predict` and its like take a dask array or DataFrame
     and return a lazy dask array.
 
-    See Also
-    --------
-    sknn3.ThreeLayerNNClassifier : For data in the memory or a file of one machine.
-
     Notes
     -----
     A fit computes all partitions once, and keeps them on the workers until it ends.

@@ -57,10 +57,6 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
     levels_ : dict of str to matplotlib Line2D
         Lines at the 'tolerance' and, if it is given, the 'rounding'.
 
-    See Also
-    --------
-    sknn3.gradient_check.check_gradient : Compute both gradients.
-
     Examples
     --------
     >>> from sknn3 import check_gradient
