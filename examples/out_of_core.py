@@ -7,7 +7,7 @@ file. On Linux a limit of memory checks this: a copy of the data would fail. The
 written to a temporary folder, or to ``--output``, and deleted at the end::
 
     python examples/out_of_core.py
-    python examples/out_of_core.py --gib 3 --features 784 --hidden 100 --spare 256
+    python examples/out_of_core.py --gib 3 --features 784 --hidden 100
 """
 
 import argparse
