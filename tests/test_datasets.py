@@ -111,7 +111,7 @@ X, Y = np.zeros((3, 400)), np.ones((3, 1))
 
 
 # SciPy 1.18 warns of a change of the sparse variables that it reads.
-@pytest.mark.filterwarnings("ignore:The default value for `spmatrix`:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The default value for `spmatrix`")
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
