@@ -57,15 +57,13 @@ class NetworkPredictionMixin(ClassifierMixin):
         """
         blocks, n_samples, xp = self._output_blocks(X, "predict")
         n_classes, multilabel = len(self.classes_), self.multilabel_
-        codes = concat_rows(
-            (predict_codes(O, xp, n_classes, multilabel) for O in blocks), n_samples
-        )
+        codes = (predict_codes(O, xp, n_classes, multilabel) for O in blocks)
         if multilabel:
-            return codes
-        labels = self.classes_[to_numpy(codes)]
+            return concat_rows(codes, n_samples)
+        labels = concat_rows((self.classes_[to_numpy(c)] for c in codes), n_samples)
         if labels.dtype.kind in "OSU":  # only NumPy has strings
             return labels
-        return to_device(labels, *namespace_of(codes))
+        return to_device(labels, *namespace_of(self.theta1_))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Compute the outputs before their activation.
