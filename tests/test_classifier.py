@@ -418,7 +418,7 @@ def test_probabilities_of_extreme_outputs_are_positive(
 
 
 def test_predict_needs_memory_for_labels_only(rng):
-    X = rng.standard_normal((400_000, 1)).astype(np.float32)
+    X = rng.standard_normal((1_000_000, 1)).astype(np.float32)
     clf = quick(hidden_layer_size=50, tol=0.1).fit(X[:100], X[:100, 0] > 0)
     tracemalloc.start()
     y = clf.predict(X)
