@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.linalg.blas import dtrmm
+from scipy.sparse import issparse
 from scipy.special import logit
 from sklearn.utils import check_array
 
@@ -150,13 +151,13 @@ def make_preconditioner(
     dataset: Dataset, network: Network, *, conditioning: str | None, penalty: float
 ) -> Preconditioner:
     """Return the change of variables for the data; `penalty` is alpha/S."""
-    n_features = dataset.n_features
+    n_features = dataset.X_like.shape[1]
     if conditioning is None:
         one = np.ones(())
         maps, centre = (np.zeros(n_features), one, one, one, one), 0.0
     else:
         if conditioning == "auto":
-            use_full = n_features <= MAX_FEATURES_FULL and not dataset.is_sparse
+            use_full = n_features <= MAX_FEATURES_FULL and not issparse(dataset.X_like)
             conditioning = "full" if use_full else "diagonal"
         centre = ACTIVATIONS[network.activation].at_zero
         mean, spread = _moments(dataset, full=conditioning == "full")
@@ -166,7 +167,7 @@ def make_preconditioner(
 
 def _moments(dataset: Dataset, *, full: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return column means, and covariances (`full`) or variances."""
-    n_features = dataset.n_features
+    n_features = dataset.X_like.shape[1]
     per_row = n_features**2 if full else n_features
     n_rows = max(ROWS_PER_FEATURE * n_features, MAX_PRODUCTS // per_row)
     step = ceil(dataset.n_samples / n_rows)
@@ -174,11 +175,12 @@ def _moments(dataset: Dataset, *, full: bool) -> tuple[np.ndarray, np.ndarray]:
     mean /= total_weight
     (spread,) = dataset.scatter_sums(step, mean, full=full)
     spread /= total_weight
-    if dataset.is_sparse:  # centred after the sum, so that zeros stay zeros
+    is_sparse = issparse(dataset.X_like)
+    if is_sparse:  # centred after the sum, so that zeros stay zeros
         spread -= np.outer(mean, mean) if full else mean**2
     # Below its rounding error a variance counts as 0.  A difference of sums has the
     # error of the sums, which grows with the number of rows.
-    error = 1e-15 * (dataset.n_samples / step) if dataset.is_sparse else 1e-28
+    error = 1e-15 * (dataset.n_samples / step) if is_sparse else 1e-28
     is_constant = (np.diagonal(spread) if full else spread) < error * mean**2
     spread[is_constant] = 0
     if full:
@@ -246,7 +248,7 @@ def draw_initial_weights(
 
 def layer_sizes(dataset: Dataset, network: Network) -> tuple[int, int, int]:
     """Return the numbers of features, hidden units and outputs."""
-    return dataset.n_features, network.hidden_layer_size, dataset.labels.n_outputs
+    return dataset.X_like.shape[1], network.hidden_layer_size, dataset.labels.n_outputs
 
 
 def pack_initial_weights(

@@ -183,10 +183,7 @@ class Dataset:
         return dataset.normalised()
 
     def with_class_weights(self, class_weights: np.ndarray) -> Dataset:
-        """Return the samples with weights multiplied by those of their classes.
-
-        Samples of classes with weight zero are dropped.
-        """
+        """Return the samples with the weights of their classes, without those of 0."""
         codes = self.codes if self.labels.multilabel else self.codes[:, np.newaxis]
         given = self.sample_weight
         weight = np.ones(len(codes)) if given is None else given.copy()
@@ -219,19 +216,9 @@ class Dataset:
         return len(self.codes)
 
     @property
-    def n_features(self) -> int:
-        """Number of features."""
-        return int(self.X.shape[1])
-
-    @property
     def X_like(self) -> Any:  # noqa: N802 (X as in the formulas)
         """An array in the namespace, device and dtype of X."""
         return self.X.X if isinstance(self.X, RowSelection) else self.X
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether X is a sparse matrix."""
-        return issparse(self.X)
 
     @property
     def class_counts(self) -> np.ndarray:
@@ -350,7 +337,7 @@ class Dataset:
 
     def column_sums(self, step: int) -> tuple[float, np.ndarray]:
         """Return the sums of the weights and of the columns over each `step`-th row."""
-        total_weight, sums = 0.0, np.zeros(self.n_features)
+        total_weight, sums = 0.0, np.zeros(self.X.shape[1])
         for B, w in self._strided_blocks(step):
             total_weight += float(namespace_of(w)[0].sum(w))
             sums += to_numpy(w @ B)
@@ -419,9 +406,6 @@ def _scatter(B: Any, w: Any, xp: Any, *, full: bool) -> Any:
         return w @ B
     B *= xp.sqrt(w)[:, None]
     return B.T @ B
-
-
-# ------------------------------------------------------------------- prediction
 
 
 def output_blocks(X: Any, theta1: Any, theta2: Any, activation: str) -> Iterator[Any]:

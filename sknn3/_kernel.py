@@ -312,9 +312,6 @@ def penalised_mean(
     return cost / total_weight, gradient
 
 
-# ----------------------------------------------------------------- prediction
-
-
 def block_outputs(X: Any, theta1: Any, theta2: Any, activation: str, xp: Any) -> Any:
     """Return outputs before activation, (K, n); raise if one is not finite."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):

@@ -155,9 +155,8 @@ def draw_stratified_holdout(
 ) -> list[np.ndarray]:
     """Return the samples to hold out, as positions within each stratum.
 
-    `counts` are the sizes of the strata.  Each stratum keeps at least one sample for
-    training.  scikit-learn's stratified splitters raise an error for classes of one
-    sample instead.
+    `counts` are the sizes of the strata.  Each stratum keeps a sample for training;
+    scikit-learn's splitters raise an error for classes of one sample.
     """
     quotas = fraction * counts
     n_held_out = np.floor(quotas).astype(int)

@@ -50,7 +50,7 @@ class Objective:
             cost,
             gradient,
             params,
-            n_features=self.dataset.n_features,
+            n_features=self.dataset.X_like.shape[1],
             hidden_layer_size=self.network.hidden_layer_size,
             alpha=self.alpha,
             total_weight=self.total_weight,
@@ -144,17 +144,13 @@ class Evaluation(NamedTuple):
 
 
 class MinimizeResult(NamedTuple):
-    """The result of a run, or of its first passes.
+    """The result of a run, or of its first passes."""
 
-    `best` has the best score with early stopping, else the lowest cost.  `max_gradient`
-    belongs to the point of the lowest cost.
-    """
-
-    best: Iterate
+    best: Iterate  # of the best score with early stopping, else of the lowest cost
     evaluations: list[Evaluation]
     stop_reason: str  # a key of `CONVERGENCE_MESSAGES`
     best_score: float | None
-    max_gradient: float
+    max_gradient: float  # at the lowest cost
 
 
 class EarlyStopping:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from queue import SimpleQueue
 from typing import Any
 
 # scikit-learn depends on threadpoolctl.
@@ -20,10 +21,26 @@ from threadpoolctl import OpenBLASController, ThreadpoolController
 
 MapChunks = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 
+
+class _Semaphore:
+    """A semaphore whose lock Ctrl-C cannot leave locked, unlike that of `threading`."""
+
+    def __init__(self, n: int) -> None:
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(n):
+            self._free.put(None)
+
+    def __enter__(self) -> None:
+        self._free.get()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._free.put(None)
+
+
 # Each thread in a BLAS product takes one of OpenBLAS's buffers, also while it waits for
 # its turn.  The wheels' OpenBLAS has 128, of which its own threads take up to 63.  With
 # more threads OpenBLAS warns and may corrupt memory; 640 end the process.
-blas_buffers = threading.BoundedSemaphore(64)
+blas_buffers = _Semaphore(64)
 
 
 @cache
@@ -60,38 +77,45 @@ class _BlasLimit:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._n_fits = 0
+        self._fits: set[object] = set()
         self._n_threads = 1
         self._limiter: Any = None
 
     @contextmanager
     def single_thread(self) -> Iterator[int]:
         """Limit BLAS to one thread, and yield the number of threads to use instead."""
-        with self._lock:
-            if self._n_fits == 0:
-                self._n_threads = _n_blas_threads()
-                self._limiter = _limit_blas()
-                if _n_blas_threads() > 1:  # another thread of the user holds a limit
-                    self._n_threads, self._limiter = 1, None
-            self._n_fits += 1
-            n_threads = max(1, self._n_threads // self._n_fits)
+        fit = object()
         try:
+            with self._lock:
+                if not self._fits:
+                    self._n_threads = _n_blas_threads()
+                    self._limiter = _limit_blas()
+                    if _n_blas_threads() > 1:  # another thread holds a limit
+                        self._n_threads, self._limiter = 1, None
+                self._fits.add(fit)
+                n_threads = max(1, self._n_threads // len(self._fits))
             yield n_threads
         finally:
-            with self._lock:
-                self._n_fits -= 1
-                if self._n_fits == 0 and self._limiter is not None:
-                    _clear_controlling_thread()
-                    self._limiter.restore_original_limits()
-                    _clear_controlling_thread()
+            try:
+                self._release(fit)
+            except KeyboardInterrupt:
+                self._release(fit)
+                raise
+
+    def _release(self, fit: object) -> None:
+        """Restore the limits if no other fit runs; a second call does the rest."""
+        with self._lock:
+            if self._limiter is not None and self._fits <= {fit}:
+                _clear_controlling_thread()
+                self._limiter.restore_original_limits()
+                _clear_controlling_thread()
+                self._limiter = None
+            self._fits.discard(fit)
 
     def limit_calling_thread(self) -> None:
-        """Limit BLAS libraries that have a limit for each thread, during a fit only.
-
-        After an interrupt, a thread may start when the fit is over.
-        """
+        """Limit BLAS libraries that have a limit for each thread."""
         with self._lock:
-            if self._n_fits > 0:
+            if self._fits:  # after an interrupt a thread may start too late
                 _limit_blas()
 
 

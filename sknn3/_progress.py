@@ -21,9 +21,8 @@ def print_result(result: MinimizeResult) -> None:
 
 def print_path(alpha: float, budgets: list[int], scores: list[float]) -> None:
     """Print the scores of one path of a search."""
-    by_budget = ", ".join(
-        f"{score:.4f} after {n}" for n, score in zip(budgets, scores, strict=True)
-    )
+    pairs = zip(scores, budgets, strict=True)
+    by_budget = ", ".join(f"{score:.4f} after {n}" for score, n in pairs)
     print(f"alpha {alpha:g}   scores {by_budget}", flush=True)
 
 

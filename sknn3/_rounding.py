@@ -8,6 +8,8 @@ crosses the middle between two rounded values.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 # Bits of the cost and, relative to its largest component, of the gradient.  Of 40 fits
@@ -33,7 +35,7 @@ def round_to_bits(values: np.ndarray | float, n_bits: int) -> np.ndarray:
 
 
 def round_to_largest(values: np.ndarray, n_bits: int) -> np.ndarray:
-    """Round all values as the largest of them is rounded to this many bits."""
-    _, exponent = np.frexp(np.abs(values).max())
-    grid = np.ldexp(1.0, exponent - n_bits)
+    """Round all values to the multiple that has n_bits of the largest of them."""
+    _, exponent = math.frexp(np.abs(values).max())
+    grid = math.ldexp(1.0, exponent - n_bits)
     return np.round(values / grid) * grid

@@ -402,7 +402,7 @@ class ThreeLayerNNClassifier(
             return
         network = self._network(labels)
         before_and_now = {
-            "kind of y": (self.multilabel_, labels.multilabel),
+            "multilabel_": (self.multilabel_, labels.multilabel),
             "classes in y": (self.classes_.tolist(), labels.classes.tolist()),
             "hidden_layer_size": (self.theta1_.shape[0], self.hidden_layer_size),
             "activation": (self.hidden_activation_, self.activation),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from copy import copy
-from inspect import signature
 from itertools import product
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -27,7 +26,12 @@ from sknn3._dataset import check_sample_weight
 from sknn3._minimize import Minimizer, MinimizeResult
 from sknn3._prediction import NetworkPredictionMixin
 from sknn3._progress import print_path
-from sknn3._sklearn_compat import StrOptions, fit_context, safe_indexing
+from sknn3._sklearn_compat import (
+    StrOptions,
+    accepts_sample_weight,
+    fit_context,
+    safe_indexing,
+)
 from sknn3.classifier import (
     ThreeLayerNNClassifier,
     fitted_weights,
@@ -132,9 +136,6 @@ class ThreeLayerNNClassifierCV(
     it is searched.  In a pipeline, the steps before the search are fitted to all folds
     together.  Folds are copied, also those of a memory map: if they do not fit into
     memory, score `ThreeLayerNNClassifier` on held-out samples instead.
-
-    The search has a callback task for each path and for the refit.  Callbacks that
-    propagate, such as `ProgressBar`, also see the passes.
 
     Examples
     --------
@@ -296,7 +297,7 @@ class ThreeLayerNNClassifierCV(
     ) -> np.ndarray:
         """Return the table of scores, (n_candidates, n_splits)."""
         scorer = check_scoring(self, self.scoring_)
-        if data["sample_weight"] is not None and not _accepts_sample_weight(scorer):
+        if data["sample_weight"] is not None and not accepts_sample_weight(scorer):
             warnings.warn(
                 f"scoring={self.scoring_!r} takes no sample_weight: all samples of the "
                 "test folds have equal weight.",
@@ -437,6 +438,10 @@ class _RefitNetwork(ThreeLayerNNClassifier):
             super()._warn_unless_converged(result, stacklevel)
 
 
+# Callbacks and errors show the names of classes.
+_PathNetwork.__name__ = _RefitNetwork.__name__ = ThreeLayerNNClassifier.__name__
+
+
 def _fit_in_context(
     network: ThreeLayerNNClassifier,
     data: dict[str, Any],
@@ -484,7 +489,7 @@ def _score_path(
 
 def _score(scorer: Any, clf: Any, X: Any, y: Any, sample_weight: Any) -> float:
     """Return the score, with weights where the scorer takes them."""
-    weighted = sample_weight is not None and _accepts_sample_weight(scorer)
+    weighted = sample_weight is not None and accepts_sample_weight(scorer)
     if weighted:  # unless the user has requested that they are not passed
         requests = get_routing_for_object(scorer).score.requests
         weighted = requests.get("sample_weight") is not False
@@ -492,7 +497,3 @@ def _score(scorer: Any, clf: Any, X: Any, y: Any, sample_weight: Any) -> float:
     if not isinstance(score, Real):
         raise ValueError(f"scoring must return a number, got {score!r}.")
     return float(score)
-
-
-def _accepts_sample_weight(scorer: Any) -> bool:
-    return "sample_weight" in signature(scorer).parameters

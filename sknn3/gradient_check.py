@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,7 @@ def check_gradient(
     >>> check.max_difference < 1e-9
     True
     """
-    if not 0 < epsilon < np.inf:
+    if not isinstance(epsilon, Real) or not 0 < epsilon < np.inf:
         raise ValueError(f"epsilon={epsilon!r} must be positive and finite.")
     if cost_function is None and params is None:
         cost_function, params = _small_network(alpha)

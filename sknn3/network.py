@@ -398,7 +398,9 @@ def cost_gradient(
     if n_samples == 0:
         raise ValueError(f"X has shape {X.shape}, expected at least one sample.")
     unpack(params, n_features, hidden_layer_size)  # checks the lengths
-    theta1, theta2 = weights_like(X, params, hidden_layer_size)
+    hidden_layer_size = int(hidden_layer_size)
+    with np.errstate(over="ignore"):  # reported below
+        theta1, theta2 = weights_like(X, params, hidden_layer_size)
     Y = _check_targets(to_numpy(Y), theta2.shape[0], n_samples)
     if output_activation == "softmax" and Y.ndim == 2:
         sums = Y.sum(axis=1)

@@ -87,7 +87,7 @@ def register() -> None:
         )
 
 
-# ------------------------------------------- functions that skl2onnx calls
+# skl2onnx calls these functions.
 
 
 def _declare_outputs(operator: Any) -> None:
@@ -121,9 +121,6 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
         _add_class(graph, O, get_label_classes(scope, clf), into=labels)
     if not raw:
         _add_probabilities(graph, O, clf, into=scores)
-
-
-# ------------------------------------------------------------------- the nodes
 
 
 class _Graph:

@@ -640,7 +640,7 @@ def test_warm_start_continues_until_convergence(solver, iris):
     [
         (lambda c, X, y: c.fit(X[y > 0], y[y > 0]), "same classes in y only"),
         (lambda c, X, y: c.fit(X, y + 1), "same classes in y only"),
-        (lambda c, X, y: c.fit(X, np.eye(3, dtype=int)[y]), "same kind of y only"),
+        (lambda c, X, y: c.fit(X, np.eye(3, dtype=int)[y]), "same multilabel_ only"),
         (
             lambda c, X, y: c.set_params(activation="tanh").fit(X, y),
             "same activation only: previously 'logistic', now 'tanh'",

@@ -19,7 +19,7 @@ from sklearn.exceptions import (
     DataConversionWarning,
     NotFittedError,
 )
-from sklearn.metrics import get_scorer, log_loss
+from sklearn.metrics import get_scorer, log_loss, make_scorer
 from sklearn.model_selection import GridSearchCV, GroupKFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -150,12 +150,18 @@ def test_results_equal_grid_search_with_sample_weight(iris, rng):
     assert_equal_searches(path_search(X, y, **options), theirs)
 
 
-def test_scorer_without_sample_weight_warns(iris, rng):
-    def share_of_the_first(clf, X, y):
-        return clf.predict_proba(X)[:, 0].sum()
+def share_of_the_first(clf, X, y):
+    return clf.predict_proba(X)[:, 0].sum()
 
+
+@pytest.mark.parametrize(
+    "scoring",
+    [share_of_the_first, "rand_score", make_scorer(lambda y, p: np.mean(y == p))],
+    ids=["function", "name", "make_scorer"],
+)
+def test_scorer_without_sample_weight_warns(scoring, iris, rng):
     X, y = iris
-    options = {"weights": rng.uniform(0, 3, len(y)), "scoring": share_of_the_first}
+    options = {"weights": rng.uniform(0, 3, len(y)), "scoring": scoring}
     with pytest.warns(UserWarning, match="does not support sample_weight"):
         theirs = grid_search(X, y, request=False, **options)
     with pytest.warns(UserWarning, match="takes no sample_weight: all samples of the"):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from distributed import Client, Event, KilledWorker, LocalCluster
 from distributed.utils import get_mp_context
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sknn3.dask import DaskThreeLayerNNClassifier, _partitions
 from sknn3.dask._client import cluster_errors, sync
@@ -192,6 +192,14 @@ def test_fit_waits_for_a_first_worker_and_uses_a_second(expected):
         threading.Timer(0.5, cluster.scale, [1]).start()
         clf = net().set_callbacks(AfterPass(add_worker))
         assert_same(clf.fit(X, array(Y_LOCAL)), expected)
+
+
+def test_fit_of_one_partition_on_two_workers_equals_other_fits(expected):
+    with local_cluster(2) as (_, client):
+        X, y = client.persist([array(X_LOCAL).rechunk(-1), array(Y_LOCAL).rechunk(-1)])
+        client.replicate(X)
+        clf = net().fit(X, y)
+        assert_allclose(clf.loss_curve_, expected.loss_curve_)
 
 
 def test_lost_scattered_data_raises(client):

@@ -494,3 +494,15 @@ def test_decoded_labels_are_largest_or_positive_outputs():
     one = np.array([[-0.1, 0.1]])
     assert predict_codes(one, np, 2, False).tolist() == [0, 1]
     assert predict_codes(one, np, 1, False).tolist() == [0, 0]
+
+
+def test_cost_gradient_takes_small_integers_as_sizes(rng):
+    X, Y, params = rng.standard_normal((7, 9)), np.arange(7) % 3, np.zeros(328)
+    cost, _ = cost_gradient(params, X, Y, hidden_layer_size=np.int8(25))
+    assert_allclose(cost, 3 * np.log(2))
+
+
+def test_cost_gradient_of_params_beyond_float32_raises_without_a_warning():
+    X = np.eye(3, dtype=np.float32)
+    with pytest.raises(ValueError, match="not finite"):
+        cost_gradient(np.full(14, 1e39), X, np.array([0, 1, 1]), hidden_layer_size=2)

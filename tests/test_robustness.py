@@ -1,11 +1,15 @@
 """Interrupts, errors, threads and limits: what a fit leaves behind it."""
 
+import contextlib
 import itertools
 import signal
+import sys
 import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -44,7 +48,8 @@ def threads_of_fits():
     """Return the threads of fits that do not end."""
     threads = [t for t in threading.enumerate() if t.name.startswith("sknn3")]
     for thread in threads:
-        thread.join(timeout=10)  # it may just have been interrupted as it started
+        if thread.ident is not None:  # else an interrupt came before it started
+            thread.join(timeout=10)
     return [thread for thread in threads if thread.is_alive()]
 
 
@@ -172,6 +177,49 @@ def test_interrupt_in_first_pass_raises_and_restores_the_estimator(
         clf.fit(*large)
     assert_unchanged(clf, before)
     assert clf.fit(*large).n_iter_ == 8
+
+
+@contextmanager
+def interrupt_at_call(n):
+    """Raise KeyboardInterrupt at the n-th call of or in the package's functions."""
+    places = str(Path(_dataset.__file__).parent), contextlib.__file__
+    numbers = itertools.count()
+
+    def profile(frame, event, arg):
+        is_here = frame.f_code.co_filename.startswith(places)
+        if is_here and event in ("call", "c_return") and next(numbers) == n:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    sys.setprofile(profile)
+    try:
+        yield numbers
+    finally:
+        sys.setprofile(None)
+
+
+# Python reports an interrupt of a generator that is closed, and goes on.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("method", ["fit", "predict"])
+def test_interrupt_at_any_call_leaves_a_usable_estimator(
+    method, iris, same_surroundings
+):
+    X, y = iris
+    clf = net(max_iter=2).fit(X, y)
+    expected = clf.predict(X)
+    args = (X, y) if method == "fit" else (X,)
+    with threadpool_limits(2, user_api="blas"):
+        before = surroundings()
+        with interrupt_at_call(-1) as numbers:
+            getattr(clf, method)(*args)
+        for n in range(0, next(numbers), 3):
+            with contextlib.suppress(KeyboardInterrupt), warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                with interrupt_at_call(n):
+                    getattr(clf, method)(*args)
+            assert surroundings() == before
+    assert_array_equal(clf.fit(X, y).predict(X), expected)
+    assert _parallel.blas_buffers._free.qsize() > 0
 
 
 # -------------------------------------------------------------------- failed fits

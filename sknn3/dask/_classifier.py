@@ -70,8 +70,6 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         tags.array_api_support = False
         return tags
 
-    # ------------------------------------------------------------------ training
-
     def fit(
         self,
         X: Any,
@@ -153,8 +151,6 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         fitted = {k: v for k, v in vars(self).items() if k.endswith("_")}
         local.__dict__.update(fitted)
         return local
-
-    # ---------------------------------------------------------------- prediction
 
     predict = _lazy("predict")
     decision_function = _lazy("decision_function")

@@ -120,16 +120,6 @@ class Partitions:
         parts = self.client.map(divide_weights, self.parts, mean=mean)
         return replace(self, parts=parts, mean_weight=mean).counted()
 
-    @property
-    def n_features(self) -> int:
-        """Number of features."""
-        return int(self.X_like.shape[1])
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether X is a sparse matrix."""
-        return issparse(self.X_like)
-
     @contextmanager
     def with_threads(self) -> Iterator[Partitions]:
         """Yield the same samples; the threads are those of the workers."""
@@ -212,7 +202,7 @@ class Partitions:
         held = defaultdict[str | None, list[int]](list)
         for i, future in enumerate(self.rows):
             workers = holders.get(future.key) or [None]
-            held[min(workers, key=lambda worker: len(held[worker]))].append(i)
+            held[min(workers, key=lambda worker: len(held.get(worker, ())))].append(i)
         n_threads = sync(self.client, self.client.nthreads)
         for worker, indices in held.items():
             n_shares = min(n_threads.get(worker, len(indices)), len(indices))
