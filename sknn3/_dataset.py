@@ -28,7 +28,7 @@ from sknn3._labels import (
     class_weight_error,
     draw_stratified_holdout,
 )
-from sknn3._parallel import MapChunks, blas_buffers, chunk_map
+from sknn3._parallel import MapChunks, blas_tokens, chunk_map
 
 # ------------------------------------------------------------- rows and blocks
 
@@ -297,7 +297,8 @@ class Dataset:
         theta1, theta2 = weights_like(self.X_like, params, network.hidden_layer_size)
 
         def block_sums(X: Any, Y: Any, weight: Any) -> tuple[float, np.ndarray]:
-            with blas_buffers:
+            blas_tokens.get()
+            try:
                 return block_cost_gradient(
                     read_rows(X),
                     Y,
@@ -308,6 +309,8 @@ class Dataset:
                     output_activation=network.output_activation,
                     xp=xp,
                 )
+            finally:
+                blas_tokens.put(None)
 
         def chunk_sums(chunk: list[tuple[Any, ...]]) -> tuple[float, np.ndarray]:
             return _add(block_sums(*block) for block in chunk)
@@ -419,10 +422,12 @@ def output_blocks(X: Any, theta1: Any, theta2: Any, activation: str) -> Iterator
     n_rows = ROUND_ROWS if xp is np else DEVICE_BLOCK_ROWS
     for start in range(0, X.shape[0], n_rows):
         rows = slice(start, min(start + n_rows, X.shape[0]))
-        with blas_buffers:
-            O = block_outputs(
-                read_rows(take_rows(X, rows)), theta1, theta2, activation, xp
-            )
+        block = read_rows(take_rows(X, rows))
+        blas_tokens.get()
+        try:
+            O = block_outputs(block, theta1, theta2, activation, xp)
+        finally:
+            blas_tokens.put(None)
         yield O
 
 

@@ -23,7 +23,7 @@ from sknn3._kernel import Network, penalised_mean
 from sknn3._rounding import (
     COST_BITS,
     GRADIENT_BITS,
-    round_to_bits,
+    round_number,
     round_to_largest,
 )
 
@@ -284,7 +284,7 @@ class Minimizer:
             return overflow_cost, np.zeros_like(variables)
         gradient = self.preconditioner.transform_gradient(gradient)
         return (
-            float(round_to_bits(cost, COST_BITS)),
+            round_number(cost, COST_BITS),
             round_to_largest(gradient, GRADIENT_BITS),
         )
 

@@ -22,25 +22,13 @@ from threadpoolctl import OpenBLASController, ThreadpoolController
 MapChunks = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 
 
-class _Semaphore:
-    """A semaphore whose lock Ctrl-C cannot leave locked, unlike that of `threading`."""
-
-    def __init__(self, n: int) -> None:
-        self._free: SimpleQueue[None] = SimpleQueue()
-        for _ in range(n):
-            self._free.put(None)
-
-    def __enter__(self) -> None:
-        self._free.get()
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._free.put(None)
-
-
 # Each thread in a BLAS product takes one of OpenBLAS's buffers, also while it waits for
 # its turn.  The wheels' OpenBLAS has 128, of which its own threads take up to 63.  With
-# more threads OpenBLAS warns and may corrupt memory; 640 end the process.
-blas_buffers = _Semaphore(64)
+# more threads OpenBLAS warns and may corrupt memory; 640 end the process.  So a thread
+# takes a token for a product.  (A Ctrl-C may leave `threading`'s semaphores locked.)
+blas_tokens: SimpleQueue[None] = SimpleQueue()
+for _ in range(64):
+    blas_tokens.put(None)
 
 
 @cache
