@@ -1,4 +1,4 @@
-"""Examples are pages of the gallery, which runs them; here one reads them only."""
+"""The source of the examples has the form that the gallery needs to run them."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-# Benchmarks take minutes, and are no pages.
+# Benchmarks take minutes and are not part of the gallery.
 PAGES = [p for p in sorted(EXAMPLES.rglob("*.py")) if "benchmark_" not in p.name]
 FOLDERS = sorted({page.parent for page in PAGES})
 
@@ -21,11 +21,11 @@ def source(request):
     return request.param.read_text(encoding="utf-8")
 
 
-def test_there_are_pages():
+def test_examples_are_found():
     assert EXAMPLES / "train_digits.py" in PAGES
 
 
-def test_a_page_opens_with_a_title_and_says_what_it_is_about(source):
+def test_example_docstring_has_title_and_text(source):
     docstring = ast.get_docstring(ast.parse(source))
     title, line, empty, *text = docstring.splitlines()
     assert title
@@ -34,7 +34,7 @@ def test_a_page_opens_with_a_title_and_says_what_it_is_about(source):
     assert any(text)
 
 
-def test_titles_are_unique():
+def test_example_titles_are_unique():
     titles = [
         ast.get_docstring(ast.parse(page.read_text(encoding="utf-8"))).splitlines()[0]
         for page in PAGES
@@ -42,22 +42,22 @@ def test_titles_are_unique():
     assert len(set(titles)) == len(titles)
 
 
-def test_headings_stand_on_lines_of_their_own(source):
+def test_heading_and_underline_are_on_separate_lines(source):
     lines = [line for line in source.splitlines() if line.startswith("# ")]
     assert [line for line in lines if re.search(r"\w -{3,}", line)] == []
 
 
-def test_a_page_draws_a_picture_for_its_thumbnail(source):
+def test_example_shows_a_plot_for_its_thumbnail(source):
     assert "plt.show()" in source
 
 
-def test_a_page_needs_no_docstring_to_run(source):
-    # The gallery takes it away.
+def test_example_does_not_use_its_docstring(source):
+    # The gallery removes the docstring before it runs the code.
     names = {n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)}
     assert "__doc__" not in names
 
 
-def test_a_page_knows_no_place_on_a_machine(source):
+def test_example_has_no_absolute_path(source):
     strings = [
         node.value
         for node in ast.walk(ast.parse(source))
@@ -68,13 +68,13 @@ def test_a_page_knows_no_place_on_a_machine(source):
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=name)
-def test_a_folder_has_a_header(folder):
+def test_folder_has_gallery_header(folder):
     header = (folder / "GALLERY_HEADER.rst").read_text(encoding="utf-8")
     title, line, *_ = header.splitlines()
     assert len(line) == len(title)
     assert set(line) == {"=" if folder == EXAMPLES else "-"}
 
 
-def test_links_to_other_pages_lead_somewhere(source):
+def test_links_to_other_examples_exist(source):
     for place in re.findall(r"sphx_glr_examples_(\w+\.py)", source):
         assert any(name(p).replace("/", "_") == place for p in PAGES), place

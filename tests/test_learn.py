@@ -1,7 +1,7 @@
-"""The tutorial: hand and package agree, and each figure in its prose is right.
+"""The tutorial: its manual code equals the package, and each number in it is correct.
 
-Figures have oracles of their own: loops over samples, closed forms, the practical's
-published ones; and what training comes to is bounded as widely as the prose words it.
+The expected numbers come from loops over samples, closed forms and the practical's
+published values.  Results of training have bounds as wide as the text states them.
 """
 
 import re
@@ -28,7 +28,7 @@ OVERVIEW = ROOT / "docs/learn.md"
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    """Small products in a row, with others' tests beside them, are fastest on one."""
+    """Limit BLAS to one thread, the fastest for small products in parallel tests."""
     with threadpool_limits(1):
         yield
 
@@ -65,7 +65,7 @@ def sine():
 
 
 def sums_by_loops(params, X, classes, h=25, K=10):
-    """Sum cost and gradient over samples, one by one, without ones in front."""
+    """Return sums of cost and gradient over samples; biases are separate vectors."""
     n_hidden = h * (X.shape[1] + 1)
     theta1, theta2 = params[:n_hidden].reshape(h, -1), params[n_hidden:].reshape(K, -1)
     b1, W1, b2, W2 = theta1[:, 0], theta1[:, 1:], theta2[:, 0], theta2[:, 1:]
@@ -90,7 +90,7 @@ def sums_by_loops(params, X, classes, h=25, K=10):
 
 @pytest.fixture(scope="module")
 def loops(sine, digits):
-    """Sums over the digits in their own order, and in that of the practical's file."""
+    """Return sums for classes in the order 0 to 9, and in the practical's 1 to 9, 0."""
     return [
         sums_by_loops(sine, digits.data, classes)
         for classes in (digits.target, (digits.target - 1) % 10)
@@ -98,7 +98,7 @@ def loops(sine, digits):
 
 
 def small_loops(alpha, *, biases_too=False):
-    check = check_gradient(alpha=alpha)  # the samples are sines, as the page has them
+    check = check_gradient(alpha=alpha)  # the samples are sines, as on the page
 
     def sines(n_rows, n_columns):
         values = [np.sin(i + 1) / 10 for i in range(n_rows * n_columns)]
@@ -116,10 +116,10 @@ def small_loops(alpha, *, biases_too=False):
     )
 
 
-# ------------------------------------------------- by hand, and by the package
+# ------------------------------------------------- manual code and the package
 
 
-def test_forward_by_hand_agrees(forwards, digits, sine):
+def test_manual_forward_equals_package(forwards, digits, sine):
     assert_array_equal(forwards["params"], sine)
     for mine, theirs in zip(
         forwards["forward_by_hand"](digits.data, *unpack(sine, 400, 25)),
@@ -131,7 +131,7 @@ def test_forward_by_hand_agrees(forwards, digits, sine):
     assert_allclose(forwards["slope"](z), sigmoid_gradient(z), rtol=1e-14)
 
 
-def test_cost_by_hand_agrees(costs, loops):
+def test_manual_cost_equals_loops_and_package(costs, loops):
     cost, _, _, weights = loops[0]
     assert_allclose(costs["J"], cost / 5000, rtol=1e-13)
     assert_allclose(costs["penalty"], weights @ weights / 10000, rtol=1e-13)
@@ -139,7 +139,7 @@ def test_cost_by_hand_agrees(costs, loops):
 
 
 @pytest.mark.parametrize("alpha", [0, 1])
-def test_gradient_by_hand_agrees(backwards, loops, digits, sine, alpha):
+def test_manual_gradient_equals_loops(backwards, loops, digits, sine, alpha):
     cost, gradient, _, weights = loops[0]
     actual = backwards["cost_and_gradient"](
         sine, digits.data, np.eye(10)[digits.target], 25, alpha
@@ -150,7 +150,7 @@ def test_gradient_by_hand_agrees(backwards, loops, digits, sine, alpha):
 
 
 @pytest.mark.parametrize("alpha", [0, 3])
-def test_gradient_of_the_small_network_agrees(backwards, alpha):
+def test_gradient_of_small_network_equals_loops_and_package(backwards, alpha):
     cost, gradient = small_loops(alpha)
     actual = backwards["small_cost"](backwards["small_params"], alpha)
     assert_allclose(actual[0], cost, rtol=1e-14)
@@ -164,7 +164,7 @@ def test_gradient_of_the_small_network_agrees(backwards, alpha):
     assert np.abs(numeric - gradient).max() < 1e-9
 
 
-def test_bugs_show_as_the_page_says(backwards):
+def test_check_gradient_shows_bugs_of_page_3(backwards):
     params = backwards["small_params"]
 
     def ratio_and_wrong(name):
@@ -182,12 +182,12 @@ def test_bugs_show_as_the_page_says(backwards):
     assert_allclose(np.median(ratio[:20]), 4, rtol=0.01)
 
 
-def test_gradients_of_blocks_add_up(backwards):
+def test_gradients_of_blocks_add_up_to_whole(backwards):
     parts = 2000 * backwards["first"] + 3000 * backwards["rest"]
     assert_allclose(parts / 5000, backwards["whole"], atol=1e-14)
 
 
-def test_the_estimators_books_are_right_by_hand(training):
+def test_loss_attributes_equal_manual_computation(training):
     clf, cost = training["clf"], training["cost"]
     assert_array_equal(
         training["start"], np.random.RandomState(0).uniform(-0.12, 0.12, 10285)
@@ -198,15 +198,15 @@ def test_the_estimators_books_are_right_by_hand(training):
     assert score == training["accuracy"](training["fitted"])
 
 
-def test_hidden_units_by_hand_are_those_drawn(training):
+def test_manual_hidden_unit_images_equal_display(training):
     assert_array_equal(training["by_hand"], training["display"].weights[0])
 
 
-# ------------------------------------------------------ figures in the prose
+# ------------------------------------------------------- numbers in the text
 
 
 # A figure is a number with a decimal point, or a percentage, in a docstring or comment
-# of a script or in the overview; code, and names such as SciPy 1.17, are none.
+# of a script or in the overview.  Code is excluded.
 FIGURE = re.compile(r"(?<![\w.])-?\d+(?:\.\d+(?:e-\d+)?%?|%)")
 
 
@@ -227,16 +227,16 @@ def value_of(text):
 
 
 def unit_of(text):
-    """One in the last place that is written."""
+    """Return one unit in the last digit of the text."""
     mantissa, _, exponent = text.rstrip("%").partition("e")
     decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
     return 10.0 ** -(decimals + 2 * text.endswith("%"))
 
 
 def assert_states(page, exact, rough=None):
-    """Each stated figure is the value beside it, to its last digit or within a bound.
+    """Check each figure of the page against its value, to the last digit or a bound.
 
-    No figure may be stated that is not here.
+    The page must not state any other figure.
     """
     rough = rough or {}
     assert stated(page) == exact.keys() | rough.keys()
@@ -248,7 +248,7 @@ def assert_states(page, exact, rough=None):
 
 @pytest.fixture(scope="module")
 def published(loops):
-    """Figures of both orders of labels, of zeros, and of the practical's weights."""
+    """Return figures of both orders of labels, of zeros and of published weights."""
     figures = {"6.931472": 10 * np.log(2)}
     orders = [
         ("6.865120 6.870245 6.880496 3.374197 53.3122 -0.003642 0.189204", loops[0]),
@@ -260,7 +260,7 @@ def published(loops):
         values += [np.linalg.norm(gradient) / 5000, gradient.sum() / 5000]
         values += [gradient[0] / 5000, gradient[-1] / 5000]
         figures |= beside(texts, values)
-    # Of ex4weights.mat: tests/test_course.py computes these, where the file is.
+    # Figures of ex4weights.mat, which test_course.py computes if the file exists.
     figures |= {
         "0.287629": 0.2876291651613187,
         "0.383770": 0.3837698590909234,
@@ -279,8 +279,8 @@ def some(figures, texts):
     return {text: figures[text] for text in texts.split()}
 
 
-def test_figures_of_loops_are_those_of_the_reference(loops):
-    # Costs and gradients by other loops, for labels in the order 1 to 9, 0.
+def test_loops_equal_reference_values(loops):
+    # Computed with a separate program of loops, for labels in the order 1 to 9, 0.
     cost, gradient, _, weights = loops[1]
     assert_allclose(cost / 5000, 6.871914018731947, rtol=1e-12)
     penalised = cost / 5000 + weights @ weights / 10000
@@ -302,11 +302,11 @@ def test_figures_of_loops_are_those_of_the_reference(loops):
     )
 
 
-def test_figures_of_the_overview(published):
+def test_numbers_of_overview_are_correct(published):
     assert_states(OVERVIEW, published)
 
 
-def test_figures_of_page_1(digits, sine, published, training):
+def test_numbers_of_page_1_are_correct(digits, sine, published, training):
     image = digits.data[0]
     theta1, theta2 = sine[:10025].reshape(25, 401), sine[10025:].reshape(10, 26)
 
@@ -333,7 +333,7 @@ def test_figures_of_page_1(digits, sine, published, training):
     assert_states(SCRIPTS[0], exact, rough)
 
 
-def test_answers_of_page_1(forwards, digits, sine):
+def test_exercise_answers_of_page_1_are_correct(forwards, digits, sine):
     assert len(forwards["params"]) == 10285
     assert forwards["n_right"] == 656
     assert 50 * 401 + 10 * 51 == 20560
@@ -347,7 +347,7 @@ def test_answers_of_page_1(forwards, digits, sine):
     assert_allclose(sigmoid_gradient(40), np.exp(-40.0), rtol=1e-14)
 
 
-def test_figures_of_page_2(costs, loops, sine, published):
+def test_numbers_of_page_2_are_correct(costs, loops, sine, published):
     cost, _, _, weights = loops[0]
     square = weights @ weights
     exact = some(published, "6.931472 6.865120 0.287629 6.870245 6.880496 0.383770")
@@ -364,7 +364,7 @@ def test_figures_of_page_2(costs, loops, sine, published):
     assert_states(SCRIPTS[1], exact)
 
 
-def test_mistakes_of_page_2_are_those_that_they_are_called(costs, loops, digits, sine):
+def test_mistakes_of_page_2_cost_what_their_names_state(costs, loops, digits, sine):
     cost, _, _, weights = loops[0]
     mean, square = cost / 5000, weights @ weights
     mistakes = costs["mistakes"] | costs["mistakes_of_penalty"]
@@ -391,7 +391,7 @@ def test_mistakes_of_page_2_are_those_that_they_are_called(costs, loops, digits,
     assert_allclose(np.logaddexp(0, 40), 40)
 
 
-def test_figures_of_page_3(backwards, loops, published, digits):
+def test_numbers_of_page_3_are_correct(backwards, loops, published, digits):
     cost, gradient, _, weights = loops[0]
     exact = some(published, "6.865120 3.374197 53.3122 -0.003642 0.189204")
     exact |= some(published, "3.373880 53.3168 -0.003414 0.187212")
@@ -409,7 +409,7 @@ def test_figures_of_page_3(backwards, loops, published, digits):
     assert_states(SCRIPTS[2], exact)
 
 
-def test_answers_of_page_3(backwards, digits):
+def test_exercise_answers_of_page_3_are_correct(backwards, digits):
     X, Y = digits.data[::500], np.eye(10)[digits.target[::500]]
     check = check_gradient(
         lambda p: backwards["cost_and_gradient"](p, X, Y, 2, 1),
@@ -430,7 +430,7 @@ def test_answers_of_page_3(backwards, digits):
         (np.ones((5, 3)) @ theta2) * np.ones((5, 5))
 
 
-def test_figures_of_page_4(training, published, digits):
+def test_numbers_of_page_4_are_correct(training, published, digits):
     cost, accuracy = training["cost"], training["accuracy"]
     X, y = digits.data, digits.target
     start = np.random.RandomState(0).uniform(-0.12, 0.12, 10285)
@@ -491,7 +491,7 @@ def test_figures_of_page_4(training, published, digits):
     assert_states(SCRIPTS[3], exact, rough)
 
 
-def test_equal_hidden_units_stay_equal(training):
+def test_equal_hidden_units_stay_equal_in_training(training):
     from_tenths = training["descend"](np.full(10285, 0.1), 20)
     for params in (training["from_zeros"], from_tenths):
         theta1, _ = unpack(params, 400, 25)
@@ -499,12 +499,12 @@ def test_equal_hidden_units_stay_equal(training):
         assert np.ptp(theta1, axis=0).max() < 1e-9
 
 
-def test_ten_passes_are_a_lottery(training):
+def test_accuracy_after_10_passes_depends_on_random_state(training):
     assert min(training["lottery"]) == 0.1
     assert max(training["lottery"]) > 0.4
 
 
-def test_what_page_4_says_of_minimisers(training):
+def test_minimisers_behave_as_page_4_states(training):
     cost, start = training["cost"], training["start"]
     with pytest.warns(OptimizeWarning, match="Unknown solver options: maxiter"):
         minimize(lambda x: x @ x, [1.0], method="TNC", options={"maxiter": 1})

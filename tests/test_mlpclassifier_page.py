@@ -1,4 +1,4 @@
-"""What docs/mlpclassifier.md says of MLPClassifier, held against the installed one."""
+"""Statements of docs/mlpclassifier.md, checked with the installed MLPClassifier."""
 
 import ast
 import inspect
@@ -21,10 +21,10 @@ from sknn3.network import cost_gradient, pack
 PAGE = (Path(__file__).parents[1] / "docs" / "mlpclassifier.md").read_text(
     encoding="utf-8"
 )
-# All words in code, in running text and in blocks.
+# All words in inline code and in code blocks of the page.
 WORDS = set(re.findall(r"\w+", " ".join(re.findall(r"`+[^`]+`+", PAGE))))
 
-# Adam and SGD are given few epochs: that they have not converged is no news.
+# Adam and SGD train for few epochs only and do not converge.
 pytestmark = [
     pytest.mark.docs,
     pytest.mark.filterwarnings(
@@ -38,7 +38,7 @@ def pairs(mlp):
 
 
 def our_cost(mlp, X, Y, alpha, sample_weight=None):
-    """Our objective and gradient at the weights of an MLPClassifier."""
+    """Return the cost and gradient of sknn3 at the weights of an MLPClassifier."""
     return cost_gradient(
         pack(*(np.column_stack([b, W.T]) for W, b in pairs(mlp))),
         X,
@@ -52,7 +52,7 @@ def our_cost(mlp, X, Y, alpha, sample_weight=None):
 
 
 def unmoved(X, y, sample_weight=None, **settings):
-    """Let it evaluate its loss in batches, at steps too small to move a weight."""
+    """Return an MLPClassifier after an epoch of steps too small to change a weight."""
     mlp = MLPClassifier(
         6, solver="sgd", momentum=0, learning_rate_init=1e-300, random_state=0
     )
@@ -71,11 +71,11 @@ def public_methods(cls):
     return {name for name in names if callable(getattr(cls, name))}
 
 
-# --------------------------------------------------------------- nothing is left out
+# --------------------------------------------------- parameters, attributes, methods
 
 
 @pytest.mark.parametrize("cls", [MLPClassifier, ThreeLayerNNClassifier])
-def test_every_parameter_is_named(cls):
+def test_page_names_every_parameter(cls):
     assert set(inspect.signature(cls).parameters) <= WORDS
 
 
@@ -83,7 +83,7 @@ def test_every_parameter_is_named(cls):
     ("cls", "missing", "which"),
     [(MLPClassifier, "Only here", 0), (ThreeLayerNNClassifier, "Not here", -1)],
 )
-def test_every_parameter_has_its_row_with_its_default(cls, missing, which):
+def test_page_has_row_with_default_of_every_parameter(cls, missing, which):
     chapter = PAGE.split("\n## Parameters\n")[1].split("\n## ")[0]
     sections = [s for s in chapter.split("\n### ") if not s.startswith(missing)]
     row = r"(?m)^\| `(\w+)` \| (`[^|]+`) \|"
@@ -106,7 +106,7 @@ def test_every_parameter_has_its_row_with_its_default(cls, missing, which):
         (ThreeLayerNNClassifier, {"tol": 0.1}),
     ],
 )
-def test_every_fitted_attribute_is_named(cls, settings):
+def test_page_names_every_fitted_attribute(cls, settings):
     X, y = load_wine(return_X_y=True, as_frame=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -117,7 +117,7 @@ def test_every_fitted_attribute_is_named(cls, settings):
 
 
 @pytest.mark.parametrize("cls", [MLPClassifier, ThreeLayerNNClassifier])
-def test_every_method_is_named(cls):
+def test_page_names_every_method(cls):
     methods = public_methods(cls)
     assert {"fit", "predict_proba", "get_params"} <= methods
     assert methods <= WORDS
@@ -129,7 +129,7 @@ def test_every_method_is_named(cls):
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 @pytest.mark.parametrize("targets", ["classes", "two classes", "labels"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_objective_is_the_same(iris, rng, activation, targets, weighted):
+def test_cost_equals_loss_of_mlpclassifier(iris, rng, activation, targets, weighted):
     X, y = iris
     Y = {
         "classes": y,
@@ -145,13 +145,13 @@ def test_the_objective_is_the_same(iris, rng, activation, targets, weighted):
         mlp.fit(X, Y, sample_weight=weight)
     cost, gradient = our_cost(mlp, X, Y, 0.7, weight)
     assert cost == pytest.approx(mlp.loss_, rel=0, abs=1e-12)
-    # A twentieth step is not the first: the loss was not that of small weights alone.
+    # After 20 passes the weights are large enough for the penalty to matter.
     assert np.abs(gradient).max() < 0.1
     assert cost != pytest.approx(our_cost(mlp, X, Y, 0, weight)[0])
 
 
 @pytest.mark.parametrize("n_batches", [1, 3, 5])
-def test_batches_multiply_its_penalty(iris, n_batches):
+def test_mlpclassifier_divides_penalty_by_batch_size(iris, n_batches):
     X, y = iris
     batch_size = len(X) // n_batches
     mlp = unmoved(X, y, alpha=0.7, batch_size=batch_size)
@@ -160,17 +160,17 @@ def test_batches_multiply_its_penalty(iris, n_batches):
 
 
 @pytest.mark.parametrize(("dtype", "limit"), [(np.float64, 36), (np.float32, 16)])
-def test_its_loss_of_a_sample_is_limited(dtype, limit):
+def test_mlpclassifier_loss_of_a_sample_is_bounded(dtype, limit):
     X, y = np.array([[-1e4], [1e4]], dtype=dtype), np.array([0, 1])
     mlp = unmoved(X, y, alpha=0.0, activation="identity")
     right_way_round = mlp.predict(X)[0] == 0
-    y = 1 - y if right_way_round else y  # now all are missed, and far away
+    y = 1 - y if right_way_round else y  # now both are misclassified by a large margin
     mlp = unmoved(X, y, alpha=0.0, activation="identity")
     assert limit - 1 < mlp.loss_ < limit + 1
     assert our_cost(mlp, X, y, 0.0)[0] > 100
 
 
-def test_negative_weights_are_refused_here_only(iris):
+def test_negative_sample_weight_raises_unlike_mlpclassifier(iris):
     X, y = iris
     weight = np.where(np.arange(len(X)) == 0, -1.0, 1.0)
     unmoved(X, y, sample_weight=weight)
@@ -181,7 +181,7 @@ def test_negative_weights_are_refused_here_only(iris):
 # ------------------------------------------------------------------ outputs, budgets
 
 
-def test_its_probabilities_reach_zero_and_ours_do_not(iris):
+def test_probabilities_are_positive_unlike_mlpclassifier(iris):
     X, y = iris
     mlp = MLPClassifier(6, solver="lbfgs", alpha=0.1, max_iter=1000, random_state=0)
     with warnings.catch_warnings():
@@ -201,13 +201,13 @@ def test_its_probabilities_reach_zero_and_ours_do_not(iris):
     assert np.isfinite(net.predict_log_proba(far)).all()
 
 
-def test_labels_want_sigmoids(multilabel):
+def test_multilabel_needs_logistic_output(multilabel):
     assert unmoved(*multilabel).out_activation_ == "logistic"
     with pytest.raises(ValueError, match="multilabel"):
         ThreeLayerNNClassifier(output_activation="softmax").fit(*multilabel)
 
 
-def test_its_lbfgs_stops_by_the_gradient_as_ours(iris):
+def test_mlpclassifier_lbfgs_stops_at_gradient_below_tol(iris):
     X, y = iris
     for tol in (1e-2, 1e-3):
         mlp = MLPClassifier(
@@ -217,13 +217,13 @@ def test_its_lbfgs_stops_by_the_gradient_as_ours(iris):
         assert tol / 10 < np.abs(gradient).max() <= tol
 
 
-def test_adam_counts_one_more_epoch_without_a_better_loss(iris):
+def test_adam_stops_one_epoch_after_n_iter_no_change(iris):
     mlp = MLPClassifier(6, tol=10.0, n_iter_no_change=4, random_state=0).fit(*iris)
-    assert mlp.n_iter_ == 6  # the first is better than none
+    assert mlp.n_iter_ == 6  # the first epoch always improves the loss
     assert mlp.t_ == 6 * len(iris[0])
 
 
-def test_adam_keeps_the_last_weights_and_not_the_best(iris):
+def test_adam_keeps_last_weights_instead_of_best(iris):
     X, y = iris
     mlp = MLPClassifier(
         6,
@@ -236,12 +236,12 @@ def test_adam_keeps_the_last_weights_and_not_the_best(iris):
     mlp.fit(X, y)
     last = mlp.loss_
     mlp.set_params(max_iter=1, warm_start=True, learning_rate_init=1e-300).fit(X, y)
-    assert mlp.loss_ != last  # of the weights before the last step
+    assert mlp.loss_ != last  # it was the loss before the last step
     assert mlp.loss_ > mlp.best_loss_
 
 
 @pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
-def test_its_lbfgs_says_nothing_of_kinks(rng, solver):
+def test_stall_at_relu_kink_warns_unlike_mlpclassifier(rng, solver):
     X = rng.standard_normal((30, 2))
     y = (X[:, 0] + rng.logistic(size=30) > 0).astype(int)
     settings = {"alpha": 0.1, "max_iter": 5000, "random_state": 0}
@@ -256,7 +256,7 @@ def test_its_lbfgs_says_nothing_of_kinks(rng, solver):
 # ------------------------------------------------- early stopping, warm start, threads
 
 
-def test_its_lbfgs_ignores_early_stopping_without_a_word(iris):
+def test_mlpclassifier_lbfgs_ignores_early_stopping(iris):
     settings = {"solver": "lbfgs", "alpha": 1, "max_iter": 1000, "random_state": 0}
     plain, early = (
         MLPClassifier(6, "tanh", early_stopping=early, **settings).fit(*iris)
@@ -269,7 +269,7 @@ def test_its_lbfgs_ignores_early_stopping_without_a_word(iris):
 
 
 @pytest.mark.filterwarnings("ignore:max_iter:sklearn.exceptions.ConvergenceWarning")
-def test_it_stratifies_two_classes_only(iris):
+def test_mlpclassifier_stratifies_holdout_of_two_classes_only(iris):
     X, y = iris
     alone = np.where(np.arange(len(y)) == 7, 3, y)  # a class of one sample
     settings = {"early_stopping": True, "max_iter": 2, "random_state": 0}
@@ -281,24 +281,24 @@ def test_it_stratifies_two_classes_only(iris):
         assert len(net.classes_) == len(set(target))
 
 
-def test_a_number_of_steps_may_be_infinite_there_only(iris):
+def test_infinite_n_iter_no_change_raises_unlike_mlpclassifier(iris):
     settings = {"n_iter_no_change": np.inf, "early_stopping": True, "max_iter": 2}
     MLPClassifier(6, **settings).fit(*iris)
     with pytest.raises(ValueError, match="n_iter_no_change"):
         ThreeLayerNNClassifier(6, **settings).fit(*iris)
 
 
-def test_early_stopping_leaves_its_last_loss_and_our_best(iris):
+def test_early_stopping_loss_is_of_best_weights_unlike_mlpclassifier(iris):
     X, y = iris
     mlp = MLPClassifier(6, early_stopping=True, random_state=0).fit(X, y)
     assert mlp.loss_ == mlp.loss_curve_[-1]
     assert mlp.best_loss_ is None
     net = ThreeLayerNNClassifier(6, early_stopping=True, random_state=0).fit(X, y)
     assert net.stop_reason_ == "early_stopping"
-    assert net.loss_ > net.loss_curve_[-1]  # of the weights that scored best
+    assert net.loss_ > net.loss_curve_[-1]  # it is the loss of the best weights
 
 
-def test_warm_start_continues_its_books_and_opens_ours_anew(iris):
+def test_warm_start_resets_loss_curve_unlike_mlpclassifier(iris):
     X, y = iris
     mlp = MLPClassifier(6, warm_start=True, max_iter=4, random_state=0).fit(X, y)
     mlp.fit(X, y)
@@ -309,7 +309,7 @@ def test_warm_start_continues_its_books_and_opens_ours_anew(iris):
     assert len(net.loss_curve_) == net.n_iter_ < n_first
 
 
-def test_a_warm_start_with_another_size_is_refused_here_only(iris):
+def test_warm_start_with_other_size_raises_unlike_mlpclassifier(iris):
     X, y = iris
     mlp = MLPClassifier(6, warm_start=True, max_iter=4, random_state=0).fit(X, y)
     mlp.set_params(hidden_layer_sizes=9).fit(X, y)
@@ -319,7 +319,7 @@ def test_a_warm_start_with_another_size_is_refused_here_only(iris):
         net.set_params(hidden_layer_size=9).fit(X, y)
 
 
-def test_weights_are_those_of_repeated_samples_here(iris, rng):
+def test_integer_sample_weight_equals_repeated_samples(iris, rng):
     X, y = iris
     weight = rng.randint(0, 4, len(X))
     net = ThreeLayerNNClassifier(6, tol=1e-3, random_state=0)
@@ -328,7 +328,7 @@ def test_weights_are_those_of_repeated_samples_here(iris, rng):
     np.testing.assert_array_equal(weighted, repeated)
 
 
-def test_threads_leave_no_trace_here(digits):
+def test_number_of_threads_does_not_change_fit(digits):
     X, y = digits.data[::5], digits.target[::5]
     net = ThreeLayerNNClassifier(output_activation="softmax", tol=1e-2, random_state=0)
     thetas = []
@@ -338,7 +338,7 @@ def test_threads_leave_no_trace_here(digits):
     np.testing.assert_array_equal(*thetas)
 
 
-def test_partial_fit_shuffles_alike_with_a_number(iris):
+def test_partial_fit_with_integer_random_state_repeats_shuffle(iris):
     X, y = iris
     number = MLPClassifier(6, batch_size=10, random_state=0)
     number.partial_fit(X, y, classes=np.unique(y))
@@ -353,7 +353,7 @@ def test_partial_fit_shuffles_alike_with_a_number(iris):
     assert (number.coefs_[0] != generator.coefs_[0]).any()
 
 
-def test_adam_writes_into_the_arrays_it_is_given(iris):
+def test_adam_warm_start_changes_coefs_in_place(iris):
     X, y = iris
     mlp = MLPClassifier(6, max_iter=1, warm_start=True, random_state=0).fit(X, y)
     given = mlp.coefs_[0]
@@ -364,7 +364,7 @@ def test_adam_writes_into_the_arrays_it_is_given(iris):
 
 
 @pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
-def test_few_samples_want_another_alpha_than_our_default(solver):
+def test_few_samples_need_smaller_alpha_than_default(solver):
     X, y = make_circles(200, noise=0.08, factor=0.4, random_state=0)
     assert MLPClassifier(random_state=0).fit(X, y).score(X, y) == 1
     net = ThreeLayerNNClassifier(solver=solver, random_state=0).fit(X, y)
@@ -374,7 +374,7 @@ def test_few_samples_want_another_alpha_than_our_default(solver):
 
 
 @pytest.mark.filterwarnings("ignore:max_iter:sklearn.exceptions.ConvergenceWarning")
-def test_unscaled_features_are_learnt_here():
+def test_unscaled_features_are_learnt_unlike_mlpclassifier():
     X, y = load_wine(return_X_y=True)
     theirs, ours = (
         [cross_val_score(cls(random_state=seed), X, y).mean() for seed in range(5)]

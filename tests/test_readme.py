@@ -1,4 +1,4 @@
-"""README and the pages beside it: code that runs, links that lead somewhere."""
+"""README and the other pages at the root: their code runs, and their links exist."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 
 
-def test_the_first_lines_of_code_do_what_they_say(capsys):
+def test_first_code_of_readme_has_stated_score_and_passes(capsys):
     page = (ROOT / "README.md").read_text()
     code = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
     assert len([line for line in code.splitlines() if line]) <= 6
@@ -22,7 +22,7 @@ def test_the_first_lines_of_code_do_what_they_say(capsys):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page):
+def test_relative_links_exist(page):
     text = (ROOT / page).read_text()
     links = re.findall(r'\]\(([^)#]+)[^)]*\)|src="([^"]+)"', text)
     targets = {a or b for a, b in links if not (a or b).startswith("http")}

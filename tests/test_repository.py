@@ -1,4 +1,4 @@
-"""What stands beside the code: forms, citation, and the versions that texts name."""
+"""Files besides the code: issue forms, citation, and versions in the documentation."""
 
 import re
 import tomllib
@@ -19,17 +19,17 @@ TEXTS = ["README.md", "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
 # ------------------------------------------------------------------------ citation
 
 
-def test_what_is_cited_is_this_version():
+def test_citation_version_equals_package_version():
     assert CITATION["version"] == sknn3.__version__
 
 
-def test_the_licence_cited_is_that_of_the_code():
+def test_citation_licence_equals_licence_of_code():
     of_the_code, *_ = PROJECT["license"].split(" AND ")
     assert CITATION["license"] == of_the_code
     assert (ROOT / "LICENSE").read_text().startswith("BSD 3-Clause License")
 
 
-def test_the_citation_has_what_its_format_asks_for():
+def test_citation_has_required_fields():
     assert CITATION["cff-version"] == "1.2.0"
     assert CITATION["title"].startswith("sknn3")
     assert CITATION["message"]
@@ -39,7 +39,7 @@ def test_the_citation_has_what_its_format_asks_for():
 
 # --------------------------------------------------------------------------- forms
 
-# What a form may ask for: the fields of each kind, and those that it must have.
+# The allowed and the required attributes of each type of element in a form.
 LABELLED = {"label", "description"}
 ATTRIBUTES = {
     "markdown": ({"value"}, {"value"}),
@@ -55,7 +55,7 @@ def form(request):
     return yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE" / request.param).read_text())
 
 
-def test_a_form_has_what_its_format_asks_for(form):
+def test_issue_form_has_required_and_allowed_fields(form):
     assert {"name", "description", "body"} <= set(form)
     assert set(form) <= {"name", "description", "body", "labels", "title", "assignees"}
     assert all(isinstance(form[key], str) for key in ("name", "description"))
@@ -66,7 +66,7 @@ def test_a_form_has_what_its_format_asks_for(form):
         assert set(element.get("validations", {})) <= {"required"}
 
 
-def test_a_form_asks_for_something_once(form):
+def test_issue_form_questions_are_unique_and_one_is_required(form):
     questions = [e for e in form["body"] if e["type"] != "markdown"]
     for field in ("id", "label"):
         values = [e.get(field, e["attributes"].get(field)) for e in questions]
@@ -75,7 +75,7 @@ def test_a_form_asks_for_something_once(form):
     assert any(e.get("validations", {}).get("required") for e in questions)
 
 
-def test_forms_are_all_there_are():
+def test_issue_templates_have_no_other_files():
     found = {path.name for path in (ROOT / ".github/ISSUE_TEMPLATE").iterdir()}
     assert found == {*FORMS, "config.yml"}
     config = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/config.yml").read_text())
@@ -86,7 +86,7 @@ def test_forms_are_all_there_are():
 
 
 def floors():
-    """Oldest versions that pyproject.toml admits, by name."""
+    """Return the oldest versions that pyproject.toml allows, by name."""
     requirements = [*PROJECT["dependencies"], f"python{PROJECT['requires-python']}"]
     for extra in PROJECT["optional-dependencies"].values():
         requirements += extra
@@ -98,13 +98,13 @@ FLOORS = floors()
 
 
 def named(text):
-    """Oldest versions that a text names: "Python 3.11 or newer", "numpy>=2.0"."""
+    """Return the oldest versions in a text: "Python 3.11 or newer", "numpy>=2.0"."""
     found = re.findall(r"([\w-]+) \(?(\d+(?:\.\d+)*) or (?:newer|later)", text)
     found += re.findall(r"([\w-]+)(?:\[[\w,]+\])? ?>= ?(\d+(?:\.\d+)*)", text)
     return [(name.lower(), v) for name, v in found if name.lower() in FLOORS]
 
 
-def test_oldest_versions_in_texts_are_those_of_the_package():
+def test_oldest_versions_in_texts_equal_pyproject():
     found = {
         (str(path), name, version)
         for path in TEXTS
@@ -115,7 +115,7 @@ def test_oldest_versions_in_texts_are_those_of_the_package():
     assert not wrong
 
 
-def test_the_oldest_python_is_the_first_that_is_tested():
+def test_python_classifiers_begin_with_oldest_version():
     versions = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
     assert versions[0] == FLOORS["python"]
     assert versions == sorted(versions, key=lambda v: int(v.split(".")[1]))
