@@ -1,10 +1,10 @@
-"""What several test modules share."""
+"""Settings and fixtures that several test modules use."""
 
 import os
 import sys
 from pathlib import Path
 
-# The workers of pytest-xdist share the cores: with one BLAS thread each they do not
+# The workers of pytest-xdist share the cores.  With one BLAS thread each they do not
 # wait for each other.  BLAS reads these variables when NumPy is imported.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -17,21 +17,21 @@ from hypothesis import settings
 from sklearn.datasets import load_breast_cancer, load_iris, make_classification
 from sklearn.preprocessing import StandardScaler
 
-mpl.use("Agg")  # no window, whatever the machine
+mpl.use("Agg")  # plot without windows
 
-# The same examples each time, and no time limit: machines are noisy.  Nothing is kept
-# between runs.  The long profile is for changes of the mathematics.
+# Each run draws the same examples, without a time limit, since timings vary, and
+# without a database.  The long profile is for changes of the formulas.
 settings.register_profile(
     "quick", max_examples=20, deadline=None, derandomize=True, database=None
 )
 settings.register_profile("long", max_examples=10_000, deadline=None, database=None)
 settings.load_profile("quick")
 
-# Files of the course that are not ours to hand on: where they lie beside the project,
-# its figures are checked against them too.
+# The files of the course may not be redistributed.  Where they exist next to the
+# repository, test_course.py compares the package with them.
 COURSE = Path(__file__).parents[2] / "shared"
 collect_ignore = [] if COURSE.is_dir() else ["test_course.py"]
-# Only Linux limits what a process writes to, and not the files that it reads.
+# RLIMIT_DATA excludes shared maps of files on Linux only.
 collect_ignore += [] if sys.platform == "linux" else ["test_out_of_core.py"]
 
 
@@ -61,7 +61,7 @@ def binary():
 
 @pytest.fixture
 def large():
-    """More rows than one block holds."""
+    """Return a problem with more rows than one block has."""
     return make_classification(
         5000, 12, n_informative=8, n_classes=3, random_state=0, class_sep=0.5
     )

@@ -1,4 +1,4 @@
-"""Published figures from the course's files; collected if they exist (conftest.py)."""
+"""Published results for the course's files; collected only if these files exist."""
 
 import json
 
@@ -19,7 +19,7 @@ def weights(course):
 @pytest.mark.parametrize(
     ("alpha", "cost"), [(0, 0.287629165161319), (1, 0.383769859090924)]
 )
-def test_cost_matches_published_cost(digits, weights, alpha, cost):
+def test_cost_equals_published_cost(digits, weights, alpha, cost):
     actual, _ = cost_gradient(
         pack(*weights), digits.data, digits.target, hidden_layer_size=25, alpha=alpha
     )
@@ -31,7 +31,7 @@ def test_forward_has_published_accuracy(digits, weights):
     assert (output.argmax(axis=1) == digits.target).mean() == 0.9752
 
 
-def test_cost_gradient_matches_reference_cases(digits, course):
+def test_cost_gradient_equals_reference_cases(digits, course):
     reference = json.loads((course / "reference/ex4_reference.json").read_text())
     file = loadmat(course / "data/ex4weights.mat")
     thetas = {
@@ -60,7 +60,7 @@ def test_cost_gradient_matches_reference_cases(digits, course):
         )
 
 
-def test_shipped_images_are_from_mnist(course, digits):
+def test_packaged_images_are_from_mnist(course, digits):
     mnist = np.load(course / "data/mnist.npz")
     rows = np.concatenate(
         [np.flatnonzero(mnist["y_train"] == k)[:500] for k in range(10)]

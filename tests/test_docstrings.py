@@ -1,4 +1,4 @@
-"""Docstrings in numpydoc's form, with the defaults of the signatures."""
+"""Docstrings follow numpydoc and state the defaults of the signatures."""
 
 import ast
 import importlib
@@ -50,7 +50,7 @@ def test_defaults_in_docstrings_equal_signatures(name):
         if n not in ("self", "cls")
     }
     if inspect.isclass(documented) and "__init__" not in vars(documented):
-        signature = {}  # documented by the class that defines it
+        signature = {}  # the base class documents its parameters
     docstring = NumpyDocString(inspect.getdoc(documented))
     types = {p.name: p.type for p in docstring["Parameters"]}
     assert list(types) == list(signature)

@@ -1,6 +1,6 @@
-"""Extreme features, weights and parameters: a sound fit, or an error that names them.
+"""Extreme features, weights and parameters give a sound fit or raise an error.
 
-Warnings are errors here as everywhere, so none comes from inside NumPy or SciPy.
+Warnings are errors in all tests, so NumPy and SciPy must not warn either.
 """
 
 import warnings

@@ -1,4 +1,4 @@
-"""The architecture: which module imports which.  Whoever adds an arrow adds it here."""
+"""The allowed imports between modules.  A new import needs a new entry in this file."""
 
 import ast
 import importlib.util
@@ -46,7 +46,7 @@ IMPORTS = {
         "_sklearn_compat",
         "classifier",
     },
-    # What users call besides the estimators.
+    # Public functions and classes besides the estimators.
     "network": {"_array_api", "_dataset", "_kernel"},
     "gradient_check": {"network"},
     "datasets": set(),
@@ -151,7 +151,7 @@ sknn3.datasets.load_digits20()
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_imports_have_no_circle():
+def test_imports_have_no_cycle():
     done = set()
     while done != set(IMPORTS):
         ready = {m for m, needs in IMPORTS.items() if needs <= done} - done

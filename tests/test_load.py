@@ -1,4 +1,4 @@
-"""Many fits and predictions at once, and many in a row."""
+"""Many fits and predictions, in parallel and one after another."""
 
 import gc
 import threading
@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV, _dataset
 from sknn3._dataset import SINGLE_BLOCK_ROWS
 
-# Training ends after a few passes here.
+# Training ends after a few passes, before it converges.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 METHODS = ("predict", "predict_proba", "decision_function")
@@ -24,7 +24,7 @@ MAX_MULTIPLYING = 64
 
 
 def in_threads(n_threads, function):
-    """Return function(0), function(1), ..., from threads that begin together."""
+    """Return function(0), function(1), ..., computed in threads that start together."""
 
     def begin(i):
         together.wait()
@@ -35,7 +35,7 @@ def in_threads(n_threads, function):
         return list(pool.map(begin, range(n_threads)))
 
 
-# --------------------------------------------------------------------- many at once
+# ----------------------------------------------------------------------- in parallel
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ def test_predictions_in_200_threads_equal_predictions_in_one(digits, capfd):
     def predictions(i):
         clf, method = fitted[i % 2], METHODS[i % 3]
         X = digits.data[i % 6 * 300 :].astype(clf.theta1_.dtype)
-        # BLAS multiplies one row and few rows in one thread, and 100 in all of them.
+        # BLAS uses one thread for 1 and for 20 rows, and all threads for 100.
         return [getattr(clf, method)(X[:n_rows]) for n_rows in (1, 20, 100)]
 
     expected = [predictions(i) for i in range(6)]
@@ -89,14 +89,14 @@ def test_at_most_64_threads_multiply_at_once(step, act, monkeypatch):
     assert max(most) == MAX_MULTIPLYING
 
 
-def test_predictions_that_fail_release_their_buffer():
+def test_failed_predictions_release_their_buffer():
     clf = small_net()
     for _ in range(MAX_MULTIPLYING + 1):
         with pytest.raises(ValueError, match="NaN"):
             clf.predict([[np.nan] * 3])
 
 
-# -------------------------------------------------------------------- many in a row
+# ----------------------------------------------------------------- one after another
 
 
 class Silent:
@@ -118,7 +118,7 @@ class Raises(Silent):
         raise RuntimeError
 
 
-# One of each for all fits, since scikit-learn remembers the callbacks it has called.
+# All fits share one of each, since scikit-learn stores each callback that it calls.
 SILENT, RAISES = Silent(), Raises()
 
 
@@ -184,8 +184,8 @@ def no_garbage_collection():
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "search"])
-def test_data_is_released_after_a_fit(kind):
-    # The garbage collector counts objects, not their size, and would come late.
+def test_fit_releases_data(kind):
+    # The garbage collector counts objects, not bytes, and would free large arrays late.
     estimator, make = (KINDS | {"search": (search, data)})[kind]
     X, y = make()
     buffer = weakref.ref(X.data if sp.issparse(X) else X)
@@ -197,7 +197,7 @@ def test_data_is_released_after_a_fit(kind):
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_data_is_released_after_an_error_in_a_pass(n_threads, monkeypatch):
+def test_fit_releases_data_after_error_in_a_pass(n_threads, monkeypatch):
     def fail(*args, **kwargs):
         raise MemoryError
 
@@ -219,7 +219,7 @@ def fits(n_rounds):
     gc.collect()
 
 
-def test_fits_in_a_row_leave_no_threads_and_no_memory():
+def test_repeated_fits_leak_no_threads_objects_or_memory():
     n_rounds = 4
     bytes_of_a_round = data()[0].nbytes
     with threadpool_limits(2, user_api="blas"):
@@ -233,5 +233,5 @@ def test_fits_in_a_row_leave_no_threads_and_no_memory():
         finally:
             tracemalloc.stop()
     assert threading.active_count() <= n_threads  # threads of other tests may end
-    assert len(gc.get_objects()) - n_objects < n_rounds  # one in each round is a leak
+    assert len(gc.get_objects()) - n_objects < n_rounds  # a leak adds one a round
     assert after - before < n_rounds * bytes_of_a_round

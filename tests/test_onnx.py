@@ -53,7 +53,7 @@ def session(estimator, X, options=None, **settings):
     model = to_onnx(estimator, X[:1], options=options, **settings)
     if not isinstance(
         estimator, MLPClassifier
-    ):  # skl2onnx declares its indicator as (n,)
+    ):  # skl2onnx declares multilabel outputs as (n,)
         onnx.checker.check_model(model, full_check=True)
     return InferenceSession(model.SerializeToString())
 
@@ -122,7 +122,7 @@ def test_integer_and_bool_input(kind, iris):
 
 
 def with_outputs(clf, biases):
-    """Set the weights so that the outputs are the biases for any sample."""
+    """Set the weights so that the outputs equal the biases for every sample."""
     clf.theta2_[:] = 0
     clf.theta2_[:, 0] = biases
     return clf
@@ -186,7 +186,7 @@ def test_output_of_zero_predicts_negative_class(iris):
 
 
 def describe_outputs(estimator, X, options):
-    """Return name, type, shape and value of each output; of scores their shape only."""
+    """Return name, type, shape and value of each output, but no value of scores."""
     run_time = session(estimator, X, options)
     found = []
     for output, value in zip(
@@ -359,7 +359,7 @@ def test_unfitted_estimator_raises_error(iris):
     for estimator in [clf, make_pipeline(StandardScaler().fit(iris[0]), clf)]:
         with pytest.raises(NotFittedError, match="ThreeLayerNNClassifier"):
             to_onnx(estimator, iris[0][:1], options=options)
-        # With a zipmap skl2onnx reads `classes_` before it calls the package.
+        # With a zipmap, skl2onnx reads `classes_` before it calls the converter.
         with pytest.raises(RuntimeError, match=r"classes .*ThreeLayerNNClassifier"):
             to_onnx(estimator, iris[0][:1])
 

@@ -1,8 +1,8 @@
 """Fits and predictions of files larger than the memory that the process may use.
 
 RLIMIT_DATA counts what a process writes to: heaps, stacks of threads, private mappings.
-Maps of files that are shared do not count.  On other systems than Linux the limit means
-something else, or nothing.
+Shared maps of files do not count.  On systems other than Linux the limit counts other
+memory or has no effect.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ from sknn3.network import cost_gradient, pack
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings(
-        "ignore::sklearn.exceptions.ConvergenceWarning"  # budgets are small here
+        "ignore::sklearn.exceptions.ConvergenceWarning"  # max_iter is small
     ),
 ]
 
@@ -137,7 +137,7 @@ def no_free_memory():
     """Return freed memory to the system, since the limit does not count it."""
     libc, M_MMAP_THRESHOLD = ctypes.CDLL(None), -3
     gc.collect()
-    if hasattr(libc, "mallopt"):  # glibc has it
+    if hasattr(libc, "mallopt"):  # the C library is glibc
         libc.mallopt(M_MMAP_THRESHOLD, 2**20)
         libc.malloc_trim(0)
 

@@ -1,4 +1,4 @@
-"""Saved models: equal predictions, and one type for skops to trust."""
+"""Loaded models predict like the saved ones; skops needs to trust one type."""
 
 import copy
 import pickle
@@ -91,13 +91,13 @@ def test_loaded_model_continues_by_warm_start(way, iris, tmp_path):
     assert_array_equal(loaded.theta1_, expected.theta1_)
 
 
-def test_skops_trusts_one_type_of_classifier(fitted):
+def test_skops_file_of_classifier_needs_one_trusted_type(fitted):
     (untrusted,) = skops.io.get_untrusted_types(data=skops.io.dumps(fitted))
     assert untrusted == "sknn3.classifier.ThreeLayerNNClassifier"
     assert untrusted in sknn3.TRUSTED_TYPES
 
 
-def test_skops_trusts_one_type_of_search(iris):
+def test_skops_file_of_search_needs_one_trusted_type(iris):
     search = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[5], cv=2).fit(*iris)
     (untrusted,) = skops.io.get_untrusted_types(data=skops.io.dumps(search))
     assert untrusted in sknn3.TRUSTED_TYPES

@@ -29,7 +29,7 @@ def public_names(module):
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_all_has_every_public_name(name):
+def test_all_is_sorted_and_has_every_public_name(name):
     module = importlib.import_module(name)
     assert module.__all__ == sorted(module.__all__)
     for public in module.__all__:
@@ -44,7 +44,7 @@ def test_api_page_lists_exactly_the_public_names():
     listed |= {
         line.removeprefix(".. py:data:: ") for line in lines if "py:data" in line
     }
-    # Two modules export this function, and one of them documents it.
+    # Two modules export check_gradient, and one page documents it.
     public = {
         "sknn3.gradient_check.check_gradient"
         if name == "check_gradient"
@@ -55,7 +55,7 @@ def test_api_page_lists_exactly_the_public_names():
     assert listed == public
 
 
-def test_version_is_that_of_installed_package():
+def test_version_equals_version_of_installed_package():
     assert sknn3.__version__ == version("sknn3")
 
 

@@ -1,4 +1,4 @@
-"""Interrupts, errors, threads and limits: what a fit leaves behind it."""
+"""Fits with interrupts, errors, several threads and limits of threads."""
 
 import contextlib
 import itertools
@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV, _dataset, _parallel
 
-# Training ends after a few passes here.
+# Training ends after a few passes, before it converges.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
@@ -228,7 +228,7 @@ def test_interrupt_at_any_call_leaves_a_usable_estimator(
 @pytest.mark.parametrize("error", [MemoryError("no room"), RuntimeError("a fault")])
 @pytest.mark.parametrize("n", [0, 1, 3, 11])
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_error_in_a_block_leaves_everything_as_it_was(
+def test_error_in_a_block_restores_estimator_and_global_state(
     n, error, early_stopping, large, n_threads, at_block, same_surroundings
 ):
     clf = net(early_stopping=early_stopping)
@@ -254,7 +254,7 @@ def test_error_in_a_block_leaves_everything_as_it_was(
         ("end", "fit", 0),
     ],
 )
-def test_error_in_a_callback_leaves_everything_as_it_was(
+def test_error_in_a_callback_restores_estimator_and_global_state(
     at, large, n_threads, same_surroundings
 ):
     clf = net().fit(large[0][:500, :5], large[1][:500] + 1)
@@ -265,7 +265,7 @@ def test_error_in_a_callback_leaves_everything_as_it_was(
     assert_unchanged(clf, before)
 
 
-def test_error_in_a_search_leaves_everything_as_it_was(
+def test_error_in_a_search_restores_estimator_and_global_state(
     iris, at_block, same_surroundings
 ):
     clf = search()
@@ -288,7 +288,7 @@ def test_error_in_a_search_leaves_everything_as_it_was(
         (1e-300, {"solver": "lbfgs", "conditioning": None}),
     ],
 )
-def test_error_settings_of_numpy_make_no_difference(
+def test_numpy_error_settings_do_not_change_fit(
     scale, params, large, rng, n_threads, same_surroundings
 ):
     X = scale * large[0] * 10.0 ** rng.randint(-3, 4, size=12)

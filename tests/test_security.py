@@ -48,7 +48,7 @@ def test_trusted_types_are_the_two_estimators():
     ours = ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
     names = {f"{each.__module__}.{each.__qualname__}" for each in ours}
     assert set(sknn3.TRUSTED_TYPES) == names
-    # Loading calls no hook that these classes define.
+    # These classes define no method that loading would call.
     assert not any({"__reduce__", "__setstate__"} & vars(each).keys() for each in ours)
 
 

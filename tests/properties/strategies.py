@@ -1,7 +1,7 @@
-"""Random problems, networks, and containers of data, for the laws.
+"""Hypothesis strategies for problems, networks and containers of data.
 
-Numbers come from a drawn seed rather than one by one, and shapes are small: an example
-takes milliseconds, and ten thousand of them a minute.
+Hypothesis draws a seed instead of each number, and shapes are small.  So an example
+takes milliseconds, and ten thousand examples take a minute.
 """
 
 import warnings
@@ -22,7 +22,7 @@ from sknn3.network import ACTIVATIONS, OUTPUTS, cost_gradient, pack, unpack
 
 
 def one_in(n):
-    """Return settings with one in n of the profile's examples, for slow laws."""
+    """Return settings with 1/n of the examples of the profile, for slow tests."""
     return settings(max_examples=max(3, settings().max_examples // n))
 
 
@@ -46,7 +46,7 @@ class Problem:
 
 @st.composite
 def problems(draw, max_rows=30, rows_per_class=1):
-    """Small problems of any shape, with weights, of which some are zero."""
+    """Return small problems of any shape, with sample weights, some of them zero."""
     rng = np.random.RandomState(draw(st.integers(0, 2**32 - 1)))
     n_classes = draw(st.integers(1, 4))
     n_rows = draw(st.integers(n_classes * rows_per_class, max_rows))
@@ -54,7 +54,7 @@ def problems(draw, max_rows=30, rows_per_class=1):
     X *= 10.0 ** draw(st.integers(-3, 3))
     codes = rng.permutation(np.arange(n_rows) % n_classes)
     weight = rng.randint(0, 4, n_rows)
-    weight[np.unique(codes, return_index=True)[1]] += 1  # so that no class is absent
+    weight[np.unique(codes, return_index=True)[1]] += 1  # all classes are present
     options = {
         "hidden_layer_size": draw(st.integers(1, 5)),
         "activation": draw(st.sampled_from(sorted(ACTIVATIONS))),
@@ -70,12 +70,12 @@ TRAINING = {
     "tol": st.sampled_from([0.0, 1e-4, 0.1]),
     "conditioning": st.sampled_from(["auto", "full", "diagonal", None]),
 }
-# Parameters for the start and the end of a fit.
+# Parameters of the initial weights and of the end of a fit.
 WHOLE_FIT = {
     "init_epsilon": st.sampled_from([None, 1e-3, 0.12, 2.0]),
     "max_time": st.sampled_from(
         [None, 1e-9, 1e9]
-    ),  # others depend on the machine's speed
+    ),  # results for other values depend on the machine
     "early_stopping": st.booleans(),
     "validation_fraction": st.sampled_from([0.01, 0.1, 0.5, 0.99]),
     "n_iter_no_change": st.integers(1, 5),
@@ -105,7 +105,7 @@ def fits(draw):
     if labels == "several":
         parameters["output_activation"] = "logistic"
     weight = problem.weight.astype(float)
-    if parameters["early_stopping"]:  # some class has two samples, to hold one out
+    if parameters["early_stopping"]:  # a holdout needs a class with two samples
         problem = replace(
             problem,
             X=np.vstack([problem.X, problem.X[:1]]),
@@ -124,7 +124,7 @@ def fits(draw):
 
 
 def fitted(classifier, X, y, **options):
-    """Fit without the warning that training has not converged."""
+    """Fit without a ConvergenceWarning and return the estimator."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return classifier.fit(X, y, **options)
@@ -143,14 +143,14 @@ def assert_same_fit(first, second):
 
 @dataclass(frozen=True)
 class Network:
-    """A problem, and weights of both layers."""
+    """A problem and the weights of both layers."""
 
     problem: Problem
     theta1: np.ndarray
     theta2: np.ndarray
 
     def __call__(self, theta1=None, theta2=None, **changes):
-        """Return cost and gradients by both layers, with changed arguments."""
+        """Return the cost and the gradient of each layer, with changed arguments."""
         problem = self.problem
         options = {"sample_weight": problem.weight} | problem.options | changes
         X, Y = options.pop("X", problem.X), options.pop("Y", problem.codes)
@@ -161,13 +161,13 @@ class Network:
 
     @property
     def activations(self):
-        """Both activations, as `forward` takes them."""
+        """Return both activations as keyword arguments of `forward`."""
         names = "activation", "output_activation"
         return {name: self.problem.options[name] for name in names}
 
     @property
     def start(self):
-        """The weights as `fit` takes them."""
+        """Return the weights as keyword arguments of `fit`."""
         return start_from(self.theta1, self.theta2)
 
 
@@ -181,11 +181,11 @@ def start_from(theta1, theta2):
 
 @st.composite
 def networks(draw):
-    """Problems with weights that saturate no unit."""
+    """Return networks whose weights do not saturate any unit."""
     problem = draw(problems())
     n_classes = problem.codes.max() + 1
     n_outputs = n_classes if n_classes > 2 else 1
-    if n_outputs == 1:  # as the estimator: two classes share one sigmoid
+    if n_outputs == 1:  # like the estimator, with one sigmoid for two classes
         problem.options["output_activation"] = "logistic"
     n_hidden = problem.options["hidden_layer_size"]
     theta1 = problem.rng.uniform(-1, 1, (n_hidden, problem.X.shape[1] + 1))
@@ -196,7 +196,7 @@ def networks(draw):
 
 
 def assert_near(actual, expected, rtol=1e-11):
-    """Compare arrays within a tolerance relative to their largest entry."""
+    """Check that arrays are equal within a tolerance relative to the largest entry."""
     for a, e in zip(actual, expected, strict=True):
         assert_allclose(a, e, rtol=0, atol=rtol * max(1.0, np.abs(e).max()))
 
@@ -228,21 +228,21 @@ def in_two(X):
 
 
 def coordinates_twice(X):
-    """Return a COO array with two parts of each entry, also of zeros, unsorted."""
+    """Return an unsorted COO array that stores each entry, also 0, as two summands."""
     rows, columns = np.indices(X.shape).reshape(2, -1)[:, ::-1]
     values = np.concatenate([part[rows, columns] for part in in_two(X)])
     return sp.coo_array((values, (np.tile(rows, 2), np.tile(columns, 2))), X.shape)
 
 
 def compressed(*parts, step=1):
-    """Return a CSR array with all entries of each part, and int64 indices."""
+    """Return a CSR array that stores all entries of each part, with int64 indices."""
     n_rows, n_features = parts[0].shape
     columns = np.tile(np.arange(n_features)[::step], len(parts))
     values = np.hstack([part[:, ::step] for part in parts])
     indptr = np.arange(0, values.size + 1, len(columns))
     indices = np.tile(columns, n_rows)
     result = sp.csr_array((values.ravel(), indices, indptr), (n_rows, n_features))
-    result.indices, result.indptr = indices, indptr  # the constructor narrows them
+    result.indices, result.indptr = indices, indptr  # the constructor uses int32
     return result
 
 
@@ -289,7 +289,7 @@ DTYPES = [*SPARSE_DTYPES, "e", ">f4", ">f8", ">i4", "O"]
 
 
 def coarse(X, dtype):
-    """Return multiples of a step that the dtype holds, like X, with some zeros."""
+    """Return X rounded to a few multiples of a step that are exact in the dtype."""
     kind = np.dtype(dtype).kind
     X = np.clip(np.rint(8 * X / np.abs(X).max()), -8, 8)
     X = {"b": X > 0, "u": np.abs(X)}.get(kind, X / 4 if kind in "fO" else X)

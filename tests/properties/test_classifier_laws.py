@@ -1,4 +1,4 @@
-"""Laws of the classifier: properties of each fit, and changes that keep a fit."""
+"""Properties of every fit of the classifier, and changes that do not change a fit."""
 
 import pickle
 
@@ -159,7 +159,7 @@ def test_predictions_do_not_depend_on_other_rows(fit, n_rows):
         assert_allclose(predict(problem.X[rows]), together[rows], rtol=1e-9, atol=atol)
 
 
-# --------------------------------------------------- changes that keep a fit exactly
+# ------------------------------------------------- changes that do not change a fit
 
 
 @one_in(2)
@@ -185,7 +185,7 @@ def test_samples_of_weight_zero_are_dropped(fit, n_rows):
     places = problem.rng.randint(0, len(X) + 1, n_rows)
     X = np.insert(X, places, 1e6, axis=0)
     of_absent = y[0]
-    if y.ndim == 1 and y.dtype.kind in "iU":  # a class of these samples only
+    if y.ndim == 1 and y.dtype.kind in "iU":  # a class of dropped samples only
         of_absent = np.asarray("absent" if y.dtype.kind == "U" else 77)
         y = y.astype(np.result_type(y, of_absent))
     y = np.insert(y, places, of_absent, axis=0)
@@ -230,7 +230,7 @@ def test_number_of_threads_gives_same_fit(problem, training, n_rows):
 
 
 # ------------------------------------------------------------------------ symmetries
-# Each returns two functions: the change of data and options, and that of the weights.
+# Each returns two functions, which change the data and options, and the weights.
 
 
 def same(*arguments):
@@ -283,7 +283,7 @@ def reversed_hidden_units(rng, X, y):
 
 
 def permuted_classes(rng, X, y):
-    if y.ndim == 2:  # of labels
+    if y.ndim == 2:  # multilabel targets
         return (
             lambda X, y, *rest: (X, y[:, ::-1], *rest),
             lambda theta1, theta2: (theta1, theta2[::-1]),

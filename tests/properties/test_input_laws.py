@@ -1,4 +1,4 @@
-"""Containers and dtypes of the input give the same fit, and stay unchanged."""
+"""Every container and dtype of the input gives the same fit and is not changed."""
 
 import copy
 import pickle
@@ -37,7 +37,7 @@ BLAS = ThreadpoolController().select(user_api="blas")
 def test_container_and_dtype_of_samples_give_same_fit(problem, conditioning, data):
     X = data.draw(matrices(problem.X))
     before, y = plain(X), LABELS["strings"](problem.codes)
-    # In few passes the solver's path does not magnify rounding errors yet.
+    # The solver magnifies rounding errors in later passes.
     classifier = problem.classifier.set_params(conditioning=conditioning, max_iter=3)
     clf = fitted(clone(classifier), X, y, sample_weight=problem.weight)
     assert_array_equal(plain(X), before)
@@ -48,7 +48,7 @@ def test_container_and_dtype_of_samples_give_same_fit(problem, conditioning, dat
     other = fitted(classifier, expected, y, sample_weight=problem.weight)
     exact = dtype == np.float64
     assert_allclose(clf.loss_curve_, other.loss_curve_, rtol=1e-8 if exact else 1e-4)
-    if not hasattr(X, "columns"):  # frames have feature names, arrays have not
+    if not hasattr(X, "columns"):  # the array would lack the feature names of a frame
         assert_allclose(
             clf.predict_proba(X),
             clf.predict_proba(expected),
@@ -57,7 +57,7 @@ def test_container_and_dtype_of_samples_give_same_fit(problem, conditioning, dat
     assert_array_equal(plain(X), before)
 
 
-# These give the same fit to the bit, since each is converted to a NumPy array first.
+# Fits are bit-identical, since each of these is converted to a NumPy array first.
 VECTORS = {
     "a list": np.ndarray.tolist,
     "a tuple": lambda v: tuple(v.tolist()),
@@ -122,7 +122,7 @@ def test_container_and_dtype_of_labels_and_weights_give_same_fit(
 
 
 def contents(X):
-    """Return the contents of a matrix without the flags that it caches."""
+    """Return the contents of a matrix without its cached flags."""
     if hasattr(X, "columns"):
         return list(X.dtypes), plain(X).tolist()
     if sp.issparse(X):

@@ -1,4 +1,4 @@
-"""Laws of the functions of `network`, and of `check_gradient`."""
+"""Properties of the functions of `network` and of `check_gradient`."""
 
 from importlib.util import find_spec
 
@@ -41,7 +41,7 @@ def test_gradient_equals_central_differences(network):
         (network.theta1 + s * along1, network.theta2 + s * along2)
         for s in (-step, step)
     ]
-    if network.problem.options["activation"] == "relu":  # no kink between
+    if network.problem.options["activation"] == "relu":  # no kink between the points
         X1 = np.column_stack([np.ones(len(network.problem.X)), network.problem.X])
         inputs = [X1 @ theta1.T for theta1, _ in ends]
         assume(((inputs[0] > 0) == (inputs[1] > 0)).all())
@@ -168,10 +168,10 @@ def test_permuted_classes_keep_cost(network):
 @given(networks())
 def test_float32_is_near_float64(network):
     X = network.problem.X.astype(np.float32)
-    if network.problem.options["activation"] == "relu":  # none on either side of a kink
+    if network.problem.options["activation"] == "relu":  # no sample near a kink
         X1 = np.column_stack([np.ones(len(X)), X])
         assume((np.abs(X1 @ network.theta1.T) > 1e-5).all())
-    # The terms of a gradient are as large as X and may cancel: the error is that of
+    # The terms of a gradient are as large as X and may cancel.  The error is that of
     # the terms.  In 46,000 examples it was 2 epsilons at most.
     unit = max(1.0, np.abs(X).max())
     cost, slope1, slope2 = network(X=X)
@@ -209,7 +209,7 @@ def test_container_and_dtype_of_samples_keep_cost(network, data):
     before = plain(X)
     dtype = (
         X.dtype if sp.issparse(X) else np.asarray(X).dtype
-    )  # of a frame, what fits all
+    )  # the common dtype of the columns
     rtol = 1e-5 if dtype == np.float32 else 1e-11
     assert_near(network(X=X), network(X=before), rtol)
     thetas, options = (network.theta1, network.theta2), network.activations
@@ -310,7 +310,7 @@ def test_check_gradient_finds_wrong_component(network, data):
     X = coarse(problem.X, float)
     network.theta1[:, 1:] *= np.abs(problem.X).max() / 8
     params = pack(network.theta1, network.theta2)
-    if options["activation"] == "relu":  # no kink within reach
+    if options["activation"] == "relu":  # no kink near the weights
         inputs = network.theta1[:, :1] + network.theta1[:, 1:] @ X.T
         assume((np.abs(inputs) > 1e-3).all())
 

@@ -24,7 +24,7 @@ from strategies import LABELS, TRAINING, fitted, one_in, problems
 
 
 def f1_macro(estimator, X, y):
-    """Return the score "f1_macro", without warnings of labels that no sample has."""
+    """Return the macro F1 score, without warnings about labels that no sample has."""
     return f1_score(y, estimator.predict(X), average="macro", zero_division=0)
 
 
@@ -66,14 +66,14 @@ def test_search_equals_grid_search(
     assert ours.loss_curve_ == theirs.best_estimator_.loss_curve_
 
 
-# --------------------------------------------------------------------------- pictures
+# --------------------------------------------------------------------------- displays
 
 VALUES = st.floats(-1e200, 1e200)
 COSTS = st.floats(1e-100, 1e100) | st.just(0.0)
 
 
 def drawn(display):
-    """Draw it in earnest, and close it."""
+    """Render the display, close its figure, and return the display."""
     display.figure_.draw_without_rendering()
     plt.close(display.figure_)
     return display
@@ -81,7 +81,7 @@ def drawn(display):
 
 @one_in(100)
 @given(st.lists(COSTS, min_size=1, max_size=9), st.booleans(), st.data())
-def test_curves_are_drawn_as_they_are(costs, with_scores, data):
+def test_loss_curve_display_plots_given_values(costs, with_scores, data):
     scores = None
     if with_scores:
         n = len(costs)
@@ -95,7 +95,7 @@ def test_curves_are_drawn_as_they_are(costs, with_scores, data):
 
 @one_in(100)
 @given(st.lists(st.tuples(VALUES, VALUES | st.none()), min_size=1, max_size=9))
-def test_gradients_are_drawn_as_they_are(pairs):
+def test_gradient_check_display_separates_wrong_components(pairs):
     analytic = np.array([a for a, _ in pairs])
     numeric = np.array([a if n is None else n for a, n in pairs])
     display = drawn(GradientCheckDisplay.from_data(analytic, numeric))
@@ -115,7 +115,7 @@ def matrices(draw):
 
 @one_in(100)
 @given(matrices(), st.sampled_from(["C", "F"]))
-def test_units_and_images_are_drawn_as_they_are(weights, order):
+def test_hidden_units_and_image_grid_show_given_values(weights, order):
     n, n_pixels = weights.shape
     table = drawn(HiddenUnitsDisplay.from_data(weights, kind="heatmap"))
     assert_array_equal(table.im_.get_array(), weights.T)
@@ -146,7 +146,7 @@ def test_units_and_images_are_drawn_as_they_are(weights, order):
     st.fixed_dictionaries(TRAINING),
     st.sampled_from([np.float32, np.float64]),
 )
-def test_onnx_export_predicts_the_same(problem, labels, training, dtype):
+def test_onnx_graph_predicts_like_classifier(problem, labels, training, dtype):
     sknn3.onnx.register()
     X, y = problem.X.astype(dtype), LABELS[labels](problem.codes)
     clf = problem.classifier.set_params(**training)
@@ -160,7 +160,7 @@ def test_onnx_export_predicts_the_same(problem, labels, training, dtype):
     assert_allclose(
         probabilities, P, rtol=0, atol=1e-5 if dtype == np.float32 else 1e-12
     )
-    # Where two probabilities are nearly equal, rounding may decide.
+    # Rounding may decide between two nearly equal probabilities.
     certain = np.sort(P, axis=1)
     sure = np.abs(P - 0.5).min(axis=1) > 1e-4
     if labels != "several" and P.shape[1] > 1:

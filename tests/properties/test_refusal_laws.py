@@ -1,4 +1,4 @@
-"""Invalid input raises errors that name it, and changes nothing."""
+"""Invalid input raises an error that names the input, and changes nothing."""
 
 import pickle
 import warnings
@@ -71,7 +71,7 @@ def stored(search, fit_before):
 
 
 def estimator(search, fit_before):
-    """Return an unfitted or a fitted estimator; a stored one, since fits are slow."""
+    """Return an unfitted or a fitted estimator, cached since fits are slow."""
     return pickle.loads(stored(search, fit_before))
 
 
@@ -93,7 +93,7 @@ def with_one(array, value, rng):
     return array
 
 
-# Changes that make data invalid, by the pattern of the error.
+# Changes that make data invalid, with the pattern of the error as key.
 INVALID_DATA = {
     "Input X contains (NaN|infinity)": [
         lambda X, y, w, rng: (with_one(X, rng.choice(NOT_FINITE), rng), y, w),
@@ -133,7 +133,7 @@ INVALID_DATA = {
         lambda X, y, w, rng: (X, np.column_stack([y + 1, y + 2, y + 3]), w),
     ],
 }
-# The same for initial weights, which are lists of two arrays.
+# Changes that make initial weights, lists of two arrays, invalid.
 INVALID_INITIAL_WEIGHTS = {
     "is missing": [lambda arrays, rng: None],
     "has shapes": [
