@@ -38,7 +38,7 @@ pytestmark = [
         os.environ.get("SCIPY_ARRAY_API") != "1", reason="needs SCIPY_ARRAY_API=1"
     ),
     pytest.mark.filterwarnings(
-        "ignore::sklearn.exceptions.ConvergenceWarning"  # budgets are small here
+        "ignore::sklearn.exceptions.ConvergenceWarning"  # max_iter is small
     ),
 ]
 
@@ -176,7 +176,7 @@ def test_fit_and_predictions_equal_those_of_numpy(send, params, kind, dtype, rng
     assert_array_equal(fetch(predicted), classes)
 
 
-def test_blocks_on_device_add_up(send, large, monkeypatch):
+def test_several_blocks_on_device_give_fit_of_one_block(send, large, monkeypatch):
     X, y = large
     clf = ThreeLayerNNClassifier(5, max_iter=10, random_state=0)
     whole = fetch(clf.fit(send(X), y).predict_proba(send(X)))
@@ -186,7 +186,9 @@ def test_blocks_on_device_add_up(send, large, monkeypatch):
     assert_allclose(blocks, whole, atol=1e-7)
 
 
-def test_moments_on_device_from_some_rows(send, large, monkeypatch):
+def test_conditioning_on_device_from_sampled_rows_equals_numpy(
+    send, large, monkeypatch
+):
     X, y = large
     monkeypatch.setattr(sknn3._conditioning, "MAX_PRODUCTS", 1)
     clf = ThreeLayerNNClassifier(5, max_iter=5, random_state=0)
@@ -269,7 +271,7 @@ def test_predict_without_dispatch_raises(send, iris):
 
 @pytest.mark.parametrize("fitted", [np.float32, np.float64])
 @pytest.mark.parametrize("asked", [np.float32, np.float64, np.int64])
-def test_predictions_for_other_dtype_than_fitted(send, iris, fitted, asked):
+def test_predictions_for_other_dtype_than_fitted_equal_numpy(send, iris, fitted, asked):
     X, y = iris
     clf = ThreeLayerNNClassifier(4, max_iter=5, random_state=0)
     there = (
@@ -281,13 +283,13 @@ def test_predictions_for_other_dtype_than_fitted(send, iris, fitted, asked):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, bool, np.float32])
-def test_classes_of_any_dtype(send, iris, dtype):
+def test_labels_of_any_dtype_are_predicted(send, iris, dtype):
     X, y = send(iris[0]), (iris[1] > 0).astype(dtype)
     clf = ThreeLayerNNClassifier(4, max_iter=20, random_state=0).fit(X, y)
     assert np.mean(fetch(clf.predict(X)) == y) > 0.95
 
 
-def test_search_moves_to_numpy(iris, send):
+def test_move_estimator_to_moves_search_to_numpy(iris, send):
     X, y = iris
     search = ThreeLayerNNClassifierCV(
         alphas=[1], max_iters=[5], cv=2, hidden_layer_size=4
@@ -299,7 +301,7 @@ def test_search_moves_to_numpy(iris, send):
     assert unfitted.hidden_layer_size == 7
 
 
-def test_nan_raises(send, iris):
+def test_nan_in_fit_or_predict_raises(send, iris):
     X, y = iris
     bad = X.copy()
     bad[3, 1] = np.nan
@@ -320,7 +322,7 @@ def test_warm_start_continues_on_device(send, iris):
     assert clf.loss_ < first
 
 
-def test_initial_weights_from_device(send, iris):
+def test_initial_weights_from_device_give_same_loss(send, iris):
     X, y = iris
     clf = ThreeLayerNNClassifier(4, max_iter=10, random_state=0).fit(send(X), y)
     weights = {"coefs_init": clf.coefs_, "intercepts_init": clf.intercepts_}

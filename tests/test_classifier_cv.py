@@ -49,7 +49,7 @@ def grid_search(
     network = ThreeLayerNNClassifier(**(SMALL | options))
     grid = {"alpha": ALPHAS, "max_iter": MAX_ITERS}
     search = GridSearchCV(network, grid, cv=cv, scoring=scoring, n_jobs=n_jobs)
-    with warnings.catch_warnings():  # of budgets that end a fit
+    with warnings.catch_warnings():  # for max_iter that ends a fit
         warnings.simplefilter("ignore", ConvergenceWarning)
         if weights is None:
             return search.fit(X, y, groups=groups)
@@ -101,7 +101,7 @@ def test_results_equal_grid_search(iris, solver, scoring):
     [
         {"early_stopping": True, "n_iter_no_change": 4},
         {"early_stopping": True, "n_iter_no_change": 40, "validation_fraction": 0.3},
-        {"tol": 0.02},  # converges within the budget
+        {"tol": 0.02},  # converges before max_iter
         {"output_activation": "softmax", "activation": "relu", "conditioning": None},
         {"class_weight": "balanced"},
         {"random_state": np.random.RandomState(5)},
@@ -249,7 +249,7 @@ def test_search_in_pipeline_with_frames(iris):
     assert_array_equal(pipe[-1].feature_names_in_, X.columns)
 
 
-def test_pickle_and_clone(iris):
+def test_pickle_and_clone_keep_predictions_and_parameters(iris):
     clf = path_search(*iris)
     loaded = pickle.loads(pickle.dumps(clf))
     assert_array_equal(loaded.predict_proba(iris[0]), clf.predict_proba(iris[0]))
@@ -334,7 +334,7 @@ def test_infinite_and_huge_scores_are_ranked(iris, score):
 def test_search_keeps_no_scored_networks(iris):
     def count():
         gc.collect()
-        # `isinstance` would import what lazy objects of other packages stand for.
+        # `isinstance` would import the modules behind lazy objects of other packages.
         types = map(type, gc.get_objects())
         return sum(issubclass(t, ThreeLayerNNClassifier) for t in types)
 
@@ -443,6 +443,6 @@ def test_check_estimator(params):
     ],
     ids=lambda check: check.__name__,
 )
-def test_further_checks_of_scikit_learn(check):
+def test_scikit_learn_checks_outside_check_estimator(check):
     clf = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[5])
     check("ThreeLayerNNClassifierCV", clf)

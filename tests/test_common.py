@@ -17,7 +17,7 @@ EQUIVALENCE = {
     "check_sample_weight_equivalence_on_sparse_data": RANDOM_SPLIT,
 }
 
-# All values of all parameters that matter here, most of them with both solvers.
+# All values of the parameters that matter to the checks, mostly with both solvers.
 VARIANTS = {
     "default": {},
     "lbfgs": {"solver": "lbfgs"},
@@ -85,7 +85,7 @@ def test_check_estimator(params):
     assert len(by_status["passed"]) >= 60
 
 
-# Checks that check_estimator leaves out.
+# check_estimator does not run these checks.
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -99,7 +99,7 @@ def test_check_estimator(params):
     ],
     ids=lambda check: check.__name__,
 )
-def test_further_checks_of_scikit_learn(check, params):
+def test_scikit_learn_checks_outside_check_estimator(check, params):
     check("ThreeLayerNNClassifier", ThreeLayerNNClassifier(**params))
 
 

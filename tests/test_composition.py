@@ -197,7 +197,7 @@ def test_frames_between_steps_of_pipeline(given, between, iris):
     P = pipe.predict_proba(data)
     assert_allclose(
         P, plain.predict_proba(X), rtol=1e-12
-    )  # frames lie column by column
+    )  # frames are in Fortran order
     assert_array_equal(pipe.predict(data), plain.predict(X))
 
     Z = pipe[:-1].transform(data)
@@ -268,7 +268,7 @@ def test_decision_boundary_display_of_three_classes(
     assert_allclose(display.response, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_permutation_importance(noisy):
+def test_permutation_importance_ranks_strong_weak_and_noise_features(noisy):
     X, y = noisy
     X = np.column_stack([X, np.ones(len(X))])
     clf = quick().fit(X[:450], y[:450])
@@ -488,7 +488,7 @@ def test_multi_output_classifier_fits_a_network_for_each_target(multilabel):
         assert_array_equal(multi.predict(X)[:, k], P[:, 1] > 0.5)
 
 
-def test_classifier_chain(rng):
+def test_classifier_chain_passes_predictions_to_next_network(rng):
     X = rng.standard_normal((200, 4))
     first = X[:, 0] + 0.5 * rng.standard_normal(200) > 0
     second = first ^ (X[:, 1] > 0)

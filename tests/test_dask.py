@@ -100,7 +100,7 @@ def test_fit_equals_fit_in_memory(client, large, rng, params, weighted):
 
 
 @pytest.mark.parametrize("case", ["two", "strings", "several", "one"])
-def test_all_targets_and_prediction_methods(client, large, case):
+def test_predictions_and_scores_equal_those_in_memory(client, large, case):
     X, y = large
     y = {
         "two": y > 0,
@@ -128,7 +128,9 @@ def test_all_targets_and_prediction_methods(client, large, case):
     assert net.score(cut(X), cut(y)) == pytest.approx(local.score(X, y), abs=1e-12)
 
 
-def test_class_weight_and_early_stopping_of_multilabel_targets(client, multilabel):
+def test_multilabel_class_weight_and_early_stopping_equal_fit_in_memory(
+    client, multilabel
+):
     X, Y = multilabel
     params = {"class_weight": "balanced", "early_stopping": True}
     local = fitted(quick(Local, **params), X, Y)
@@ -136,7 +138,7 @@ def test_class_weight_and_early_stopping_of_multilabel_targets(client, multilabe
 
 
 @pytest.mark.parametrize("kind", [sp.csr_array, sp.csr_matrix, sp.csc_matrix])
-def test_sparse_partitions(client, large, kind):
+def test_sparse_partitions_equal_fit_in_memory(client, large, kind):
     X, y = large
     X = np.where(abs(X) > 1, X, 0)
     local = fitted(quick(Local), kind(X), y)
@@ -148,7 +150,7 @@ def test_sparse_partitions(client, large, kind):
     )
 
 
-def test_data_frames(client, large):
+def test_data_frames_equal_fit_in_memory_and_keep_feature_names(client, large):
     X, y = large
     frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
     local = fitted(quick(Local), frame, y)
@@ -167,15 +169,19 @@ def test_data_frames(client, large):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
-def test_other_dtypes(client, large, dtype):
+def test_float32_and_integers_give_dtype_and_loss_of_fit_in_memory(
+    client, large, dtype
+):
     X, y = (8 * large[0]).astype(dtype), large[1]
     local, net = fitted(quick(Local), X, y), fitted(quick(), cut(X), cut(y))
     assert net.theta1_.dtype == local.theta1_.dtype
-    # In float32 other blocks of rows are other sums.
+    # In float32 the sums depend on the blocks of rows.
     assert_allclose(net.loss_, local.loss_, rtol=1e-10 if dtype == np.int32 else 1e-3)
 
 
-def test_conditioning_from_every_nth_row(client, large, monkeypatch):
+def test_conditioning_from_every_nth_row_equals_fit_in_memory(
+    client, large, monkeypatch
+):
     from sknn3 import _conditioning
 
     monkeypatch.setattr(_conditioning, "MAX_PRODUCTS", 12**2 * 700)
@@ -184,7 +190,7 @@ def test_conditioning_from_every_nth_row(client, large, monkeypatch):
     assert_same_fit(net, local)
 
 
-def test_initial_weights_and_warm_start(client, large):
+def test_initial_weights_and_warm_start_equal_fit_in_memory(client, large):
     X, y = large
     start = fitted(quick(Local, max_iter=3), X, y)
     for cls, arrays in ((Local, (X, y)), (Net, (cut(X), cut(y)))):
@@ -257,7 +263,7 @@ def test_parameters_are_those_of_the_local_estimator():
     assert clone(net).get_params() == net.get_params()
 
 
-def test_not_fitted(client, iris):
+def test_predict_before_fit_raises_not_fitted_error(client, iris):
     with pytest.raises(NotFittedError):
         Net().predict(cut(iris[0]))
 
@@ -268,7 +274,7 @@ def test_convergence_warning_points_to_the_call_of_fit(client, iris):
     assert record[0].filename == __file__
 
 
-def test_max_time(client, iris):
+def test_max_time_ends_fit_and_warns(client, iris):
     with pytest.warns(ConvergenceWarning, match="max_time=1e-09 seconds ended"):
         net = quick(max_time=1e-9).fit(*map(cut, iris))
     assert net.stop_reason_ == "max_time"
@@ -331,8 +337,8 @@ def test_persisted_float_partitions_are_not_copied(client, large):
     assert {future.key for future in data.rows} == {f.key for f in futures_of(X)}
 
 
-def test_partitions_still_being_computed_are_separate_shares(client, large):
-    """A task for several of them would move them to one worker."""
+def test_unfinished_partitions_are_separate_tasks(client, large):
+    """A task for several unfinished partitions would move them to one worker."""
 
     def copy_slowly(rows):
         time.sleep(0.3)
@@ -398,20 +404,20 @@ def test_callback_scores_passes_and_stops_training(client, iris):
     assert stop.scores[-1] == net.score(X, y)
 
 
-def test_progress_bar(client, iris):
+def test_progress_bar_names_estimator(client, iris):
     with contextlib.redirect_stdout(io.StringIO()) as out:
         fitted(quick().set_callbacks(ProgressBar()), *map(cut, iris))
     assert "DaskThreeLayerNNClassifier - fit" in out.getvalue()
 
 
-def test_verbose(client, iris, capsys):
+def test_verbose_prints_passes_and_result(client, iris, capsys):
     fitted(quick(verbose=True, max_iter=8), *map(cut, iris))
     printed = capsys.readouterr().out
     assert "pass     5/8" in printed
     assert "max_iter after 8 passes" in printed
 
 
-def test_metadata_routing():
+def test_metadata_requests_include_sample_weight():
     with config_context(enable_metadata_routing=True):
         net = quick().set_fit_request(sample_weight=True)
         net.set_score_request(sample_weight=False)

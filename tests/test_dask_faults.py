@@ -297,7 +297,7 @@ def test_broken_connection_raises(client, expected):
     assert_fails(clf, X, y, ConnectionError, "at tcp.* was lost")
 
 
-def test_sync_ends_with_the_connection(client):
+def test_sync_raises_when_connection_is_lost(client):
     threading.Timer(0.3, client.close).start()
     with pytest.raises(ConnectionError, match="was lost"), cluster_errors(client):
         sync(client, asyncio.sleep, 1000)

@@ -132,7 +132,7 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize("case", ACCEPTED)
-def test_accepted_collections(case):
+def test_accepted_collections_equal_fit_in_memory(case):
     X_parts, y_parts = ACCEPTED[case]()
     y_here = np.concatenate([np.asarray(_dense(b)) for b in _blocks(y_parts)])
     expected, fit = local(X, y_here), net(X_parts, y_parts)
@@ -150,7 +150,7 @@ def _dense(block):
     return block.toarray() if sp.issparse(block) else block
 
 
-def test_partitions_without_some_classes():
+def test_partitions_with_missing_classes_equal_fit_in_memory():
     by_class = X[BY_CLASS], y[BY_CLASS]
     assert_same(net(*map(cut, by_class)), local(*by_class))
 
@@ -163,7 +163,7 @@ def test_partitions_without_some_classes():
         ({"early_stopping": True, "validation_fraction": 0.8}, None),
     ],
 )
-def test_partitions_without_samples(params, weight):
+def test_partitions_with_only_zero_weights_equal_fit_in_memory(params, weight):
     arrays = [X[BY_CLASS], y[BY_CLASS]] + [weight] * (weight is not None)
     expected = local(*arrays, **params)
     fit = net(*(cut(array, 10) for array in arrays), **params)
@@ -173,7 +173,7 @@ def test_partitions_without_samples(params, weight):
     )
 
 
-def test_filtered_rows():
+def test_collections_of_unknown_length_equal_fit_in_memory():
     fit = net(unknown(X, kept=LAST), unknown(y, kept=LAST))
     assert_same(fit, local(X[LAST], y[LAST]))
     nothing = np.zeros(ROWS, bool)
@@ -380,14 +380,14 @@ def test_rejected_collections_leave_estimator_unchanged(case):
         ({"class_weight": {7: 0}}, (X, y), "class_weight={7: 0}: The classes"),
     ],
 )
-def test_parameters_that_do_not_fit_the_data(params, arrays, words):
+def test_parameters_that_contradict_data_raise(params, arrays, words):
     clf = make(**params)
     with pytest.raises(ValueError, match=words):
         clf.fit(*map(cut, arrays))
     assert not attributes(clf)
 
 
-def test_warm_start_with_other_classes_or_features():
+def test_warm_start_with_other_classes_or_features_raises():
     clf = net(cut(X), cut(y), warm_start=True)
     before = attributes(clf)
     with pytest.raises(ValueError, match="continues with the same classes"):
@@ -430,7 +430,7 @@ def test_predict_rejects_other_columns():
 # ------------------------------------------------------------------------- clients
 
 
-def test_fit_needs_a_client_and_score_does_not(monkeypatch):
+def test_fit_without_client_raises_and_score_does_not(monkeypatch):
     fit, expected = net(cut(X), cut(y)), local(X, y)
 
     def raise_no_client():
@@ -442,7 +442,7 @@ def test_fit_needs_a_client_and_score_does_not(monkeypatch):
     assert fit.score(cut(X), cut(y)) == expected.score(X, y)
 
 
-def test_client_as_current(client):
+def test_fit_uses_current_client(client):
     with Client(client.cluster, set_as_default=False) as other, other.as_current():
         fit = net(cut(X), cut(y))
         assert_same(fit, local(X, y))

@@ -219,7 +219,7 @@ def row_names(display):
     return texts(display.ax_.get_yticklabels())
 
 
-def test_heat_map_of_a_table(wine):
+def test_heat_map_shows_weights_of_features_by_name(wine):
     pipe = wine_pipeline(wine, StandardScaler())
     display = HiddenUnitsDisplay.from_estimator(pipe)
     weights = pipe[-1].theta1_[:, 1:]
@@ -294,7 +294,7 @@ def test_feature_names_can_be_given(wine, frame):
         (9, {"kind": "images"}, (2, 3, 3)),
     ],
 )
-def test_hidden_units_kind(n_features, options, shape):
+def test_hidden_units_kind_and_shape_of_weights(n_features, options, shape):
     display = HiddenUnitsDisplay.from_data(np.ones((2, n_features)), **options)
     assert display.weights.shape == shape
     assert (display.colorbar_ is None) == (len(shape) == 3)
@@ -532,7 +532,7 @@ def data(line):
     return np.transpose(line.get_data())
 
 
-def test_gradient_check_of_right_gradient():
+def test_gradient_check_of_right_gradient_plots_no_wrong_component():
     check = check_gradient(*network_cost())
     display = GradientCheckDisplay.from_check(check)
     right, wrong = display.lines_
@@ -549,7 +549,7 @@ def test_gradient_check_of_right_gradient():
     assert levels["rounding"] / 100 < heights.max() < levels["tolerance"] / 100
 
 
-def test_gradient_check_of_wrong_gradient():
+def test_gradient_check_of_wrong_gradient_marks_wrong_components():
     check = check_gradient(*network_cost(penalise_biases=True))
     display = GradientCheckDisplay.from_check(check)
     biases = [0, 5, 10, 15, 19]
@@ -595,7 +595,9 @@ def test_gradient_check_diagonal_has_equal_axes():
         ([2.0, 4.0, 3.0], [2.0, 4.0, 6.0], {}, 1, 6e-5),
     ],
 )
-def test_gradient_check_tolerance(analytic, numeric, options, n_wrong, tolerance):
+def test_gradient_check_tolerance_separates_wrong_components(
+    analytic, numeric, options, n_wrong, tolerance
+):
     display = GradientCheckDisplay.from_data(analytic, numeric, **options)
     right, wrong = (data(line)[:, 1] for line in display.lines_)
     assert len(wrong) == n_wrong
@@ -608,7 +610,7 @@ def test_gradient_check_tolerance(analytic, numeric, options, n_wrong, tolerance
     assert texts(display.ax_.get_legend().get_texts()) == list(display.levels_)
 
 
-def test_gradient_check_at_minimum():
+def test_gradient_check_at_minimum_allows_rounding():
     # Relative to a gradient of 0, any difference is large.
     check = check_gradient(lambda p: (1 + np.cosh(p).sum(), np.sinh(p)), np.zeros(3))
     check.numeric[:] += 20 * check.rounding
@@ -616,7 +618,7 @@ def test_gradient_check_at_minimum():
     assert display.ax_.get_title() == "All 3 components are right"
 
 
-def test_gradient_check_of_cost_zero():
+def test_gradient_check_of_cost_zero_has_no_levels():
     check = check_gradient(lambda p: (0.0, np.zeros(2)), np.ones(2))
     display = GradientCheckDisplay.from_check(check)
     assert display.ax_.get_title() == "All 2 components are right"

@@ -105,7 +105,7 @@ def test_column_of_labels_is_raveled_with_warning():
         (np.array([[0, 1], [1, 1]], object), "several columns, of object values"),
     ],
 )
-def test_targets_of_no_classification_raise(y, message):
+def test_continuous_and_multioutput_targets_raise(y, message):
     with pytest.raises(ValueError, match=message):
         encode(np.array(y))
 
