@@ -45,7 +45,7 @@ from sknn3.dask._partitions import Partitions
 Row = dict[str, Any]
 N_CLASSES = 10
 DIGITS, MNIST = (400, 25), (784, 100)  # features, hidden units
-# With this glibc keeps the memory of large arrays in the process between passes.
+# This setting makes glibc keep the memory of large arrays between passes.
 KEEPING = {"MALLOC_MMAP_THRESHOLD_": str(2**25)}
 
 
@@ -119,7 +119,7 @@ def local_cluster(n_workers: int, **variables: str) -> Iterator[Client]:
 
 @contextmanager
 def distant_cluster(n_workers: int, delay: float, rate: float) -> Iterator[Client]:
-    """Start a scheduler whose workers are behind a relay, and connect to it.
+    """Start a scheduler and workers with a relay between them, and connect to it.
 
     All bytes to the workers share one line, and all bytes from them another.  A line
     carries `rate` bytes a second, and delays each byte by `delay` seconds.
@@ -151,19 +151,19 @@ def distant_cluster(n_workers: int, delay: float, rate: float) -> Iterator[Clien
 
 @contextmanager
 def worker_behind(scheduler: int, *, door: int, port: int) -> Iterator[None]:
-    """Start a worker that only uses ports of the relay."""
+    """Start a worker that other processes reach through the relay only."""
     command = [sys.executable, "-m", "dask", "worker"]
     command += [f"tcp://127.0.0.1:{scheduler}", "--no-nanny", "--nthreads", "1"]
     command += ["--listen-address", f"tcp://127.0.0.1:{port}", "--no-dashboard"]
     command += ["--contact-address", f"tcp://127.0.0.1:{door}"]
     with environment(MALLOC_TRIM_THRESHOLD_="65536", OMP_NUM_THREADS="1"):
-        worker = subprocess.Popen(  # noqa: S603 (dask's own)
+        worker = subprocess.Popen(  # noqa: S603 (a command of dask)
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
     try:
         yield
     finally:
-        worker.kill()  # without a signal it would look for its scheduler
+        worker.kill()  # it would try to reconnect to a closed scheduler
         worker.wait()
 
 
@@ -198,7 +198,7 @@ class Line:
     async def carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Forward the bytes of a connection when they are due."""
+        """Forward the bytes of a connection after the delay of the line."""
         on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         delivery = asyncio.create_task(deliver(on_the_way, writer))
         data = b"start"
@@ -215,7 +215,7 @@ class Line:
 async def deliver(
     on_the_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter
 ) -> None:
-    """Write bytes when they are due, until the connection ends."""
+    """Write each piece at its due time, until the connection ends."""
     data = b"start"
     try:
         while data:
@@ -230,7 +230,7 @@ async def deliver(
 
 
 def run_relay(doors: list[tuple[int, int, bool]], delay: float, rate: float) -> None:
-    """Forward from doors to the ports behind them, until terminated."""
+    """Forward from each door to its port, until terminated."""
     outward, inward = Line(delay, rate), Line(delay, rate)
 
     async def open_door(door: int, port: int, to_scheduler: bool) -> None:
@@ -347,7 +347,7 @@ def time_passes(data: Partitions, n_hidden: int, n_turns: int) -> Row:
 
 
 def measure_overhead(quick: bool) -> Iterator[Row]:
-    """Milliseconds of a pass beyond those of the slowest worker."""
+    """Milliseconds of a pass minus those of the slowest worker."""
     for n_workers in (1, 2):
         with local_cluster(n_workers) as client:
             for n_features, n_hidden in (DIGITS, MNIST):

@@ -1,17 +1,17 @@
 """Measure sknn3 under load: many threads at once, and many calls in a row.
 
-Predictions of 200 threads on one fitted estimator, and fits of many threads at once,
-are compared with those of one thread to the bit; ten thousand fits and a million
-predictions in a row are to leave memory, threads, files and Python's objects as they
-were.  The peer is scikit-learn's MLPClassifier, by turns where there is time for turns.
-Prints a table for each section and keeps all figures with the machine and the
-versions::
+The script compares predictions of 200 threads on one fitted estimator, and concurrent
+fits in many threads, with those of one thread to the bit.  It also measures whether ten
+thousand fits and a million predictions in a row change the memory, threads, open files
+and Python objects of the process.  The peer is scikit-learn's MLPClassifier; short
+measurements alternate between the two.  The script prints a table for each section and
+writes all figures, the machine and the versions to a file::
 
     python examples/benchmark_load.py --quick
     python examples/benchmark_load.py --json docs/benchmarks_load.json
 
-Takes twelve minutes, `--quick` one.  Memory and files are read from /proc, so it
-wants Linux; seconds mean something only on a machine that has nothing else to do.
+It takes twelve minutes, with `--quick` one.  It reads memory and files from /proc, so
+it needs Linux.  Run it on an idle machine: other processes distort the times.
 """
 
 import argparse
@@ -48,13 +48,13 @@ DTYPES = (np.float32, np.float64)
 
 
 def main() -> None:
-    """Run the sections that were asked for."""
+    """Run the chosen sections."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer and smaller runs")
-    parser.add_argument("--json", type=Path, help="where to keep the figures")
+    parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=[*SECTIONS])
     arguments = parser.parse_args()
-    # Budgets of passes end these fits, as they are meant to.
+    # max_iter ends these fits before they converge, by design.
     warnings.simplefilter("ignore", ConvergenceWarning)
     report: dict[str, Any] = {"about": about(), "quick": arguments.quick}
     print(", ".join(f"{name}: {value}" for name, value in report["about"].items()))
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def about() -> dict[str, str]:
-    """Tell the machine and the versions."""
+    """Return the machine and the versions of the packages."""
     packages = ("numpy", "scipy", "scikit-learn", "threadpoolctl")
     return {
         "machine": platform.machine(),
@@ -83,7 +83,7 @@ def about() -> dict[str, str]:
 
 
 def tidy(value: Any) -> str:
-    """Print numbers with three digits or so."""
+    """Return a float with four digits, and other values as text."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -91,20 +91,20 @@ def tidy(value: Any) -> str:
 
 
 def resources() -> Row:
-    """Count what a process can leave behind."""
+    """Count the memory, threads, open files and objects of this process."""
     gc.collect()
     status = Path("/proc/self/status").read_text()
-    anonymous = status.partition("RssAnon:")[2].split()[0]  # pages that no file holds
+    anonymous = status.partition("RssAnon:")[2].split()[0]  # not of files
     return {
         "memory": 1024 * int(anonymous),
-        "threads": len([*Path("/proc/self/task").iterdir()]),  # those of BLAS too
+        "threads": len([*Path("/proc/self/task").iterdir()]),  # and those of BLAS
         "files": len([*Path("/proc/self/fd").iterdir()]),
         "objects": len(gc.get_objects()),
     }
 
 
 def in_threads(n_threads: int, function: Callable[[int], Any]) -> tuple[float, list]:
-    """Seconds and results of function(0), function(1), ..., begun together."""
+    """Run function(0), function(1), ... at once; return seconds and results."""
     results: list[Any] = [None] * n_threads
     together = threading.Barrier(n_threads + 1)
 
@@ -123,7 +123,7 @@ def in_threads(n_threads: int, function: Callable[[int], Any]) -> tuple[float, l
 
 
 def peers(X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
-    """Fit ours and the peer, with the same network."""
+    """Fit the same network with sknn3 and with MLPClassifier."""
     ours = ThreeLayerNNClassifier(max_iter=5, random_state=0)
     peer = MLPClassifier(
         (25,), activation="logistic", solver="lbfgs", max_iter=5, random_state=0
@@ -132,7 +132,7 @@ def peers(X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
 
 
 def blas_threads(n_threads: int | None) -> AbstractContextManager[Any]:
-    """Limit BLAS, or leave it as it comes."""
+    """Return a context that limits the threads of BLAS, unless given None."""
     if n_threads is None:
         return nullcontext()
     return threadpool_limits(n_threads, user_api="blas")
@@ -144,8 +144,8 @@ def blas_threads(n_threads: int | None) -> AbstractContextManager[Any]:
 def predict_at_once(quick: bool) -> Iterator[Row]:
     """Microseconds of a prediction by 200 threads on one estimator, and by one thread.
 
-    `different` counts answers that are not those of one thread to the bit.  Each line
-    is of a process of its own, in which OpenBLAS says once what it has to say.
+    `different` counts the results that differ from those of one thread by a bit or
+    more.  Each line is from a new process, because OpenBLAS warns once per process.
     """
     for n_rows, n_calls in ((1, 10 if quick else 100), (100, 1 if quick else 5)):
         for limit in (None, 1):
@@ -162,7 +162,7 @@ def predict_at_once(quick: bool) -> Iterator[Row]:
 
 
 def in_a_process(function: str, *arguments: Any) -> Row:
-    """Call one of this file's functions in another process, and hear what it says."""
+    """Call a function of this file in a new process; return its row and stderr."""
     code = (
         "import json, runpy; "
         f"functions = runpy.run_path({__file__!r}); "
@@ -172,16 +172,16 @@ def in_a_process(function: str, *arguments: Any) -> Row:
         [sys.executable, "-W", "ignore", "-c", code],
         capture_output=True,
         text=True,
-        check=False,  # its end is a figure too
+        check=False,  # the exit status is reported
     )
     said = {"stderr": " ".join(done.stderr.split())[:60]}
-    if done.returncode:  # of OpenBLAS, for want of buffers
+    if done.returncode:  # OpenBLAS ran out of buffers
         return said | {"ended by": done.returncode}
     return json.loads(done.stdout) | said
 
 
 def threads_predict(who: str, n_rows: int, n_calls: int, limit: int | None) -> Row:
-    """Let 200 threads predict with each method, and one thread for comparison."""
+    """Time each method in 200 threads, and in one thread for comparison."""
     digits, y = load_digits20(return_X_y=True)
     fitted = {dtype: peers(digits.astype(dtype), y)[who] for dtype in DTYPES}
     different, alone, together = 0, [], []
@@ -232,7 +232,7 @@ class Silent:
 
 
 def kinds_of_fits() -> list[tuple[Any, Any, Any]]:
-    """Pairs of estimators and their data, which take turns."""
+    """Return estimators and their data, one tuple for each kind of fit."""
     rng = np.random.default_rng(0)
     X, many = rng.standard_normal((150, 8)), rng.standard_normal((1500, 8))
     y, labels = X[:, 0] > 0, X[:, :3] > 0
@@ -254,7 +254,7 @@ def kinds_of_fits() -> list[tuple[Any, Any, Any]]:
 
 
 def fit_in_a_row(quick: bool) -> Iterator[Row]:
-    """Look for what 10,000 fits of ten kinds leave behind."""
+    """Memory, threads, files and objects before and after 10,000 fits of ten kinds."""
     kinds = kinds_of_fits()
     n_fits = 600 if quick else 10_000
     per_interval, course = n_fits // 10, []
@@ -270,7 +270,7 @@ def fit_in_a_row(quick: bool) -> Iterator[Row]:
 
 
 def slopes(course: list[Row], what: str) -> Row:
-    """Tell what grew, a fit or a prediction, from the first reading to the last."""
+    """Return the growth of each resource from the first reading to the last."""
     first, last = course[0], course[-1]
     done = [row[what] for row in course]
     memory = np.polyfit(done, [row["memory"] for row in course], 1)[0]
@@ -287,9 +287,9 @@ def slopes(course: list[Row], what: str) -> Row:
 
 
 def predict_in_a_row(quick: bool) -> Iterator[Row]:
-    """Microseconds of a million predictions of one row, and what they leave behind.
+    """Microseconds of a prediction of one row, and growth over a million of them.
 
-    The peer, by turns, makes a tenth as many.
+    The peer alternates with sknn3 and makes a tenth as many predictions.
     """
     digits, y = load_digits20(return_X_y=True)
     n_calls, n_turns = 2_000 if quick else 25_000, 11
@@ -319,7 +319,7 @@ def predict_in_a_row(quick: bool) -> Iterator[Row]:
 
 
 def fit_at_once(quick: bool) -> Iterator[Row]:
-    """Seconds of 32 fits in threads of their own, and of one after the other."""
+    """Seconds of 32 fits in 32 threads at once, and of the same fits in sequence."""
     digits, y = load_digits20(return_X_y=True)
     for n_rows in (500, 5000):
         rows = slice(0, None, len(y) // n_rows)

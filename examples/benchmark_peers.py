@@ -1,15 +1,16 @@
 """Measure sknn3 beside scikit-learn's MLPClassifier and, if installed, PyTorch.
 
-All peers run in this process.  Where runs are short, they take turns, and a figure is
-the median of its turns.  Only ratios of one run mean something, and only on a machine
-that has nothing else to do.  Prints a table for each section, draws the races and keeps
-all figures with the machine and the versions::
+All peers run in this process.  Short runs alternate, and each figure is the median of
+several runs.  Compare only figures of one run of the script, on an idle machine.  The
+script prints a table for each section, draws the races, and writes all figures, the
+machine and the versions to a file::
 
     python examples/benchmark_peers.py --quick
     python examples/benchmark_peers.py --mnist mnist.npz --json benchmarks.json
 
-The MNIST file holds `X_train`, `y_train`, `X_test` and `y_test`; without one, the data
-comes from OpenML.  `--quick` takes a minute, and MNIST only if it is given.
+The MNIST file holds `X_train`, `y_train`, `X_test` and `y_test`; without one, the
+script downloads the data from OpenML.  `--quick` takes a minute, and skips MNIST unless
+a file is given.
 """
 
 import argparse
@@ -58,11 +59,11 @@ N_CLASSES = 10
 
 
 def main() -> None:
-    """Run the sections that were asked for."""
+    """Run the chosen sections."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer and smaller runs")
     parser.add_argument("--mnist", type=Path, help="npz file with MNIST")
-    parser.add_argument("--json", type=Path, help="where to keep the figures")
+    parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=[*SECTIONS])
     arguments = parser.parse_args()
@@ -72,7 +73,7 @@ def main() -> None:
         None, [arguments.output, arguments.json and arguments.json.parent]
     ):
         folder.mkdir(parents=True, exist_ok=True)
-    # Budgets of passes end most of these fits, as they are meant to.
+    # max_iter ends most of these fits before they converge, by design.
     warnings.simplefilter("ignore", ConvergenceWarning)
     os.environ["PYTHONWARNINGS"] = "ignore"  # for the workers of a grid search
 
@@ -94,7 +95,7 @@ def main() -> None:
 
 
 def about() -> dict[str, str]:
-    """Tell the machine and the versions."""
+    """Return the machine and the versions of the packages."""
     facts = {
         "machine": platform.machine(),
         "cpus": str(os.cpu_count()),
@@ -109,7 +110,7 @@ def about() -> dict[str, str]:
 
 
 def tidy(value: Any) -> str:
-    """Print numbers with three digits or so."""
+    """Return a float with four digits, and other values as text."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -117,21 +118,21 @@ def tidy(value: Any) -> str:
 
 
 def seconds(function: Callable[[], Any]) -> float:
-    """Time one call."""
+    """Return the seconds of one call."""
     start = perf_counter()
     function()
     return perf_counter() - start
 
 
 def by_turns(n_turns: int, **functions: Callable[[], Any]) -> dict[str, float]:
-    """Median seconds of each function, after one turn to warm up."""
+    """Call the functions in turn; return median seconds after one turn of warm-up."""
     turns = [[seconds(f) for f in functions.values()] for _ in range(n_turns + 1)]
     medians = np.median(turns[1:], axis=0)
     return dict(zip(functions, medians.tolist(), strict=True))
 
 
 def net(**params: Any) -> ThreeLayerNNClassifier:
-    """Our estimator with the objective of MLPClassifier."""
+    """Make a ThreeLayerNNClassifier with the objective of MLPClassifier."""
     return ThreeLayerNNClassifier(output_activation="softmax", random_state=0, **params)
 
 
@@ -153,9 +154,10 @@ def mnist(arguments: argparse.Namespace) -> tuple[np.ndarray, ...]:
 
 
 def measure_pass(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Cost and gradient over their two bare products, X W1' and D1' X.
+    """Time of cost and gradient relative to their two products, X W1' and D1' X.
 
-    The products are NumPy's, with as many threads; and then cut into our blocks.
+    NumPy computes the products with as many threads: of whole matrices, and in the
+    blocks of rows that the package uses.
     """
     X, y = load_digits20(return_X_y=True)
     problems = [(X, y, 25)]
@@ -173,7 +175,7 @@ def measure_pass(arguments: argparse.Namespace) -> Iterator[Row]:
 def time_of_pass(
     X: np.ndarray, y: np.ndarray, n_hidden: int, output_activation: str, quick: bool
 ) -> Row:
-    """Time one evaluation, and its products, by turns."""
+    """Time evaluations and their products alternately."""
     rng = np.random.default_rng(0)
     n_features = X.shape[1]
     W = rng.standard_normal((n_hidden, n_features)).astype(X.dtype)
@@ -214,7 +216,7 @@ def time_of_pass(
 
 
 def small_data() -> Row:
-    """Microseconds of our own a pass on Iris, SciPy's not counted."""
+    """Return the microseconds of a pass on Iris without the time of SciPy."""
     X, y = load_iris(return_X_y=True)
     spent: list[float] = []
     minimize = scipy.optimize.minimize
@@ -240,8 +242,8 @@ def small_data() -> Row:
 def race_on_digits(arguments: argparse.Namespace) -> Iterator[Row]:
     """Seconds to the objective that MLPClassifier's L-BFGS has after 100 iterations.
 
-    `speed-up` is over MLPClassifier as it comes; `over its best` over MLPClassifier
-    with the number of BLAS threads that suits it best.
+    `speed-up` is relative to MLPClassifier with the default BLAS threads; `over its
+    best` is relative to the faster of that and MLPClassifier with one BLAS thread.
     """
     X64, y = load_digits20(return_X_y=True)
     for dtype in DTYPES:
@@ -294,8 +296,8 @@ def race_on_digits(arguments: argparse.Namespace) -> Iterator[Row]:
 
 
 def adam_of_mlp(X: np.ndarray, y: np.ndarray, goal: float, limit: float) -> Row:
-    """Run MLPClassifier's Adam, its defaults, until its objective is as low."""
-    # It divides the penalty by the samples of a batch, 200, not by those of X.
+    """Train MLPClassifier with Adam at its defaults until it reaches the goal."""
+    # Adam divides the penalty by the batch size, 200, not by the number of samples.
     alpha = 200 / len(X)
     adam = MLPClassifier((25,), activation="logistic", alpha=alpha, random_state=0)
     spent, n_epochs, cost = 0.0, 0, np.inf
@@ -307,7 +309,7 @@ def adam_of_mlp(X: np.ndarray, y: np.ndarray, goal: float, limit: float) -> Row:
 
 
 def objective_of(weights: Any, P: np.ndarray, y: np.ndarray) -> float:
-    """Mean cross-entropy, and the penalty with alpha 1."""
+    """Return the mean cross-entropy plus the penalty with alpha 1."""
     squares = sum(float((W * W).sum()) for W in weights)
     return float(-np.log(P[np.arange(len(y)), y]).mean() + squares / 2 / len(y))
 
@@ -315,7 +317,7 @@ def objective_of(weights: Any, P: np.ndarray, y: np.ndarray) -> float:
 def race_row(
     who: str, X: np.ndarray, n_passes: int, spent: float, cost: float, goal: float
 ) -> Row:
-    """Tell when a peer reached the goal, or where it stood when time was up."""
+    """Return the seconds to the goal, or the objective at the time limit."""
     return {
         "who": who,
         "dtype": X.dtype.name,
@@ -326,7 +328,7 @@ def race_row(
 
 
 def torch_net(n_features: int, n_hidden: int, like: Any) -> Any:
-    """Build the same network in PyTorch, with its own start."""
+    """Build the same network in PyTorch, with PyTorch's initial weights."""
     torch.manual_seed(0)
     return torch.nn.Sequential(
         torch.nn.Linear(n_features, n_hidden),
@@ -343,7 +345,7 @@ def torch_on_digits(
     n_hidden: int = 25,
     device: str = "cpu",
 ) -> Iterator[Row]:
-    """Run PyTorch's L-BFGS on all data, and its Adam on batches of 128."""
+    """Train with PyTorch's L-BFGS on all data, and its Adam on batches of 128."""
     features = torch.asarray(X, device=device)
     labels = torch.asarray(y.astype(np.int64), device=device)
     loss = torch.nn.CrossEntropyLoss()
@@ -386,7 +388,7 @@ def torch_on_digits(
 def torch_epoch(
     model: Any, optimizer: Any, features: Any, labels: Any, cost_of: Any
 ) -> None:
-    """Go through the data once, in batches."""
+    """Train for one epoch, in batches."""
     for batch in torch.randperm(len(features)).split(128):
         optimizer.zero_grad()
         cost_of(model, features[batch], labels[batch]).backward()
@@ -394,10 +396,10 @@ def torch_epoch(
 
 
 def race_on_mnist(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Seconds until MNIST's test digits are told apart with 97.5% accuracy.
+    """Seconds to 97.5% accuracy on the test digits of MNIST.
 
-    100 logistic units, float32.  Ours are whole fits, of growing budgets (alpha 5);
-    the others are epochs, without the time to look at their accuracy.
+    100 logistic units, float32.  For sknn3 these are complete fits with increasing
+    `max_iter` (alpha 5); the others train by epochs, and scoring is not timed.
     """
     X, X_test, y, y_test = mnist(arguments)
     goal = 0.94 if arguments.quick else 0.975
@@ -449,7 +451,7 @@ def accuracy_race(
     goal: float,
     limit: float,
 ) -> Row:
-    """Train by epochs until the goal is reached, or time is up."""
+    """Train by epochs until the goal or the time limit is reached."""
     curve = [(0.0, 0.0)]
     while curve[-1][1] < goal and curve[-1][0] < limit:
         spent = curve[-1][0] + seconds(epoch)
@@ -458,7 +460,7 @@ def accuracy_race(
 
 
 def accuracy_row(who: str, n_passes: int, curve: list[tuple[float, float]]) -> Row:
-    """Tell where a run ended, and how it got there."""
+    """Return the final figures of a run and its curve of seconds and accuracy."""
     spent, accuracy = curve[-1]
     return {
         "who": who,
@@ -502,7 +504,7 @@ def measure_predictions(arguments: argparse.Namespace) -> Iterator[Row]:
 
 
 def measure_growth(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Time a pass, and memory beside the data, for a memory map of float32."""
+    """Time of a pass, and memory without the data, for a memory map of float32."""
     digits, labels = load_digits20(return_X_y=True)
     with tempfile.TemporaryDirectory() as folder:
         for n_samples in (5000, 20000) if arguments.quick else (5000, 50000, 500000):
@@ -556,7 +558,7 @@ def search_a_grid(arguments: argparse.Namespace) -> Iterator[Row]:
             search = GridSearchCV(estimator, grid, cv=5, n_jobs=n_jobs)
             before = processor_seconds()
             walls[who] = seconds(lambda search=search: search.fit(X, y))
-            get_reusable_executor().shutdown(wait=True)  # so that its time is counted
+            get_reusable_executor().shutdown(wait=True)  # counts their time
             yield {
                 "who": who,
                 "n_jobs": n_jobs,
@@ -570,7 +572,7 @@ def search_a_grid(arguments: argparse.Namespace) -> Iterator[Row]:
 
 
 def search_paths(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Seconds of ThreeLayerNNClassifierCV and of GridSearchCV, which find the same.
+    """Seconds of ThreeLayerNNClassifierCV and GridSearchCV, whose scores are equal.
 
     4 alphas, 3 budgets, 5 folds on the digits.
     """
@@ -614,11 +616,11 @@ def search_paths(arguments: argparse.Namespace) -> Iterator[Row]:
 
 
 def measure_arrays(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Time passes and fits where tensors live, beside NumPy and PyTorch's solvers.
+    """Time of passes and fits on tensors, on NumPy arrays and in PyTorch's solvers.
 
-    L-BFGS, float32; the seconds of PyTorch's are to the objective of our fit.
+    L-BFGS, float32.  PyTorch's solvers train until they reach the objective of sknn3.
     """
-    if os.environ.get("SCIPY_ARRAY_API") != "1":  # too late for this process
+    if os.environ.get("SCIPY_ARRAY_API") != "1":  # SciPy reads it at import
         yield from again_with_scipys_array_api(arguments)
         return
     X, y = load_digits20(return_X_y=True)
@@ -665,7 +667,7 @@ def objective_on(
 
 
 def again_with_scipys_array_api(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Run the section in a process where SciPy was imported as it has to be."""
+    """Run the section in a process with SCIPY_ARRAY_API=1, which SciPy needs."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, __file__, "--sections", "arrays", "--json", report]
@@ -682,7 +684,7 @@ def again_with_scipys_array_api(arguments: argparse.Namespace) -> Iterator[Row]:
 
 
 def processor_seconds() -> float:
-    """User time of this process and of its children that have ended."""
+    """Return the user time of this process and of its finished children."""
     return sum(
         resource.getrusage(who).ru_utime
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -705,7 +707,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
 
 
 def draw(report: dict[str, Any], path: Path) -> None:
-    """Draw the races that were run."""
+    """Draw the races of the report."""
     races = {"digits": draw_digits, "mnist": draw_mnist}
     shown = [name for name in races if report.get(name)]
     if not shown:
@@ -724,7 +726,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
 
 
 def draw_digits(ax: Any, rows: list[Row]) -> None:
-    """Draw the seconds of each racer."""
+    """Draw the seconds of each estimator."""
     racers = [row for row in rows if row["dtype"] == "float32"]
     names = [row["who"] for row in racers]
     times = [row["seconds"] for row in racers]
@@ -733,7 +735,7 @@ def draw_digits(ax: Any, rows: list[Row]) -> None:
     for i, row in enumerate(racers):
         text = f" {row['seconds']:.2g} s"
         if row.get("stood at", "goal") != "goal":
-            text += ", not there"
+            text += ", goal not reached"
         ax.text(row["seconds"], i, text, va="center")
     ax.set(xscale="log", xlabel="seconds", title="5000 digits, float32: one objective")
     ax.set_xlim(min(times) / 5, max(times) * 8)

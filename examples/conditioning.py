@@ -3,18 +3,17 @@ Conditioning: two paths to the same minimum
 ===========================================
 
 The minimiser works in coordinates that whiten the features and centre the activations
-(``conditioning="auto"``). The cost and its minima stay what they are: only the path
-changes. Two pictures show by how much: a network that is small enough to be drawn, and
-the digits.
+(``conditioning="auto"``). The cost and its minima stay the same; only the path changes.
+Two figures show by how much: for a network with one hidden unit, and for the digits.
 """
 
 # %%
 # A network with one hidden unit
 # ------------------------------
 #
-# Two features, correlated and away from zero, and one hidden unit: five weights in all.
-# Over the two hidden weights, with the other three at their best for each pair, the
-# cost is a landscape that can be drawn. A callback keeps the weights after each pass.
+# The network has two correlated features with means far from zero, and one hidden unit:
+# five weights in all. The figure shows the cost as a function of the two hidden
+# weights, minimised over the other three. A callback keeps the weights after each pass.
 import warnings
 
 import matplotlib.pyplot as plt
@@ -26,7 +25,7 @@ from sknn3 import ThreeLayerNNClassifier
 from sknn3.datasets import load_digits20
 from sknn3.network import cost_gradient, pack
 
-# The budget ends some of these fits: that is what they are compared by.
+# We compare fits after a given number of passes, so some end before they converge.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 rng = np.random.default_rng(0)
@@ -53,7 +52,7 @@ class Path:
 
 
 def path(conditioning):
-    """Train from the same start, and give the path and the network."""
+    """Train from the same initial weights; return the path and the network."""
     seen = Path()
     clf = ThreeLayerNNClassifier(
         1, alpha=ALPHA, solver="lbfgs", conditioning=conditioning
@@ -64,7 +63,7 @@ def path(conditioning):
 
 
 def lowest_cost(w, others):
-    """Give the cost of two hidden weights, the others being where it is lowest."""
+    """Return the cost for two hidden weights, minimised over the other three."""
 
     def cost(others):
         b1, b2, v = others
@@ -87,7 +86,8 @@ landscape = np.array(
 # The digits
 # ----------
 #
-# 400 pixels, of which neighbours are alike and those at the border nearly constant.
+# There are 400 pixels. Adjacent pixels are correlated, and pixels at the border are
+# nearly constant.
 digits, labels = load_digits20(return_X_y=True)
 curves = {
     (solver, conditioning): ThreeLayerNNClassifier(
@@ -126,8 +126,9 @@ right.legend()
 plt.show()
 
 # %%
-# The conditioned path takes about half of the passes on the left. On the right, what
-# takes 70 passes without conditioning takes so many with it:
+# In the left figure the conditioned path takes about half of the passes. For the
+# digits, this is the number of passes with conditioning to the cost of 70 passes
+# without it:
 for solver in ("tnc", "lbfgs"):
     goal = curves[solver, None][-1]
     n_passes = 1 + np.argmax(np.array(curves[solver, "full"]) <= goal)

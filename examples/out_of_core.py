@@ -2,9 +2,10 @@
 Train on a file larger than memory
 ==================================
 
-A file is opened as a memory map, and training takes less memory than the size of the
-file. On Linux a limit of memory checks this: a copy of the data would fail. The file is
-written to a temporary folder, or to ``--output``, and deleted at the end::
+This script opens a file as a memory map, and training takes less memory than the size
+of the file. On Linux the script limits its memory to check this: a copy of the data
+would fail. It writes the file to a temporary folder, or to ``--output``, and deletes it
+at the end::
 
     python examples/out_of_core.py
     python examples/out_of_core.py --gib 3 --features 784 --hidden 100
@@ -36,20 +37,20 @@ parser.add_argument("--hidden", type=int, default=25, help="number of hidden uni
 parser.add_argument("--passes", type=int, default=15, help="budget of training")
 parser.add_argument("--spare", type=int, default=128, help="MiB of memory left")
 arguments = parser.parse_args()
-# The budget is meant to end training.
+# max_iter ends these fits before they converge, by design.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 # %%
 # The data
 # --------
-# A generator makes digits with noise, block by block. Where they are to have more or
-# fewer than 400 features, these are random mixtures of the pixels.
+# A generator makes digits with noise, block by block. If ``--features`` is not 400, the
+# features are random linear combinations of the 400 pixels.
 
 BLOCK_ROWS = 5000
 
 
 def noisy_digits(n: int, d: int, seed: int = 0) -> Iterator[list[np.ndarray]]:
-    """Give samples and labels, block by block."""
+    """Yield samples and labels, block by block."""
     X, y = load_digits20(return_X_y=True)
     if d != X.shape[1]:
         X = X @ np.random.default_rng(0).normal(0, 0.05, (X.shape[1], d))
@@ -74,28 +75,29 @@ print(f"{X.nbytes / 2**30:.2f} GiB, {n} x {d}, float32")
 # %%
 # The limit
 # ---------
-# What counts against it is private memory: the pages of a memory map are the file's
-# own, which the system may drop and read again. The limit is lifted in the end.
+# The limit applies to private memory. The pages of a memory map do not count, because
+# the system can drop them and read them from the file again. The limit is removed after
+# training and prediction.
 
 STATUS = Path("/proc/self/status")
 
 
 def status(name: str) -> int:
-    """Read one of Linux's counts of memory, in bytes; RssAnon is what no file holds."""
+    """Return a memory count of Linux in bytes; RssAnon is anonymous memory."""
     lines = STATUS.read_text().splitlines() if STATUS.exists() else []
     return next((int(line.split()[1]) * 1024 for line in lines if name in line), 0)
 
 
 @contextmanager
 def memory_limited(spare: int) -> Iterator[None]:
-    """Leave so many MiB beside what is in use, where the system can."""
+    """Limit private memory to `spare` MiB more than is in use, on Linux."""
     if not STATUS.exists():
         print("limit             none, since this is not Linux")
         yield
         return
     import resource
 
-    stacks = 8 * (os.cpu_count() or 1)  # of threads count as if they were in use
+    stacks = 8 * (os.cpu_count() or 1)  # Linux counts all of a stack
     limit = status("VmData") + (spare + stacks) * 2**20
     before = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
@@ -109,7 +111,7 @@ def memory_limited(spare: int) -> Iterator[None]:
 def measured(
     function: Callable[..., object], *args: object
 ) -> tuple[float, list[tuple[float, float]]]:
-    """Tell the seconds of a call; and meanwhile, at times, private memory in MiB."""
+    """Return the seconds of a call, and samples of private memory in MiB."""
     series, done, start = [], threading.Event(), perf_counter()
 
     def watch() -> None:
@@ -129,14 +131,14 @@ def measured(
 # %%
 # Train and predict
 # -----------------
-# One pass alone tells what comes before them all, so that the rest can be divided by
-# their number.
+# A fit of one pass measures the time before the first pass. The time of a pass is the
+# remaining time of the long fit, divided by the number of further passes.
 
 once = ThreeLayerNNClassifier(arguments.hidden, max_iter=1, random_state=0)
 clf = ThreeLayerNNClassifier(
     arguments.hidden, max_iter=arguments.passes, random_state=0
 )
-# What was freed before goes back to the system, lest training find room in it.
+# Return freed memory to the system, since training could use it without being counted.
 if STATUS.exists() and hasattr(ctypes.CDLL(None), "malloc_trim"):
     ctypes.CDLL(None).malloc_trim(0)
 before = status("RssAnon") / 2**20
@@ -147,7 +149,7 @@ with memory_limited(arguments.spare):
 
 
 def peak(series: list[tuple[float, float]]) -> float:
-    """Most private memory beyond what there was before."""
+    """Return the largest increase of private memory in MiB."""
     return max((mib for _, mib in series), default=before) - before
 
 
@@ -182,8 +184,9 @@ plt.show()
 
 # %%
 # Training takes the memory of a few blocks of rows, and some bytes for each sample.
-# Predicting takes the outputs of all rows. A pass is as fast as its products, or as the
-# file can be read where it is not in the system's cache. Reading alone:
+# Predicting takes the memory of the outputs of all rows. The matrix products limit the
+# speed of a pass or, if the file is not in the page cache, the disk does. This is the
+# speed of reading the file:
 
 
 def read(path: Path) -> None:

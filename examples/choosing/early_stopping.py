@@ -2,10 +2,10 @@
 Stop early, or penalise
 =======================
 
-A network that trains for too long learns the noise of its data by heart. Either you end
-training when held-out data no longer gain by it, or you raise ``alpha`` until training
-to the end does no harm. This example measures both, on digits of which a fifth are
-mislabelled.
+A network that trains for too long overfits: it learns the noise of its training data.
+Either you stop training when the score on held-out data no longer improves, or you
+increase ``alpha`` until further training does no harm. This example measures both, on
+digits of which a fifth are mislabelled.
 """
 
 import warnings
@@ -21,7 +21,7 @@ from sknn3 import ThreeLayerNNClassifier
 from sknn3.datasets import load_digits20
 from sknn3.display import LossCurveDisplay
 
-# Budgets are meant to end training here.
+# max_iter ends some fits before they converge, by design.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 X, y = load_digits20(return_X_y=True)
@@ -33,27 +33,27 @@ mislabelled = rng.random(len(y_train)) < 0.2
 y_train[mislabelled] = rng.integers(0, 10, mislabelled.sum())
 
 # %%
-# Watch a fit go wrong
-# --------------------
-# A callback is called at each pass, with a network that is ready to predict
-# (:ref:`more on callbacks <sphx_glr_examples_inspecting_callbacks.py>`). This one notes
+# Observe overfitting
+# -------------------
+# A callback is called after each pass, with a fitted network
+# (:ref:`more on callbacks <sphx_glr_examples_inspecting_callbacks.py>`). This one keeps
 # the log loss on the training digits and on the test digits, whose labels are right.
 
 
 class LossMonitor:
-    """Notes the log loss on training and test digits after each pass."""
+    """Keeps the log loss on training and test digits after each pass."""
 
     def __init__(self) -> None:
         self.losses = []
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Nothing to prepare."""
+        """Do nothing."""
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """Nothing to undo."""
+        """Do nothing."""
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Nothing to note before a pass."""
+        """Do nothing."""
 
     def on_fit_task_end(
         self,
@@ -62,7 +62,7 @@ class LossMonitor:
         *,
         fitted_estimator: Any,
     ) -> None:
-        """Note both."""
+        """Keep both losses."""
         if context.task_name == "pass":
             self.losses.append(
                 [
@@ -73,7 +73,7 @@ class LossMonitor:
 
 
 def network(**settings: Any) -> ThreeLayerNNClassifier:
-    """Make a network of which only the way to stop is left open."""
+    """Make a network with the parameters that all fits here share."""
     return ThreeLayerNNClassifier(
         solver="lbfgs", output_activation="softmax", random_state=0, **settings
     )
@@ -109,15 +109,15 @@ ax.legend()
 plt.show()
 
 # %%
-# Without much of a penalty, the best network is there after a few passes (the dot), and
-# all that follows is for the wrong labels. With one, later passes do no harm.
+# With a small penalty, the test loss is lowest after a few passes (the dot); later
+# passes fit the wrong labels. With a larger penalty, later passes do no harm.
 #
-# Stop by itself
+# Early stopping
 # --------------
-# ``early_stopping=True`` holds out a part of the training data, takes the accuracy on
-# it after each step of the solver, stops when it has not risen for ``n_iter_no_change``
-# steps, and **keeps the weights that were best on it**, not the last ones. The dot
-# marks them.
+# ``early_stopping=True`` holds out a part of the training data and computes the
+# accuracy on it after each step of the solver. Training stops when this accuracy has
+# not increased for ``n_iter_no_change`` steps. The network **keeps the weights with the
+# best accuracy**, not the last ones. The dot marks them.
 
 fits["stopped early"] = network(
     alpha=0.01, early_stopping=True, validation_fraction=0.2
@@ -126,8 +126,8 @@ LossCurveDisplay.from_estimator(fits["stopped early"], name="alpha 0.01")
 plt.show()
 
 # %%
-# What came of it
-# ---------------
+# Results
+# -------
 
 print("network            passes  log loss  accuracy on test digits")
 for name, net in fits.items():
@@ -137,7 +137,7 @@ for name, net in fits.items():
     )
 
 # %%
-# Early stopping rescues a fit that nobody has tuned, and takes the fewest passes. It
-# pays for that with the digits held out, which are lost for training, and it judges by
-# accuracy alone. A penalty of the right size does better here, and it uses all data; it
-# has to be :ref:`found <sphx_glr_examples_choosing_grid_search.py>` first.
+# Early stopping improves a fit whose ``alpha`` is too small, and takes the fewest
+# passes. But it cannot train on the held-out digits, and its only criterion is
+# accuracy. A suitable penalty does better here and uses all data, but needs a
+# :ref:`search <sphx_glr_examples_choosing_grid_search.py>` first.

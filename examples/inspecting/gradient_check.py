@@ -7,8 +7,8 @@ Backpropagation is easy to get nearly right.
 differences of the cost, component by component, and
 :class:`~sknn3.display.GradientCheckDisplay` shows where they disagree.
 
-We check the package's own gradient, and the same with a bug that is often made: biases
-penalised along with the weights.
+We check the gradient of the package, and then a gradient with a common bug: it
+penalises the biases along with the weights.
 """
 
 import matplotlib.pyplot as plt
@@ -22,7 +22,7 @@ from sknn3.network import cost_gradient, pack, random_weights, unpack
 
 # %%
 # A network with 13 inputs, 4 hidden units and 3 outputs is enough, at random weights. A
-# large ``alpha`` makes faults of the penalty show.
+# large ``alpha`` makes errors in the penalty visible.
 
 ALPHA = 30
 X, y = load_wine(return_X_y=True)
@@ -35,7 +35,7 @@ params = pack(
 
 
 def right(params: np.ndarray) -> tuple[float, np.ndarray]:
-    """Give cost and gradient as the estimator itself has them."""
+    """Return the cost and gradient that the estimator minimises."""
     return cost_gradient(params, X, y, hidden_layer_size=n_hidden, alpha=ALPHA)
 
 
@@ -45,10 +45,10 @@ GradientCheckDisplay.from_check(check)
 plt.show()
 
 # %%
-# Both gradients lie on the diagonal. What differs is rounding in the differences: a
-# fault would be larger by orders of magnitude.
+# All points lie on the diagonal: the gradients agree but for rounding errors in the
+# differences. A bug would cause differences larger by orders of magnitude.
 #
-# Now the bug. Column 0 of either matrix holds the biases, which should go free.
+# Now the bug. Column 0 of each matrix holds the biases, which have no penalty.
 
 
 def wrong(params: np.ndarray) -> tuple[float, np.ndarray]:
@@ -68,6 +68,6 @@ GradientCheckDisplay.from_check(check)
 plt.show()
 
 # %%
-# Points leave the diagonal, and the weights to which they belong say where to look: the
-# biases of both layers, and nothing else. Check your own function the same way; all
-# that it needs is to give cost and gradient for a flat vector of parameters.
+# Some points are off the diagonal. They belong to the biases of both layers, and that
+# shows where the bug is. You can check any function the same way, if it returns cost
+# and gradient for a flat vector of parameters.

@@ -2,9 +2,9 @@
 See what hidden units look for
 ==============================
 
-A hidden unit weighs the features, adds them up and squashes the sum. Its weights say
-what it responds to: as an image where features are pixels, as a column of a heat map
-where they are columns of a table.
+A hidden unit applies its activation to a weighted sum of the features. The weights show
+which features it responds to: as an image where features are pixels, as a column of a
+heat map where they are columns of a table.
 :class:`~sknn3.display.HiddenUnitsDisplay` draws both.
 """
 
@@ -22,7 +22,7 @@ from sknn3.display import HiddenUnitsDisplay, ImageGridDisplay
 # Pixels
 # ------
 # We train on half of the 5000 digits that come with the package. Their pixels are
-# unrolled column by column, which ``order="F"`` tells the display.
+# unrolled column by column, hence ``order="F"`` for the display.
 
 X, y = load_digits20(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -35,13 +35,13 @@ HiddenUnitsDisplay.from_estimator(net, order="F")
 plt.show()
 
 # %%
-# There is a tile for each of the 25 units, scaled to its own largest weight. Where it
-# is red, ink drives the unit up; where it is blue, ink drives it down. The edges of the
-# images are nearly empty in all digits, and the penalty keeps their weights small.
+# There is a tile for each of the 25 units, scaled to its largest weight. Ink on a red
+# pixel increases the activation of the unit; ink on a blue pixel decreases it. The
+# pixels at the edges are nearly empty in all digits, and the penalty keeps their
+# weights small.
 #
-# :class:`~sknn3.display.ImageGridDisplay` shows what the network makes of digits that
-# it has not seen: its mistakes in red, with the true class in parentheses. To see only
-# mistakes, pass only mistakes.
+# :class:`~sknn3.display.ImageGridDisplay` shows predictions for held-out digits:
+# mistakes are red, with the true class in parentheses. Here we pass only the mistakes.
 
 wrong = net.predict(X_test) != y_test
 ImageGridDisplay.from_estimator(
@@ -53,8 +53,8 @@ plt.show()
 # Columns of a table
 # ------------------
 # Features with names give a heat map: a row for each feature, a column for each unit.
-# From a data frame the names come by themselves. Standardise the features first, lest
-# the units in which they were measured decide how large the weights are.
+# The network takes the names from a data frame. Standardise the features first:
+# otherwise the size of a weight depends on the unit of its feature.
 
 wine = load_wine(as_frame=True)
 net = ThreeLayerNNClassifier(8, random_state=0)
@@ -64,5 +64,5 @@ HiddenUnitsDisplay.from_estimator(pipe)
 plt.show()
 
 # %%
-# A row that is pale throughout is a feature that the network hardly uses; two columns
-# that look alike are two units that do the same work.
+# A pale row is a feature with little influence on the hidden units. Two similar columns
+# are two units that respond to the same features.

@@ -2,8 +2,8 @@
 1. The network, forwards
 ========================
 
-What goes in, what comes out, and the two matrix products between. At the end your own
-four lines and :func:`sknn3.network.forward` say the same of 5000 digits.
+The inputs, the outputs, and the two matrix products between them. At the end your own
+four lines and :func:`sknn3.network.forward` give the same outputs for 5000 digits.
 
 Read a cell, write it yourself, run it, and compare. Each figure in the text is one that
 you must get too.
@@ -36,8 +36,8 @@ plt.show()
 # %%
 # Why ``order="F"``? The 400 pixels of a row of ``X`` are those of the image *column by
 # column*: the first 20 numbers are its left edge, from top to bottom. NumPy reshapes
-# row by row unless told otherwise. The wrong order is easy to recognise: each digit is
-# mirrored at its diagonal, upright strokes lie down.
+# row by row by default. The wrong order is easy to recognise: each digit is mirrored at
+# its diagonal, and upright strokes are horizontal.
 
 five = X[2500]
 fig, axes = plt.subplots(1, 2, figsize=(6, 3), layout="constrained")
@@ -48,10 +48,10 @@ for ax, order in zip(axes, "FC", strict=True):
 plt.show()
 
 # %%
-# The network itself does not mind: it knows nothing of neighbours, and learns permuted
-# pixels as well as any. But the images that it is asked about must be unrolled like
-# those it was trained on. One that was trained on these rows knows 99% of them, and 19%
-# of the same images unrolled row by row.
+# The order makes no difference to training: the network does not use the positions of
+# the pixels. But the images to predict must be unrolled like the training images. A
+# network that was trained on these rows recognises 99% of them, and 19% of the same
+# images unrolled row by row.
 #
 # The sigmoid
 # -----------
@@ -61,7 +61,7 @@ plt.show()
 # .. math:: g(z) = \frac{1}{1 + e^{-z}}, \qquad g'(z) = g(z)\,(1 - g(z)).
 #
 # The slope follows from the quotient rule. It is largest at 0, where it is 1/4, and
-# fades to both sides: a unit that is sure of itself hardly changes its mind.
+# falls towards 0 on both sides: large sums hardly change the output.
 
 
 def g(z: np.ndarray) -> np.ndarray:
@@ -93,11 +93,11 @@ ax.legend()
 plt.show()
 
 # %%
-# Weights that everybody can make
-# -------------------------------
+# Weights that you can reproduce
+# ------------------------------
 #
 # The network has 400 inputs, 25 hidden units and 10 outputs, one for each digit. All
-# its weights lie in one long vector, because that is what a minimiser wants. Each layer
+# its weights lie in one long vector, because a minimiser works on a vector. Each layer
 # is a matrix with a row for each of its units, and the unit's bias in column 0:
 #
 # - ``theta1``, shape (25, 401): 25 units, each with a bias and 400 weights;
@@ -136,8 +136,8 @@ print(np.array_equal(params, pack(theta1, theta2)))
 # makes (5000, 10).
 #
 # Row *i* of *P* has ten numbers between 0 and 1: how much digit *i* looks like a 0,
-# like a 1, and so on. Each is a yes or no of its own, so they need not sum to 1. The
-# largest wins.
+# like a 1, and so on. Each output is a separate yes or no, so they need not sum to 1.
+# The digit with the largest output is the prediction.
 
 
 def forward_by_hand(
@@ -177,14 +177,13 @@ print(n_right, f"{n_right / len(y):.2%}")
 # ``theta1, theta2 = read_weights("ex4weights.mat")`` with
 # :func:`sknn3.datasets.read_weights` gets 97.52%. That file, like ``ex4data1.mat``
 # (:func:`~sknn3.datasets.read_digits`), calls the digit 0 "10" and puts it last. The
-# readers put it first, so that output *k* stands for the digit *k*.
+# readers put it first, so that output *k* belongs to the digit *k*.
 #
 # What goes wrong
 # ---------------
 #
-# - *matmul: ... size 401 is different from 400*. The column of ones is missing. Be glad
-#   of the error: who cuts column 0 off the weights to silence it has a network without
-#   biases.
+# - *matmul: ... size 401 is different from 400*. The column of ones is missing. Add it:
+#   if you remove column 0 of the weights instead, the network has no biases.
 # - All shapes fit, yet the first hidden unit is not 0.4004. The ones are on the right
 #   instead of the left, so each pixel meets its neighbour's weight; or the weights were
 #   filled in column by column.
@@ -200,28 +199,28 @@ print(n_right, f"{n_right / len(y):.2%}")
 #    Start from ``z = theta1[0, 0]``, add ``theta1[0, 1 + j] * X[0, j]`` for each of the
 #    400 pixels *j*, and take ``g(z)``: 0.4004 again.
 #
-# **2.** How many weights has a network with 50 hidden units? What does ``unpack`` say
-# to a vector with one weight more?
+# **2.** How many weights has a network with 50 hidden units? What does ``unpack`` do
+# with a vector with one weight more?
 #
 # .. dropdown:: Answer
 #
 #    50 * 401 + 10 * 51 = 20560. One more fits no number of outputs: a ``ValueError``
-#    that tells which lengths do.
+#    with the lengths that fit.
 #
-# **3.** Set all weights to zero. What do the outputs say, and how many digits are
-# right?
+# **3.** Set all weights to zero. What are the outputs, and how many digits are right?
 #
 # .. dropdown:: Answer
 #
-#    Every unit says 1/2. ``argmax`` takes the first of equals, so all digits are taken
-#    for 0, and 10% of them are.
+#    Every output is 1/2. ``argmax`` returns the first of equal values, so the
+#    prediction is always 0, which is right for 10% of the digits.
 #
-# **4.** What do your functions and the package's say at -1000, and of the slope at 40?
+# **4.** What do your functions and the package's return for the sigmoid at -1000, and
+# for the slope at 40?
 #
 # .. dropdown:: Answer
 #
 #    ``np.exp(1000)`` overflows, with a warning, but 1 / (1 + inf) is the right 0; the
-#    package's sigmoid says 0 without a warning. Your slope at 40 is 0, because 1 -
-#    g(40) cancels to nothing. The package computes g(40) g(-40), and gets 4.2e-18.
+#    package's sigmoid returns 0 without a warning. Your slope at 40 is 0, because
+#    1 - g(40) cancels to 0. The package computes g(40) g(-40), and gets 4.2e-18.
 #
 # Next: :doc:`02_cost`.

@@ -3,8 +3,8 @@
 ===========
 
 Cost and gradient are right, and :func:`sknn3.network.cost_gradient` computes them, so
-now the weights can move: from where, which way, and how far. At the end stand the
-experiments of the practical, and what the hidden units look for.
+you can train the network: choose initial weights, a minimiser and a number of passes.
+The last parts repeat the experiments of the practical and show the hidden units.
 """
 
 import warnings
@@ -71,10 +71,10 @@ print(f"{cost(start)[0]:.6f} {cost(from_zeros)[0]:.6f}")
 print(f"{accuracy(from_zeros):.2%}")
 
 # %%
-# Look at the weights: all 25 hidden units are the same. They started the same, so they
-# saw the same, were told the same, and moved the same way; this never ends. The network
-# has one hidden unit, 25 times. Most of what was learnt is in the biases of the
-# outputs: the share of each digit, 1/10, which alone costs 3.250830.
+# Look at the weights: all 25 hidden units are equal. They start with equal weights, so
+# their activations and gradients are equal, and they stay equal after each step. The
+# network has one hidden unit, 25 times. Most of the decrease comes from the biases of
+# the outputs: with the share of each digit, 1/10, they alone give the cost 3.250830.
 
 theta1, _ = unpack(from_zeros, 400, 25)
 deviations = np.ptp(theta1, axis=0)
@@ -86,13 +86,13 @@ plt.show()
 # Random weights
 # --------------
 #
-# So start from weights that differ. They should be small, for large sums sit where the
-# sigmoid is flat and nothing is passed back, but not so small that they are equal
+# So start from weights that differ. They should be small, because the sigmoid is flat
+# for large sums and its gradient vanishes, but not so small that they are nearly equal
 # again. The practical draws them evenly between -0.12 and 0.12; :math:`\sqrt{6/425}` is
 # 0.1188, a rule that suits the size of the layer: 400 + 25 units meet there.
 #
-# By hand it takes NumPy's generator of old, ``RandomState``, whose numbers are the same
-# for ever. :func:`~sknn3.network.random_weights` draws from it, too. With the seed 0
+# By hand, use NumPy's legacy generator ``RandomState``, whose numbers never change.
+# :func:`~sknn3.network.random_weights` draws from it, too. With the seed 0
 # the first weight is 0.011715 and the last -0.037261; the cost is 6.908430 with
 # :math:`\lambda = 1`, and 10.00% of the digits are right.
 
@@ -120,11 +120,11 @@ print(f"{cost(descended)[0]:.4f} {accuracy(descended):.2%}")
 # A minimiser
 # -----------
 #
-# Gradient descent forgets each slope that it has seen. L-BFGS remembers the last few,
-# and infers from them how the slope bends. SciPy's needs the function, the start, and
-# ``jac=True``, which says that the function returns its gradient too. In 70 passes (or
-# a few more: it looks at its budget after a step only) it comes down to about 0.38, and
-# recognises about 98%.
+# Gradient descent uses only the current gradient. L-BFGS keeps the last few gradients
+# and estimates the curvature from them. SciPy's needs the function, the start, and
+# ``jac=True``, because the function returns its gradient too. In 70 passes (or a few
+# more: it checks its budget after each step only) the cost falls to about 0.38, and the
+# accuracy is about 98%.
 
 budget = {"maxfun": 70}
 found = minimize(cost, start, jac=True, method="L-BFGS-B", options=budget)
@@ -132,17 +132,17 @@ print(f"{found.fun:.2f} {accuracy(found.x):.0%} after {found.nfev} passes")
 
 # %%
 # For the truncated Newton method (``method="TNC"``), which many solutions of the
-# practical use, the budget is ``maxfun``. It knows no ``maxiter``: SciPy warns of an
-# unknown option, and goes on for thousands of passes.
+# practical use, the budget is ``maxfun`` too. It has no option ``maxiter``: SciPy warns
+# of an unknown option, and goes on for thousands of passes.
 #
 # The estimator
 # -------------
 #
-# :class:`~sknn3.ThreeLayerNNClassifier` puts all of this together. Told to draw the
-# weights as above (``init_epsilon=0.12``) and to walk in them as they are
-# (``conditioning=None``), it starts at your cost and comes to much the same end. Its
-# books must be right by your functions: its first cost is that of your start, and its
-# last that of its weights.
+# :class:`~sknn3.ThreeLayerNNClassifier` puts all of this together. With initial weights
+# as above (``init_epsilon=0.12``) and without a change of coordinates
+# (``conditioning=None``), it starts at your cost and ends at nearly the same one. Check
+# it with your functions: its first cost is that of your start, and its last cost is
+# that of its weights.
 
 as_above = {"init_epsilon": 0.12, "conditioning": None, "random_state": 0}
 clf = ThreeLayerNNClassifier(25, alpha=1, solver="lbfgs", max_iter=70, **as_above)
@@ -165,9 +165,9 @@ print("accuracy:", clf.score(X, y) == accuracy(fitted))
 # - 63.84% with :math:`\lambda = 0` and 10 passes,
 # - 89.36% with :math:`\lambda = 20` and 70 passes.
 #
-# Here they are again: with its random weights, and with the defaults of the estimator,
-# which draws weights to suit the data and walks in coordinates that make the way
-# shorter. The cost and its minimum are the same.
+# Here they are again: with the random weights of the practical, and with the defaults
+# of the estimator, which adapts the initial weights to the data and works in
+# coordinates that shorten the path. The cost and its minimum are the same.
 
 practical = {(1, 70): 0.9386, (1, 10): 0.1, (0, 10): 0.6384, (20, 70): 0.8936}
 settings = {"its start": as_above, "our defaults": {"random_state": 0}}
@@ -227,20 +227,21 @@ ax.legend()
 plt.show()
 
 # %%
-# With little penalty the network learns its digits by heart, 100%, and gets about 88%
-# of the others. With :math:`\lambda = 1` that is about 91%. With too much, both fall
-# together, to about 68% at 100. :class:`~sknn3.ThreeLayerNNClassifierCV` makes that
-# choice by cross-validation.
+# With a small penalty the network overfits: 100% of the training digits are right, and
+# about 88% of the others. With :math:`\lambda = 1` that is about 91%. With a large
+# penalty both fall, to about 68% at 100. :class:`~sknn3.ThreeLayerNNClassifierCV`
+# chooses the penalty by cross-validation.
 #
 # What hidden units look for
 # --------------------------
 #
 # A hidden unit has a weight for each pixel, so its weights are an image. By hand: leave
 # the bias out, and roll the 400 numbers up column by column.
-# :class:`~sknn3.display.HiddenUnitsDisplay` does it for all 25. Red pixels speak for
-# the unit, blue ones against it. With :math:`\lambda = 20` strokes and arcs appear, not
-# whole digits. With :math:`\lambda = 1`, ``networks[1, 70, "our defaults"]``, they are
-# speckled: the penalty is too small to silence pixels that tell little.
+# :class:`~sknn3.display.HiddenUnitsDisplay` does it for all 25. Red pixels have
+# positive weights, blue ones negative weights. With :math:`\lambda = 20` strokes and
+# arcs appear, not whole digits. With :math:`\lambda = 1`,
+# ``networks[1, 70, "our defaults"]``, they are speckled: the penalty is too small to
+# suppress uninformative pixels.
 
 net = networks[20, 70, "our defaults"]
 by_hand = net.theta1_[0, 1:].reshape(20, 20, order="F")
@@ -284,8 +285,8 @@ plt.show()
 #   Trained on the digits and scored with ``(y - 1) % 10``, the network above gets less
 #   than 1%. The gradient check passes all the while.
 # - **The accuracy is fine here and poor on images of your own**, 99% and 19%: they were
-#   unrolled row by row. The hidden units tell which way yours are: if you draw them
-#   with the wrong order, they lie on their side.
+#   unrolled row by row. Draw the hidden units to check: with the wrong order they are
+#   mirrored at the diagonal.
 # - **The cost goes up and down.** The step of gradient descent is too long. With 3
 #   instead of 1 the first one leads uphill, from 6.91 to 9.11.
 # - **L-BFGS stops early, and its message begins with ABNORMAL.** It finds no lower cost

@@ -2,10 +2,11 @@
 Know when to trust probabilities
 ================================
 
-A network that says 80% should be right in 80 of 100 such cases. Whether it is, depends
-on the penalty: one trained with hardly any is too sure, one with too much is too
-modest. This example chooses ``alpha`` by log loss, which asks for honest probabilities,
-and looks at what comes of it on held-out digits, beside other classifiers.
+Of the samples that get a probability of 80%, about 80% should belong to the predicted
+class. Whether they do, depends on the penalty: with a small penalty a network is
+overconfident, with a large one underconfident. This example chooses ``alpha`` by log
+loss, which is lowest for well-calibrated probabilities, and compares the network with
+other classifiers on held-out digits.
 """
 
 import warnings
@@ -22,12 +23,12 @@ from threadpoolctl import threadpool_limits
 from sknn3 import ThreeLayerNNClassifierCV
 from sknn3.datasets import load_digits20
 
-# The refit of a search ends with the budget that was chosen, MLPClassifier's with its
-# default.
+# The refit of a search ends after the chosen number of passes, and MLPClassifier after
+# its default number of iterations.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 # %%
-# We train on 1000 digits, so that one in ten is mistaken, and judge by 4000.
+# We train on 1000 digits, so that the error is about one in ten, and test on 4000.
 
 X, y = load_digits20(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -36,7 +37,7 @@ X_train, X_test, y_train, y_test = train_test_split(
 
 
 def searched(output_activation: str) -> ThreeLayerNNClassifierCV:
-    """Make a network that chooses its penalty and budget by log loss."""
+    """Return a search over penalty and number of passes by log loss."""
     return ThreeLayerNNClassifierCV(
         alphas=[0.1, 0.5, 2],
         max_iters=[20, 60],
@@ -58,9 +59,10 @@ classifiers = {
 # %%
 # Confidence against accuracy
 # ---------------------------
-# The highest probability of a digit is how sure a classifier is of its answer. We sort
-# digits by it into eight bins of equal size, and compare with the share of right
-# answers in each. Points below the diagonal: too sure. Above it: too modest.
+# The confidence of a prediction is its highest probability. We sort the digits by
+# confidence into eight bins of equal size, and compare the mean confidence of each bin
+# with its share of right answers. Points below the diagonal are overconfident, points
+# above it underconfident.
 
 figure, ax = plt.subplots(figsize=(6.4, 6), layout="constrained")
 print("classifier            log loss  Brier score  accuracy  mean confidence")
@@ -97,14 +99,14 @@ for name in ["sknn3, logistic", "sknn3, softmax"]:
     print(name, classifiers[name].best_params_)
 
 # %%
-# What to take from it
-# --------------------
-# - ``MLPClassifier``, whose default ``alpha`` is next to none, is the surest, more so
-#   than it is right. That costs it log loss, though it errs no more often than the
+# Conclusions
+# -----------
+# - ``MLPClassifier`` has a very small default ``alpha``, and is the most overconfident.
+#   This increases its log loss, although its accuracy is no lower than that of the
 #   others.
-# - With ``alpha`` chosen by log loss, softmax comes near the diagonal.
-# - A sigmoid for each class, our default, divided by their sum, is a little modest:
-#   what each of the ten leaves over for its class adds up.
+# - With ``alpha`` chosen by log loss, softmax is close to the diagonal.
+# - Logistic outputs, our default, are divided by their sum and are a little
+#   underconfident: the small outputs of the nine other classes add up.
 # - The penalty that is best for accuracy need not be the best for probabilities. If you
-#   use them, search with ``scoring="neg_log_loss"``, and draw this picture on data that
-#   the search has not seen.
+#   use probabilities, search with ``scoring="neg_log_loss"``, and draw this figure on
+#   data that the search has not used.
