@@ -57,8 +57,6 @@ class Objective:
         )
 
 
-# ------------------------------------------------------------------ the solvers
-
 # The solvers' own limits and tolerances are off, since `Minimizer` stops them.  (TNC
 # ignores the option "maxiter".)
 _UNLIMITED = 2**31 - 1
@@ -124,8 +122,6 @@ CONVERGENCE_MESSAGES: dict[str, str | None] = {
         "kept."
     ),
 }
-
-# -------------------------------------------------------------- one minimisation
 
 
 class Iterate(NamedTuple):

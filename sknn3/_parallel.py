@@ -9,8 +9,9 @@ over as many threads as BLAS had before.  The limits of joblib and of the user a
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from queue import SimpleQueue
@@ -46,22 +47,15 @@ def _limit_blas() -> Any:
 
 
 def _clear_controlling_thread() -> None:
-    """Let the calling thread set limits.
-
-    From version 3.8, threadpoolctl ignores all threads but the one that set a limit
-    first.  The last of several fits may end in another thread.
-    """
+    """Let the calling thread restore limits that another thread has set."""
+    # New in threadpoolctl 3.8, which ignores all threads but the first to set a limit.
     clear = getattr(OpenBLASController, "clear_controlling_thread", None)
     if clear is not None:
         clear(force=True)
 
 
 class _BlasLimit:
-    """The limit of one BLAS thread, which all running fits share.
-
-    It is global to the process.  The first fit sets it, and the last one restores the
-    number of threads from before.
-    """
+    """The limit of one BLAS thread: the first fit sets it, the last one restores it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -115,30 +109,50 @@ single_blas_thread = _blas_limit.single_thread
 def chunk_map(n_chunks: int) -> Iterator[MapChunks]:
     """Yield a `map` over chunks that uses the threads BLAS was allowed to use."""
     with single_blas_thread() as n_threads:
-        n_workers = min(n_threads, n_chunks)
-        if n_workers == 1:
+        n_helpers = min(n_threads, n_chunks) - 1
+        if n_helpers == 0:
             yield map
             return
         pool = ThreadPoolExecutor(
-            n_workers, "sknn3", initializer=_blas_limit.limit_calling_thread
+            n_helpers, "sknn3", initializer=_blas_limit.limit_calling_thread
         )
         try:
-            yield _PoolMap(pool)
+            yield _PoolMap(pool, n_helpers)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 class _PoolMap:
-    """A `map` in a pool, or in the calling thread if a thread cannot start."""
+    """A `map` over chunks in the calling thread and in the threads of a pool."""
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._map: MapChunks = pool.map
+    def __init__(self, pool: ThreadPoolExecutor, n_helpers: int) -> None:
+        self._pool = pool
+        self._n_helpers = n_helpers
 
     def __call__(
         self, function: Callable[[Any], Any], chunks: Sequence[Any]
-    ) -> Iterable[Any]:
+    ) -> list[Any]:
+        todo, results = deque(enumerate(chunks)), {}
+
+        def work() -> None:
+            while todo:
+                try:
+                    i, chunk = todo.popleft()
+                except IndexError:  # another thread took the last one
+                    return
+                results[i] = function(chunk)
+
+        helpers: list[Future[None]] = []
         try:
-            return self._map(function, chunks)
-        except RuntimeError:  # no thread can start, as in a browser's Python
-            self._map = map
-            return map(function, chunks)
+            try:
+                helpers.extend(self._pool.submit(work) for _ in range(self._n_helpers))
+            except RuntimeError:  # no thread can start, as in a browser's Python
+                self._n_helpers = len(helpers)
+            work()
+        finally:
+            todo.clear()
+            for helper in helpers:
+                helper.exception()  # waits for its end
+        for helper in helpers:
+            helper.result()
+        return [results[i] for i in range(len(chunks))]

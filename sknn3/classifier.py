@@ -44,8 +44,7 @@ from sknn3._minimize import (
 from sknn3._prediction import NetworkPredictionMixin
 from sknn3._sklearn_compat import Interval, StrOptions, fit_context
 
-# Address of the documentation in diagrams, with the fields {estimator_module} and
-# {estimator_name}.  No address is public yet, so there is no link.
+# Address of the documentation in diagrams; empty until there is a public one.
 DOC_LINK_TEMPLATE = ""
 
 

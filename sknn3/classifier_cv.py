@@ -123,11 +123,6 @@ class ThreeLayerNNClassifierCV(
         too; they are those of the network with the best candidate, fitted to all the
         data.
 
-    See Also
-    --------
-    ThreeLayerNNClassifier : The network itself.
-    sklearn.model_selection.GridSearchCV : Searches any parameters, pipelines too.
-
     Notes
     -----
     With `sample_weight`, the scores of the test folds are weighted too, if `scoring`

@@ -48,7 +48,7 @@ def load_digits20(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     Returns
     -------
     Bunch or tuple
-        With the attributes
+        ``(data, target)`` with `return_X_y`, else a Bunch with the attributes
 
         data : ndarray of shape (5000, 400), or DataFrame
             Grey values, about 0 to 1; each image unrolled column by column.
@@ -64,8 +64,6 @@ def load_digits20(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
             With `as_frame`, data and target in one.
         DESCR : str
             Description, source and licence.
-
-        or, with `return_X_y`, the tuple ``(data, target)``.
 
     Examples
     --------

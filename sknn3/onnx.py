@@ -34,8 +34,7 @@ def register() -> None:
 
     Afterwards ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` convert fitted
     classifiers, alone and in pipelines.  The options are those of scikit-learn's
-    classifiers: `zipmap`, `nocl`, `output_class_labels` and `raw_scores`.  Calling
-    `register` again changes nothing.
+    classifiers: `zipmap`, `nocl`, `output_class_labels` and `raw_scores`.
 
     Raises
     ------
