@@ -2,10 +2,10 @@
 The same objective as MLPClassifier
 ===================================
 
-With ``output_activation="softmax"`` a :class:`~sknn3.ThreeLayerNNClassifier` minimises
-what scikit-learn's :class:`~sklearn.neural_network.MLPClassifier` minimises.  Here both
-are evaluated at equal weights, both are trained and timed, and the weights of one are
-handed to the other.
+With ``output_activation="softmax"`` a :class:`~sknn3.ThreeLayerNNClassifier` has the
+objective of scikit-learn's :class:`~sklearn.neural_network.MLPClassifier`.  This
+example evaluates both at equal weights, times the training of both, and passes the
+weights of one to the other.
 """
 
 import warnings
@@ -23,7 +23,7 @@ from sknn3 import ThreeLayerNNClassifier
 from sknn3.datasets import load_digits20
 from sknn3.network import cost_gradient, pack
 
-# Budgets end most fits here: the way there is what is measured.
+# max_iter ends most fits before they converge, by design.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = load_digits20(return_X_y=True)
@@ -37,8 +37,8 @@ NETWORK = {"activation": "logistic", "alpha": ALPHA, "random_state": 0}
 # Equal weights, equal objective
 # ------------------------------
 #
-# L-BFGS of MLPClassifier leaves the objective at its final weights in ``loss_``.
-# :func:`~sknn3.network.cost_gradient` gets the same weights, packed: a row for each
+# With L-BFGS, ``loss_`` of MLPClassifier is the objective at its final weights.
+# :func:`~sknn3.network.cost_gradient` takes the same weights, packed: a row for each
 # unit, biases in column 0.
 
 
@@ -63,27 +63,27 @@ print(f"MLPClassifier: {mlp.loss_:.15f}")
 print(f"sknn3:         {objective(mlp.coefs_, mlp.intercepts_):.15f}")
 
 # %%
-# The way down
-# ------------
+# Convergence
+# -----------
 #
-# What a solver has reached after so many passes over the data, and after so many
-# seconds.  All run with one thread: with two, the BLAS of NumPy and that of SciPy would
-# fight for the cores in MLPClassifier's L-BFGS.
+# We compare the objective after a given number of passes over the data, and after a
+# given time.  All fits use one thread: with two, the threads of NumPy's BLAS and of
+# SciPy's BLAS compete for the cores in MLPClassifier's L-BFGS.
 #
-# - Our solvers and MLPClassifier's L-BFGS are given growing budgets, and each fit is
-#   timed whole.  The budget of L-BFGS is ``max_fun``, which counts evaluations; it ends
-#   with the step in which they are used up.
-# - Adam goes on from epoch to epoch.  It divides the penalty by the samples of a batch,
-#   200, where the others divide it by all; with an ``alpha`` that much smaller it
-#   minimises the same.  Its ``loss_`` is a mean over the batches of an epoch, so the
-#   objective is evaluated afterwards.  ``random_state`` is a generator: with a number,
-#   each call of ``partial_fit`` would shuffle the samples alike.
+# - For the solvers of sknn3 and for MLPClassifier's L-BFGS, there is one fit for each
+#   number of passes, and we time the whole fit.  ``max_fun`` limits the evaluations of
+#   MLPClassifier's L-BFGS; it finishes the step that reaches the limit.
+# - Adam continues from epoch to epoch.  It divides the penalty by the batch size, 200,
+#   and the others by the number of samples; a smaller ``alpha`` compensates for this.
+#   Its ``loss_`` is a mean over the batches of an epoch, so we evaluate the objective
+#   afterwards.  ``random_state`` is a generator: with an int, each call of
+#   ``partial_fit`` would shuffle the samples in the same way.
 
 BUDGETS = [5, 10, 20, 40, 80, 160]
 
 
 def by_budgets(nets: list[Any]) -> tuple[list[float], list[float]]:
-    """Train each, and give seconds and objectives."""
+    """Train each network; return seconds and objectives."""
     seconds, costs = [], []
     nets[0].fit(X, y)  # the first fit of a process takes longer
     for net in nets:
@@ -95,7 +95,7 @@ def by_budgets(nets: list[Any]) -> tuple[list[float], list[float]]:
 
 
 def ours(solver: str) -> list[Any]:
-    """Make our network, with each budget."""
+    """Make a network of sknn3 for each budget."""
     settings = NETWORK | {"output_activation": "softmax", "solver": solver, "tol": 0}
     return [ThreeLayerNNClassifier(25, max_iter=n, **settings) for n in BUDGETS]
 
@@ -107,7 +107,7 @@ def its_lbfgs() -> list[Any]:
 
 
 def its_adam() -> tuple[list[float], list[float]]:
-    """Train epoch by epoch, and give seconds and objectives at the budgets."""
+    """Train epoch by epoch; return seconds and objectives at the budgets."""
     settings = NETWORK | {
         "alpha": ALPHA * 200 / len(X),
         "random_state": np.random.RandomState(0),
@@ -157,11 +157,11 @@ for name, (seconds, costs) in runs.items():
     print(f"{name:<20} {line}  {seconds[-1]:.2f}")
 
 # %%
-# Taking weights over
-# -------------------
+# Continuing from the weights of MLPClassifier
+# --------------------------------------------
 #
 # ``fit`` takes weights in MLPClassifier's shapes.  The first entry of the loss curve is
-# the objective that its L-BFGS ended with, and training goes on from there:
+# the final objective of MLPClassifier, and training continues from there:
 
 net = ThreeLayerNNClassifier(
     25, output_activation="softmax", solver="lbfgs", max_iter=50, **NETWORK

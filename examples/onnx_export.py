@@ -2,10 +2,10 @@
 Export to ONNX
 ==============
 
-A trained pipeline becomes a file that runs without scikit-learn. It is trained on the
-digits, converted by skl2onnx, written and run in onnxruntime; then its probabilities
-and times are compared with those of ``predict_proba``. It needs the extra ``onnx``, and
-writes its file to a temporary folder, or where ``--output`` says::
+An ONNX file of a trained pipeline runs without scikit-learn. This script trains a
+pipeline on the digits, converts it with skl2onnx and runs the file in onnxruntime. Then
+it compares probabilities and times with those of ``predict_proba``. It needs the extra
+``onnx``, and writes the file to a temporary folder, or to ``--output``::
 
     python -m pip install -e ".[onnx,plot]"
     python examples/onnx_export.py --output models
@@ -34,13 +34,14 @@ from sknn3.datasets import load_digits20
 parser = argparse.ArgumentParser(description="Export a trained network to ONNX.")
 parser.add_argument("--output", type=Path, help="folder; by default a temporary one")
 arguments = parser.parse_args()
-# The budget is meant to end training.
+# max_iter ends these fits before they converge, by design.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 # %%
 # Train
 # -----
-# The file will take what the pipeline was shown when it was converted: here float32.
+# The input of the file has the dtype of the sample that is passed to ``to_onnx``: here
+# float32.
 
 X, y = load_digits20(return_X_y=True)
 X = X.astype(np.float32)
@@ -52,8 +53,8 @@ print(f"accuracy on {len(X)} digits: {pipe.score(X, y):.2%}")
 # %%
 # Convert
 # -------
-# :func:`sknn3.onnx.register` tells skl2onnx how. Without ``zipmap`` probabilities come
-# as one array rather than a dict for each sample.
+# :func:`sknn3.onnx.register` registers the converter with skl2onnx. With
+# ``zipmap=False`` the probabilities are one array, not a dict for each sample.
 
 sknn3.onnx.register()
 model = to_onnx(pipe, X[:1], options={"zipmap": False})
@@ -64,7 +65,7 @@ with TemporaryDirectory() as temporary:
     print(f"{path.name}: {path.stat().st_size / 1024:.1f} KiB")
 
     settings = SessionOptions()
-    settings.intra_op_num_threads = 1  # more would disturb the other's turn below
+    settings.intra_op_num_threads = 1  # more would disturb the timing below
     session = InferenceSession(path, settings, providers=["CPUExecutionProvider"])
 
 # %%
@@ -77,11 +78,11 @@ print(f"largest difference of probabilities: {difference:.1e}")
 print(f"labels that differ: {np.sum(label != pipe.predict(X))}")
 
 # %%
-# Times of one thread, for a row at a time and for many.
+# Here are the times on one thread, for different numbers of rows in a call.
 
 
 def medians(*calls: Callable[[], object], n_times: int) -> np.ndarray:
-    """Median time of each call, in turns, so that all see the same machine."""
+    """Return the median seconds of each call, alternating between the calls."""
     seconds = np.empty((n_times, len(calls)))
     for turn in seconds:
         for number, call in enumerate(calls):
@@ -115,5 +116,5 @@ ax.legend()
 plt.show()
 
 # %%
-# A single row is where the file pays: ``predict_proba`` spends its time on checks of
-# its input, which many rows share.
+# The ONNX file is much faster for single rows: ``predict_proba`` spends most of that
+# time on input validation, once in each call.

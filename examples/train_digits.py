@@ -1,19 +1,19 @@
 """
-Handwritten digits: the whole job
-=================================
+Handwritten digits from start to end
+====================================
 
-From the data to the pictures: 5000 digits go through a pipeline of scikit-learn with a
-network of 25 hidden units, which is then judged on digits that it has not seen. At the
-end the experiments of a well-known practical on backpropagation are repeated, with its
-settings and with ours.
+This script trains a scikit-learn pipeline with a network of 25 hidden units on 4000
+digits, and tests it on 1000 others. Then it repeats the experiments of a well-known
+practical on backpropagation, with the settings of the practical and with the defaults
+of this package.
 """
 
 # %%
 # The data
 # --------
 #
-# 5000 images of 20 x 20 pixels come with the package, 500 of each digit. A row of
-# ``data`` holds the pixels column by column, hence ``order="F"`` in the pictures below.
+# The package contains 5000 images of 20 x 20 pixels, 500 of each digit. A row of
+# ``data`` holds the pixels column by column, hence ``order="F"`` in the figures below.
 import os
 import sys
 import warnings
@@ -32,7 +32,7 @@ from sknn3 import ThreeLayerNNClassifier, check_gradient
 from sknn3.datasets import load_digits20
 from sknn3.display import HiddenUnitsDisplay, ImageGridDisplay, LossCurveDisplay
 
-output = Path(sys.argv[0]).parent / "output"  # where pictures are kept
+output = Path(sys.argv[0]).parent / "output"  # for the figures
 output.mkdir(exist_ok=True)
 
 digits = load_digits20()
@@ -45,14 +45,14 @@ plt.show()
 # Training
 # --------
 #
-# Before one trusts a gradient, one compares it with differences of the cost:
+# First compare the gradient with differences of the cost:
 check = check_gradient(alpha=3)
 print(f"largest difference of the gradients: {check.max_difference:.0e}")
 
 # %%
 # Four fifths of the digits are for training. A pass is one evaluation of cost and
-# gradient over all of them, and 70 are what the practical grants itself. The budget is
-# meant to end training, so there is no need of a warning.
+# gradient over all of them. The practical uses 70 passes. They end training before it
+# converges, so we ignore the warning.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 X_train, X_test, y_train, y_test = train_test_split(
@@ -72,8 +72,8 @@ plt.savefig(output / "loss_curve.png")
 plt.show()
 
 # %%
-# How good it is
-# --------------
+# Accuracy
+# --------
 print(f"accuracy on digits it was trained on  {pipe.score(X_train, y_train):.2%}")
 print(f"accuracy on others                    {pipe.score(X_test, y_test):.2%}")
 _, ax = plt.subplots(figsize=(6, 5.5), layout="constrained")
@@ -84,7 +84,7 @@ plt.savefig(output / "confusions.png")
 plt.show()
 
 # %%
-# Twelve that it is wrong about, in red, and twelve others:
+# Twelve wrong predictions, in red, and twelve right ones:
 right = pipe.predict(X_test) == y_test
 some = np.r_[np.flatnonzero(~right)[:12], np.flatnonzero(right)[:12]]
 ImageGridDisplay.from_estimator(
@@ -94,8 +94,8 @@ plt.savefig(output / "predictions.png", dpi=120)
 plt.show()
 
 # %%
-# What its hidden units look for: a red pixel speaks for the unit, a blue one against
-# it.
+# The weights of the hidden units: ink on a red pixel increases the activation of the
+# unit, ink on a blue pixel decreases it.
 
 # sphinx_gallery_thumbnail_number = 5
 HiddenUnitsDisplay.from_estimator(net, order="F")
@@ -106,10 +106,11 @@ plt.show()
 # The practical's experiments
 # ---------------------------
 #
-# Lambda (``alpha``), evaluations of the cost, and the training accuracy on all the
-# digits that the practical reports, of one random start. Its settings are a start
-# between -0.12 and 0.12 and the weights themselves as coordinates of TNC. Ours are
-# means of three.
+# The practical reports the training accuracy on all digits from one random start, for
+# values of lambda (``alpha``) and numbers of evaluations of the cost. Its settings are
+# initial weights between -0.12 and 0.12 and TNC without conditioning. The last two
+# columns of the table are means over three random starts, with the settings of the
+# practical and with the defaults of this package.
 print("lambda  evaluations  the practical  its settings   ours")
 for alpha, n_passes, reported in [
     (1, 70, 0.9386),

@@ -2,10 +2,10 @@
 Search alpha and the number of passes
 =====================================
 
-The budget of passes, ``max_iter``, is a parameter to search like any other: a short one
-is a second way to keep weights small. ``GridSearchCV`` searches any parameters of any
-pipeline. :class:`~sknn3.ThreeLayerNNClassifierCV` searches these two in less time,
-since a short path is the beginning of a long one.
+The number of passes, ``max_iter``, is a parameter to search like any other: a small
+number keeps the weights small, as a large ``alpha`` does. ``GridSearchCV`` searches any
+parameters of any pipeline. :class:`~sknn3.ThreeLayerNNClassifierCV` searches these two
+in less time, since a fit with few passes is the beginning of a fit with more passes.
 """
 
 import warnings
@@ -21,7 +21,7 @@ from sklearn.preprocessing import MinMaxScaler
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3.datasets import load_digits20
 
-# The budget is what is searched: that it ends a fit needs no warning.
+# max_iter ends these fits before they converge, by design.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 ALPHAS = [0.1, 1, 10]
@@ -32,8 +32,8 @@ X, y = X[::4], y[::4]  # a quarter of the digits will do here
 # %%
 # Any parameters of a pipeline
 # ----------------------------
-# ``n_jobs=-1`` would spread the fits over all cores. A fit uses them itself, so that on
-# a small machine there is little to gain.
+# ``n_jobs=-1`` would run the fits on all cores. A single fit already uses several
+# threads, so on a small machine this saves little time.
 
 pipe = Pipeline(
     [("scale", MinMaxScaler()), ("net", ThreeLayerNNClassifier(random_state=0))]
@@ -47,9 +47,8 @@ print(
 print(f"best: {search.best_params_}, accuracy {search.best_score_:.2%}")
 
 # %%
-# The heat map shows whether the best candidate stands at an edge of the grid, which
-# would say to search further, and whether its neighbours do as well, which would say
-# that the choice is not critical.
+# If the best candidate is at an edge of the heat map, extend the grid. If its
+# neighbours have similar scores, the choice is not critical.
 
 scores = search.cv_results_["mean_test_score"].reshape(len(ALPHAS), len(PASSES))
 figure, ax = plt.subplots(figsize=(5, 4), layout="constrained")
@@ -65,8 +64,8 @@ figure.colorbar(image, format="{x:.0%}")
 plt.show()
 
 # %%
-# The score of the best candidate won a race, which may flatter it. Score it on other
-# folds.
+# The best score of a search is optimistic, because it is the maximum over candidates.
+# Score the best candidate on other folds:
 
 folds = StratifiedKFold(3, shuffle=True, random_state=0)
 scores = cross_val_score(search.best_estimator_, X, y, cv=folds)
@@ -76,8 +75,8 @@ print(f"cross_val_score of the best: {scores.mean():.2%} +- {scores.std():.2%}")
 # These two parameters alone
 # --------------------------
 # :class:`~sknn3.ThreeLayerNNClassifierCV` trains each alpha once in each fold, with the
-# largest budget, and scores what the smaller ones would have given. It is a network
-# itself, fitted with the best of them.
+# largest number of passes, and scores the weights after each smaller number. It then
+# fits the best candidate to all data, and predicts as a network does.
 
 along_paths = ThreeLayerNNClassifierCV(
     alphas=ALPHAS, max_iters=PASSES, cv=3, random_state=0
@@ -88,6 +87,6 @@ print(f"the same candidates: {perf_counter() - start:.1f} s")
 print(f"best: {along_paths.best_params_}, accuracy {along_paths.best_score_:.2%}")
 
 # %%
-# Its scores are those of a ``GridSearchCV`` over the network, to the bit. Those above
-# are a little different since the pipeline scales the digits within each fold. Where
-# what comes before the network matters, search the pipeline.
+# Its scores are equal to those of a ``GridSearchCV`` over the network, to the bit. The
+# scores above are a little different, since the pipeline scales the digits within each
+# fold. If preprocessing must be fitted within each fold, search the pipeline.

@@ -2,9 +2,9 @@
 See what alpha does
 ===================
 
-``alpha`` is the strength of the penalty on the weights. Too little of it, and the
-network learns the noise; too much, and it can no longer bend. This example draws both
-ends in two dimensions, and finds the middle on held-out data.
+``alpha`` is the strength of the penalty on the weights. With a small ``alpha`` the
+network overfits; with a large one its decision boundary is nearly linear. This example
+draws both cases in two dimensions, and chooses ``alpha`` on held-out data.
 """
 
 import matplotlib.pyplot as plt
@@ -18,7 +18,7 @@ from sknn3 import ThreeLayerNNClassifier
 
 # %%
 # Two half moons overlap, so that no boundary can be right everywhere. We train on 200
-# points and keep 2000 to judge by.
+# points and test on 2000.
 
 X, y = make_moons(2200, noise=0.35, random_state=0)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -27,7 +27,7 @@ X_train, X_test, y_train, y_test = train_test_split(
 
 
 def fitted(alpha: float) -> ThreeLayerNNClassifier:
-    """Train a network to the end with this penalty."""
+    """Train a network until it converges, with this penalty."""
     net = ThreeLayerNNClassifier(alpha=alpha, max_iter=5000, tol=1e-3, random_state=0)
     return net.fit(X_train, y_train)
 
@@ -64,13 +64,14 @@ figure.colorbar(shades.surface_, ax=axes, label="Probability of class 1", shrink
 plt.show()
 
 # %%
-# With hardly a penalty the boundary winds around single points, and the network is sure
-# of itself close to it. With a heavy one the boundary is straight and nothing is sure.
+# With a small penalty the boundary curves around single points, and the probabilities
+# are near 0 or 1 even close to it. With a large penalty the boundary is straight, and
+# no probability is near 0 or 1.
 #
 # Log loss over alpha
 # -------------------
-# Accuracy sees only which side of the line a point is on. Log loss sees the
-# probabilities, and tells the two ends apart sooner.
+# Accuracy depends only on the side of the boundary on which a point lies. Log loss
+# depends on the probabilities, and is more sensitive to ``alpha``.
 
 alphas = np.logspace(-3, 2, 16)
 nets = [fitted(alpha) for alpha in alphas]
@@ -90,7 +91,7 @@ ax.legend()
 plt.show()
 
 # %%
-# The gap between the curves is what the network has learned of the noise. The dot is
-# what you want, and cross-validation finds it without a test set:
+# The gap between the curves is a measure of overfitting. The dot marks the best
+# ``alpha``. Cross-validation finds it without a test set:
 # :class:`~sknn3.ThreeLayerNNClassifierCV` tries a range of ``alphas``. Begin with
-# factors of 10, and go on with factors of 3 around the best.
+# factors of 10, and continue with factors of 3 around the best.

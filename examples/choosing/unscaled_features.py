@@ -1,11 +1,12 @@
 """
-Train on features of unlike units
-=================================
+Train on features of different units
+====================================
 
-The wines of scikit-learn have features with deviations from 0.1 to 314. A solver that
-works in such units hardly moves. Ours works in coordinates that know of them, and
-trains on raw features as if they were standardised. The penalty does not: it sees
-weights, and weights have units. So standardise all the same where ``alpha`` matters.
+The wines of scikit-learn have features with standard deviations from 0.1 to 314. Most
+solvers converge slowly on such features. The solvers of this package work in
+coordinates that adapt to the scales, so training on raw features takes the same path as
+on standardised ones. But the penalty depends on the units of the weights: standardise
+the features if ``alpha`` is large.
 """
 
 import warnings
@@ -21,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sknn3 import ThreeLayerNNClassifier
 
-# The budget is meant to end training.
+# max_iter ends these fits before they converge, by design.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 wine = load_wine()
@@ -30,18 +31,18 @@ for place in np.argsort(X.std(axis=0))[[0, 1, -2, -1]]:
     print(f"{wine.feature_names[place]:<22} {X[:, place].std():>6.2f}")
 
 # %%
-# The path does not see units
-# ---------------------------
+# The path does not depend on units
+# ---------------------------------
 # Both estimators minimise the same cost here, with L-BFGS: 25 logistic units, softmax,
-# and a small ``alpha``. ``max_fun`` gives ``MLPClassifier`` the budget that
-# ``max_iter`` gives us, evaluations of cost and gradient.
+# and a small ``alpha``. ``max_fun`` of ``MLPClassifier`` and ``max_iter`` of
+# ``ThreeLayerNNClassifier`` both limit the evaluations of cost and gradient.
 
 ALPHA = 0.1
 budgets = np.unique(np.geomspace(1, 300, 20).astype(int))
 
 
 def cost_of_ours(X: np.ndarray, n_passes: int) -> float:
-    """Train ThreeLayerNNClassifier for so many passes."""
+    """Return the cost of ThreeLayerNNClassifier after `n_passes` passes."""
     net = ThreeLayerNNClassifier(
         output_activation="softmax",
         alpha=ALPHA,
@@ -53,7 +54,7 @@ def cost_of_ours(X: np.ndarray, n_passes: int) -> float:
 
 
 def cost_of_mlp(X: np.ndarray, n_passes: int) -> float:
-    """Train MLPClassifier for so many evaluations."""
+    """Return the cost of MLPClassifier after `n_passes` evaluations."""
     net = MLPClassifier(
         25,
         activation="logistic",
@@ -81,14 +82,16 @@ ax.legend()
 plt.show()
 
 # %%
-# Raw or standardised, our cost falls alike; that of ``MLPClassifier`` on raw features
-# stays far above, after hundreds of passes.
+# The cost of ``ThreeLayerNNClassifier`` decreases at about the same rate for raw and
+# standardised features. The cost of ``MLPClassifier`` on raw features is much higher
+# even after hundreds of passes.
 #
-# The penalty does
-# ----------------
-# A feature with a deviation of 314 needs but a tiny weight, which costs nothing. One
-# with a deviation of 0.1 needs a large weight, which the penalty forbids. At a strong
-# penalty, what a feature contributes shows that: its weights times its deviation.
+# The penalty depends on units
+# ----------------------------
+# A feature with a standard deviation of 314 needs only a tiny weight, with a small
+# penalty. One with a standard deviation of 0.1 needs a large weight, with a large
+# penalty. The figure shows the contribution of each feature for a large ``alpha``: the
+# norm of its weights times its standard deviation.
 
 nets = {
     name: ThreeLayerNNClassifier(alpha=10, tol=1e-3, random_state=0).fit(data, y)
@@ -106,12 +109,12 @@ for ax, (name, lengths) in zip(axes, used.items(), strict=True):
     ax.barh(range(len(order)), (lengths / lengths.sum())[order])
     ax.set(title=name, xlabel="Share of the weights")
 axes[0].set_yticks(range(len(order)), [wine.feature_names[j] for j in order])
-figure.suptitle("Features in the order of their deviations, largest on top")
+figure.suptitle("Features by standard deviation, largest on top")
 plt.show()
 
 # %%
-# The network on raw features lives off the features with large numbers, whether or not
-# they say most about the wine. It also shows in the accuracy on held-out wines:
+# The network on raw features mainly uses the features with large values, whether or not
+# they are the most informative. This also affects the accuracy on held-out wines:
 
 print("alpha    raw  in a pipeline with StandardScaler")
 for alpha in [0.1, 1, 10, 30]:
@@ -121,9 +124,8 @@ for alpha in [0.1, 1, 10, 30]:
     print(f"{alpha:>5}  {raw:.1%}  {scaled:.1%}")
 
 # %%
-# Where the penalty is far too strong for all, raw features come off better, since the
-# large ones escape it.
+# With a far too large penalty, raw features give a higher accuracy, since the penalty
+# hardly affects the features with large values.
 #
-# So without a scaler nothing breaks, and a fit with hardly a penalty needs none. For
-# everything else put ``StandardScaler()`` before the network: it makes ``alpha`` mean
-# the same for each feature.
+# So a fit with a small penalty needs no scaler. Otherwise put ``StandardScaler()``
+# before the network: then ``alpha`` has the same effect on each feature.

@@ -1,9 +1,9 @@
 """
-Watch a fit, and stop it yourself
-=================================
+Monitor a fit, and stop it by a callback
+========================================
 
-scikit-learn calls the methods of a callback at each pass of a fit, with a network that
-is ready to predict. If a callback returns True, the fit ends and keeps the best weights
+scikit-learn calls the methods of a callback at each pass of a fit, with a fitted
+network. If a callback returns True, the fit ends and keeps the best weights
 so far. One callback is the progress bar ``sklearn.callback.ProgressBar``. This example
 writes another.
 """
@@ -22,28 +22,28 @@ from sknn3 import ThreeLayerNNClassifier
 from sknn3.datasets import load_digits20
 
 # %%
-# A callback is any object with these four methods. Ours looks at digits held out:
-# it notes log loss, accuracy and how sure the network is, and stops the fit when the
-# loss has not been lower for so many passes. ``context`` tells what a task is: a pass,
-# or the whole fit.
+# A callback is any object with these four methods. This one computes log loss, accuracy
+# and mean confidence on held-out digits, and stops the fit when the log loss has not
+# decreased for ``patience`` passes. ``context`` describes the task: a pass or the whole
+# fit.
 
 
 class StopOnLogLoss:
-    """Ends a fit when log loss on held-out samples no longer falls."""
+    """Stops a fit when the log loss on held-out samples no longer decreases."""
 
     def __init__(self, X: np.ndarray, y: np.ndarray, patience: int = 20) -> None:
         self.X, self.y, self.patience = X, y, patience
         self.losses, self.accuracies, self.confidences = [], [], []
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Begin anew with each fit: a clone of the network has the same callback."""
+        """Clear the lists, since clones of the network share this callback."""
         self.losses, self.accuracies, self.confidences = [], [], []
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """Nothing to undo."""
+        """Do nothing."""
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Nothing to note before a pass."""
+        """Do nothing."""
 
     def on_fit_task_end(
         self,
@@ -52,7 +52,7 @@ class StopOnLogLoss:
         *,
         fitted_estimator: Any,
     ) -> bool:
-        """Note, and say whether to stop."""
+        """Keep the scores, and return True to stop."""
         if context.task_name != "pass":
             return False
         probabilities = fitted_estimator.predict_proba(self.X)
@@ -64,9 +64,8 @@ class StopOnLogLoss:
 
 
 # %%
-# What callbacks ask for by name in ``on_fit_task_end``, they get, here
-# ``fitted_estimator``; ``X``, ``y`` and ``metadata`` are the others. ``set_callbacks``
-# puts them on the network before the fit.
+# ``on_fit_task_end`` gets the arguments that it names, here ``fitted_estimator``; the
+# others are ``X``, ``y`` and ``metadata``. Call ``set_callbacks`` before the fit.
 
 X, y = load_digits20(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -93,14 +92,14 @@ lower.legend()
 plt.show()
 
 # %%
-# The loss turns where the network becomes surer of itself than it is right, though it
-# is still right a little more often: accuracy alone would not show this.
+# The log loss increases where the network becomes overconfident. Its accuracy still
+# increases a little, so accuracy alone does not show this.
 #
-# The weights that a fit keeps are those of the lowest *training* cost at the time of
-# the stop. For those of the dot, fit again with as many passes. It is the same path,
-# since ``random_state`` is fixed.
+# A stopped fit keeps the weights with the lowest *training* cost so far. For the
+# weights at the dot, fit again with that number of passes. The path is the same, since
+# ``random_state`` is fixed.
 
-# The budget is meant to end training.
+# max_iter ends these fits before they converge, by design.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 again = clone(net).set_params(max_iter=best + 1).fit(X_train, y_train)

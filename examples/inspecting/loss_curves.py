@@ -2,10 +2,9 @@
 Compare solvers by their loss curves
 ====================================
 
-Both solvers count their budget in passes over the data, so that their curves can be
-laid over each other: same axis, same price.
-:class:`~sknn3.display.LossCurveDisplay` draws ``loss_curve_``, and with early stopping
-the validation scores too.
+Both solvers count passes over the data, so their loss curves can share an axis.
+:class:`~sknn3.display.LossCurveDisplay` draws ``loss_curve_`` and, with early stopping,
+the validation scores.
 """
 
 import matplotlib.pyplot as plt
@@ -19,7 +18,7 @@ X, y = load_digits20(return_X_y=True)
 # %%
 # Cost
 # ----
-# Give the second display the axes of the first.
+# Pass the axes of the first display to the second.
 
 fits = {
     solver: ThreeLayerNNClassifier(solver=solver, tol=1e-3, random_state=0).fit(X, y)
@@ -34,15 +33,15 @@ for solver, net in fits.items():
 plt.show()
 
 # %%
-# TNC, the default, moves in steps of several passes each, which look around before they
-# move: hence the stairs. L-BFGS moves in almost every pass. Both end where no component
-# of the gradient is above ``tol``, which need not be at the same cost.
+# A step of TNC, the default, takes several passes, most of them for its direction:
+# hence the stairs. A step of L-BFGS mostly takes one pass. Both stop when no component
+# of the gradient exceeds ``tol``; their costs can differ.
 #
 # Validation scores
 # -----------------
-# With ``early_stopping=True`` a tenth of the samples is held out, and their accuracy is
-# taken after each step of the solver. Its scale is on the right. The dot marks the best
-# score, whose weights are kept.
+# With ``early_stopping=True`` a tenth of the samples is held out. The score is the
+# accuracy on them after each step of the solver. Its scale is on the right. The dot
+# marks the best score; the fit keeps its weights.
 
 ax = None
 for solver in ("tnc", "lbfgs"):
@@ -54,5 +53,6 @@ for solver in ("tnc", "lbfgs"):
 plt.show()
 
 # %%
-# The cost still falls where the score has long been level. :ref:`This example
-# <sphx_glr_examples_choosing_early_stopping.py>` says what that is worth.
+# The cost still decreases when the score no longer increases.
+# :ref:`Another example <sphx_glr_examples_choosing_early_stopping.py>` compares early
+# stopping with a penalty.

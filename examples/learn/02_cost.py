@@ -2,9 +2,9 @@
 2. The cost
 ===========
 
-One number that says how wrong the network is, and a penalty that keeps its weights
-small. At the end your cost and that of :func:`sknn3.network.cost_gradient` agree, and
-you have a list of wrong costs with the mistake behind each.
+The cost is one number that measures how wrong the network is, and a penalty keeps its
+weights small. At the end your cost and that of :func:`sknn3.network.cost_gradient`
+agree, and you have a list of wrong costs with the mistake behind each.
 """
 
 import matplotlib.pyplot as plt
@@ -21,8 +21,8 @@ params = np.sin(np.arange(1, 10286)) / 10
 theta1, theta2 = unpack(params, n_features=400, hidden_layer_size=25)
 
 # %%
-# What the outputs should say
-# ---------------------------
+# Targets of the outputs
+# ----------------------
 #
 # Ten outputs need ten targets. Row *i* of *Y*, shape (5000, 10), is 1 in the column of
 # its digit and 0 elsewhere: a row of the identity matrix. scikit-learn's
@@ -38,8 +38,8 @@ print(np.array_equal(Y, LabelBinarizer().fit_transform(y)))
 #
 # An output *p* is the network's probability that the answer is yes. Where it is yes
 # (*y* = 1), charge :math:`-\log p`; where it is no (*y* = 0), charge :math:`-\log(1 -
-# p)`. Being right costs nothing, 1/2 costs log 2, and being sure of the wrong answer
-# costs without bound. In one formula:
+# p)`. A certain right answer costs 0, an output of 1/2 costs log 2, and the cost of a
+# wrong answer has no upper bound. In one formula:
 #
 # .. math:: \ell(p, y) = -y \log p - (1 - y) \log(1 - p).
 
@@ -75,7 +75,7 @@ def cost_by_hand(
 
 
 # %%
-# One figure you can have without a computer: with all weights zero each output says
+# You can compute one figure without a computer: with all weights zero each output is
 # 1/2, so the cost is 10 log 2 = 6.931472. The sine of the last page costs 6.865120.
 # With the practical's ``ex4weights.mat`` it is 0.287629.
 
@@ -83,8 +83,8 @@ J = cost_by_hand(X, Y, theta1, theta2)
 print(f"{cost_by_hand(X, Y, 0 * theta1, 0 * theta2):.6f} {J:.6f}")
 
 # %%
-# :func:`~sknn3.network.cost_gradient` returns the cost and its gradient, which comes on
-# the next page. It takes the digits or *Y*, as you like.
+# :func:`~sknn3.network.cost_gradient` returns the cost and its gradient, which is the
+# subject of the next page. It takes the digits or *Y*.
 
 for target in (y, Y):
     J_theirs, _ = cost_gradient(params, X, target, hidden_layer_size=25)
@@ -94,9 +94,9 @@ for target in (y, Y):
 # The penalty
 # -----------
 #
-# 10285 weights can learn 5000 digits by heart. To make that expensive, charge for the
-# squares of the weights, by a factor :math:`\lambda`, which the package calls ``alpha``
-# as scikit-learn does:
+# A network with 10285 weights can overfit 5000 digits. To prevent that, add the squares
+# of the weights to the cost, times a factor :math:`\lambda`, which the package calls
+# ``alpha`` as scikit-learn does:
 #
 # .. math::
 #
@@ -104,15 +104,14 @@ for target in (y, Y):
 #       \left(\lVert W_1 \rVert^2 + \lVert W_2 \rVert^2\right).
 #
 # :math:`W_1` and :math:`W_2` are ``theta1`` and ``theta2`` without column 0, the
-# biases. These go free. A weight says how strongly a unit reacts to its inputs, and
-# large ones make sharp bends. A bias only says from where on. Even a network that may
-# use no input at all needs its biases: set each output to 1/10, the share of its digit,
-# and the cost is :math:`-10\,(0.1 \log 0.1 + 0.9 \log 0.9)` = 3.250830 instead of
-# 6.931472.
+# biases, which have no penalty. Large weights make the output change sharply with the
+# inputs; a bias only shifts the place of the change. Even a network without inputs
+# needs its biases: set each output to 1/10, the share of its digit, and the cost is
+# :math:`-10\,(0.1 \log 0.1 + 0.9 \log 0.9)` = 3.250830 instead of 6.931472.
 
 
 def penalty_by_hand(alpha: float, theta1: np.ndarray, theta2: np.ndarray) -> float:
-    """Compute what the weights, but not the biases, cost."""
+    """Compute the penalty of the weights without the biases."""
     squares = np.sum(theta1[:, 1:] ** 2) + np.sum(theta2[:, 1:] ** 2)
     return alpha / (2 * n) * squares
 
@@ -181,14 +180,14 @@ for right, wrong in ((J, mistakes), (J + penalty, mistakes_of_penalty)):
 #
 # - Penalised biases are hard to see, 6.870263 beside 6.870245: 35 numbers among 10285.
 #   The check of the gradient on the next page finds them at once.
-# - "Labels 1 to 9, 0" is no mistake if you mean it: it is the order of the practical's
-#   file, which calls the digit 0 "10". Who works in that order gets 6.871914, and with
-#   the penalty 6.877039. But untrained weights cost much the same whatever the labels
-#   are, so the cost is no good witness here. :doc:`04_training` has a better one.
-# - An index out of bounds, *index 10 is out of bounds for axis 0 with size 10*, says
-#   that labels 1 to 10 were taken as columns 0 to 9. Subtracting 1 from the *digits* 0
-#   to 9 instead raises nothing: -1 is the last column, and each output stands for the
-#   digit after its own number.
+# - "Labels 1 to 9, 0" is no mistake if you intend it: it is the order of the
+#   practical's file, which calls the digit 0 "10". In that order the cost is 6.871914,
+#   and with the penalty 6.877039. But with untrained weights the cost hardly depends on
+#   the labels, so it does not show wrong labels well. :doc:`04_training` has a better
+#   check.
+# - The error *index 10 is out of bounds for axis 0 with size 10* means that labels 1 to
+#   10 were used as columns 0 to 9. If you subtract 1 from the *digits* 0 to 9, there is
+#   no error: -1 is the last column, and output *k* belongs to the digit *k* + 1.
 #
 # Exercises
 # ---------
@@ -201,7 +200,7 @@ for right, wrong in ((J, mistakes), (J + penalty, mistakes_of_penalty)):
 #    that of the digit 4, with 0.7264.
 #
 # **2.** A raw output (before the sigmoid) is 40, and the answer is no. What should that
-# cost, and what does your formula say?
+# cost, and what does your formula give?
 #
 # .. dropdown:: Answer
 #

@@ -2,10 +2,10 @@
 3. Backpropagation
 ==================
 
-The gradient says, for each of the 10285 weights, how the cost changes with it. You
-derive it, add it to the cost in four lines, and check it twice: against differences of
-the cost, which need no derivation, and against :func:`sknn3.network.cost_gradient`.
-Then three common bugs are made on purpose, to see what each looks like.
+The gradient has the derivative of the cost by each of the 10285 weights. You derive it,
+add it to the cost in four lines, and check it twice: against differences of the cost,
+which need no derivation, and against :func:`sknn3.network.cost_gradient`. Then the page
+shows three common bugs, and what the check reports for each.
 """
 
 from collections.abc import Callable
@@ -39,9 +39,8 @@ params = np.sin(np.arange(1, 10286)) / 10
 #      \\ &= -y\,(1 - p) + (1 - y)\,p
 #      \\ &= p - y .
 #
-# The slope cancels: this cost is made for this output. What is left is the plain error,
-# prediction minus target, and it does not fade when the output is sure and wrong. For
-# all digits at once,
+# The slope of the sigmoid cancels. What remains is the error, prediction minus target.
+# It does not vanish when the output is near 0 or 1 and wrong. For all digits at once,
 #
 # .. math:: D_2 = P - Y, \qquad \text{shape } (5000, 10).
 #
@@ -49,8 +48,8 @@ params = np.sin(np.arange(1, 10286)) / 10
 # --------------------------
 #
 # Hidden unit *j* feeds all ten outputs, :math:`o_k = b_{2k} + \sum_j W_{2,kj}\, a_j`.
-# Its share in their errors comes back over the same weights, times the slope :math:`a_j
-# (1 - a_j)` of its own sigmoid:
+# Its error is the sum of their errors, weighted by the same weights, times the slope
+# :math:`a_j (1 - a_j)` of the unit's sigmoid:
 #
 # .. math::
 #
@@ -61,8 +60,7 @@ params = np.sin(np.arange(1, 10286)) / 10
 # with the shape (5000, 25); :math:`\circ` multiplies number by number, ``*`` in NumPy.
 #
 # Here :math:`W_2`, shape (10, 25), is ``theta2`` *without* its column 0. That column
-# belongs to the constant 1, which has no inputs: there is nobody to pass an error on
-# to.
+# belongs to the constant 1, which has no inputs and needs no error.
 #
 # From errors to gradients
 # ------------------------
@@ -78,7 +76,7 @@ params = np.sin(np.arange(1, 10286)) / 10
 # The shapes: (10, 5000) by (5000, 26) makes (10, 26), and (25, 5000) by (5000, 401)
 # makes (25, 401). A gradient has the shape of what it is the gradient of: if yours has
 # not, transpose. The second terms are the derivatives of the penalty: that of
-# :math:`\lambda w^2 / 2n` is :math:`\lambda w / n`, and column 0 goes free.
+# :math:`\lambda w^2 / 2n` is :math:`\lambda w / n`, and column 0 has no penalty.
 
 
 def cost_and_gradient(
@@ -119,7 +117,7 @@ for alpha in (0, 1):
     print("  gradient agrees:", np.allclose(gradient, theirs[1]))
 
 # %%
-# One entry can be had by thought. The derivative by the bias of output *k* is the mean
+# You can check one entry by hand. The derivative by the bias of output *k* is the mean
 # of its errors: the mean output minus the share of the digit, 1/10. For the digit 0
 # that is 0.383800, entry 10025.
 #
@@ -139,8 +137,9 @@ plt.show()
 # The gradient check
 # ------------------
 #
-# A derivation can be wrong, and so can code. The definition of a derivative cannot:
-# nudge one weight to both sides, and see what the cost does,
+# A derivation can be wrong, and so can code. So compare the gradient with the
+# definition of a derivative: change one weight in both directions, and compute the
+# costs,
 #
 # .. math::
 #
@@ -215,8 +214,8 @@ GradientCheckDisplay.from_check(check)
 plt.show()
 
 # %%
-# Three bugs, and their faces
-# ---------------------------
+# Three bugs
+# ----------
 #
 # **The biases are penalised in the gradient.** Most components are right. The wrong
 # ones are 0, 4, 8, 12, 16 and 20, 26, 32: the column 0 of both matrices, 4 and 6
@@ -237,8 +236,8 @@ GradientCheckDisplay.from_check(check_gradient(biases_penalised, small_params))
 plt.show()
 
 # %%
-# If the cost penalises them as well, the check passes: the gradient then is the right
-# one of the wrong cost. Only the figures tell, 2.160166 instead of 2.146360.
+# If the cost penalises the biases as well, the check passes: the gradient is then right
+# for the wrong cost. Only the cost itself shows the bug: 2.160166 instead of 2.146360.
 #
 # **The 1/n is missing.** All components are wrong, but they lie on a straight line:
 # each is the right one times the number of samples, 5.
@@ -256,7 +255,7 @@ plt.show()
 # %%
 # **The slope of the hidden units is missing.** Components 20 to 37, those of the output
 # layer, are right; all of the hidden layer are wrong, and too large by about 4, since
-# the slope near 0 is 1/4. (Here :math:`\lambda` is 0, to see no more than this bug.)
+# the slope near 0 is 1/4. (Here :math:`\lambda` is 0, to show this bug alone.)
 
 
 def no_slope(params: np.ndarray) -> tuple[float, np.ndarray]:
@@ -279,19 +278,20 @@ plt.show()
 # shapes (5,6) (5,5)* comes from passing errors back through the whole of ``theta2``:
 # leave out column 0.
 #
-# What the check cannot see
-# -------------------------
+# What the check does not find
+# ----------------------------
 #
-# It asks whether the gradient belongs to the cost, not whether the cost is what you
-# want. Labels off by one, transposed images, ones on the wrong side, a sum where a mean
-# should be in *both*: all pass. That is what the figures on these pages are for.
+# The check compares the gradient with the cost. It does not find a wrong cost: labels
+# off by one, transposed images, ones on the wrong side, or a sum instead of a mean in
+# *both* all pass. Compare your figures with those on these pages to find such bugs.
 #
-# Rows meet in sums only
-# ----------------------
+# The gradient is a sum over rows
+# -------------------------------
 #
-# :math:`D^T X_1` is a sum over digits, and digits meet nowhere else. So two halves can
-# be worked on apart, and their gradients added. The package cuts the data into blocks
-# that way, for several threads, for files larger than memory, and for a cluster.
+# :math:`D^T X_1` is a sum over digits, and no other step combines different digits. So
+# you can compute the gradients of two halves separately, and add them. The package cuts
+# the data into blocks that way, for several threads, for files larger than memory, and
+# for a cluster.
 
 _, whole = cost_and_gradient(params, X, Y, h=25, alpha=0)
 _, first = cost_and_gradient(params, X[:2000], Y[:2000], h=25, alpha=0)

@@ -2,9 +2,10 @@
 Weigh classes that are rare
 ===========================
 
-Where one class is rare, the lowest cost is had by mostly ignoring it. Weights shift the
-boundary towards the common class: more of the rare samples are found, and more of what
-is reported is wrong. Which is better depends on what a miss costs, and a false alarm.
+If one class is rare, a network that nearly always predicts the other class has a low
+cost. Weights shift the boundary towards the common class: recall of the rare class
+increases, and precision decreases. The best choice depends on the costs of a miss and
+of a false alarm.
 """
 
 import matplotlib.pyplot as plt
@@ -28,13 +29,13 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# Three ways to say what a sample counts:
+# We compare three weightings of the samples:
 #
-# - nothing: each counts as one;
-# - ``class_weight="balanced"``: each class counts as much as any other; a dict would
-#   say how much each;
-# - ``sample_weight`` of ``fit``: a number for each sample. Here a miss costs four times
-#   a false alarm.
+# - no weights: each sample has the weight 1;
+# - ``class_weight="balanced"``: all classes have the same total weight; a dict would
+#   give a weight for each class;
+# - ``sample_weight`` of ``fit``: a weight for each sample. Here a miss costs four times
+#   as much as a false alarm.
 
 settings = {
     "unweighted": ({}, None),
@@ -81,9 +82,10 @@ figure.colorbar(shades.surface_, ax=axes, label="Probability of class 1", shrink
 plt.show()
 
 # %%
-# Weights change the probabilities too: those of a weighted network are what they would
-# be if the rare class were as frequent as its weight makes it. Where you need true
-# probabilities, train without weights and move the threshold instead:
+# Weights change the probabilities too: a weighted network estimates probabilities for a
+# population in which the classes have the weighted frequencies. If you need
+# probabilities for the original frequencies, train without weights and change the
+# threshold instead:
 
 net = ThreeLayerNNClassifier(10, max_iter=1000, tol=1e-3, random_state=0)
 rare = net.fit(X_train, y_train).predict_proba(X_test)[:, 1]
@@ -96,5 +98,5 @@ for threshold in [0.5, 0.2, 0.05]:
     )
 
 # %%
-# A miss that costs four false alarms asks for a threshold of 1 / (1 + 4): compare it
-# with the network in the middle.
+# If a miss costs as much as four false alarms, the best threshold is 1 / (1 + 4):
+# compare it with the network in the middle.

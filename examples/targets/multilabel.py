@@ -27,8 +27,8 @@ X_train, X_test, Y_train, Y_test = train_test_split(X, Y, random_state=0)
 print("labels of the first samples:", *Y[:3], sep="\n")
 
 # %%
-# Each label has an output of its own, a sigmoid, and its probability says nothing of
-# the others': rows need not add up to 1. ``predict`` takes what is above one half.
+# Each label has a separate output, a sigmoid. The probabilities of a sample need not
+# sum to 1. ``predict`` returns the labels with a probability above one half.
 
 pipe = make_pipeline(
     StandardScaler(), ThreeLayerNNClassifier(alpha=10, tol=1e-3, random_state=0)
@@ -49,13 +49,14 @@ print(
 )
 
 # %%
-# Accuracy of a multilabel network is strict: a sample counts where every label is
-# right.
+# The accuracy of a multilabel classifier is strict: a sample counts as right only if
+# all its labels are right.
 #
 # Thresholds
 # ----------
-# Probabilities let you choose for each label how much to report. Each curve runs from
-# reporting little (left) to all (right); the dot is what ``predict`` reports.
+# With probabilities you can choose a threshold for each label. Each curve runs from
+# high thresholds (left) to low ones (right); the dot is the threshold 0.5 of
+# ``predict``.
 
 figure, ax = plt.subplots(layout="constrained")
 for label, (true, probability) in enumerate(
@@ -70,7 +71,8 @@ ax.legend(loc="lower left")
 plt.show()
 
 # %%
-# Choose them on other data than you judge by: here on the training part, by F1.
+# Do not choose thresholds on the test data. Here we choose them on the training data,
+# by F1.
 
 grid = np.linspace(0.05, 0.95, 19)
 training = pipe.predict_proba(X_train)
@@ -78,6 +80,6 @@ thresholds = [
     grid[np.argmax([f1_score(true, p > t) for t in grid])]
     for true, p in zip(Y_train.T, training.T, strict=True)
 ]
-for name, t in [("one half", 0.5), ("of their own", np.array(thresholds))]:
+for name, t in [("one half", 0.5), ("per label", np.array(thresholds))]:
     scores = f1_score(Y_test, probabilities > t, average=None)
     print(f"{name:<12} F1 of the labels", *(f"{score:.2f}" for score in scores))
