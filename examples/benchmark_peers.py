@@ -1,4 +1,4 @@
-"""Measure sknn3 beside scikit-learn's MLPClassifier and, if installed, PyTorch.
+"""Compare sknn3 with scikit-learn's MLPClassifier and, if installed, PyTorch.
 
 All peers run in this process.  Short runs alternate, and each figure is the median of
 several runs.  Compare only figures of one run of the script, on an idle machine.  The

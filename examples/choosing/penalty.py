@@ -1,6 +1,6 @@
 """
-See what alpha does
-===================
+Choose the penalty alpha
+========================
 
 ``alpha`` is the strength of the penalty on the weights. With a small ``alpha`` the
 network overfits; with a large one its decision boundary is nearly linear. This example

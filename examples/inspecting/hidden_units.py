@@ -1,6 +1,6 @@
 """
-See what hidden units look for
-==============================
+Plot the weights of hidden units
+================================
 
 A hidden unit applies its activation to a weighted sum of the features. The weights show
 which features it responds to: as an image where features are pixels, as a column of a

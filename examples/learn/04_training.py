@@ -46,12 +46,12 @@ def accuracy(params: np.ndarray) -> float:
 # Gradient descent
 # ----------------
 #
-# The simplest way down: a small step against the gradient, again and again. A *pass* is
-# one look at all 5000 digits, one evaluation of cost and gradient.
+# The simplest minimiser takes small steps against the gradient. A *pass* is one
+# evaluation of cost and gradient over all 5000 digits.
 
 
 def descend(params: np.ndarray, n_passes: int, step: float = 1) -> np.ndarray:
-    """Walk downhill."""
+    """Take steps against the gradient."""
     for _ in range(n_passes):
         params = params - step * cost(params)[1]
     return params
@@ -61,9 +61,9 @@ def descend(params: np.ndarray, n_passes: int, step: float = 1) -> np.ndarray:
 # Why not zeros?
 # --------------
 #
-# Zeros look like a fair start. The cost is 10 log 2 = 6.931472, and the gradient is not
-# zero, so one can walk: 70 steps with :math:`\lambda = 1` get to 3.251178, and not one
-# digit more than 10% is recognised.
+# Can the initial weights be zero? The cost is then 10 log 2 = 6.931472, and the
+# gradient is not zero, so gradient descent does decrease the cost: 70 steps with
+# :math:`\lambda = 1` get to 3.251178. But the accuracy is 10%, that of guessing.
 
 start = np.zeros(10285)
 from_zeros = descend(start, 70)
@@ -185,8 +185,8 @@ for (alpha, n_passes), reported in practical.items():
 # **Passes.** After 70 you should be near 95% from its start, and near 99% with our
 # defaults. After 10, near 86% with our defaults, and anywhere from its start: ten
 # passes of truncated Newton are one or two steps. The practical's 10.00% is a network
-# that takes all digits for the same one, and one of the following five starts does that
-# as well. So do not worry if your figure is not 63.84%.
+# that predicts the same digit for all images, and so does one of the following five
+# starts. So your figure need not be 63.84%.
 
 lottery = []
 for seed in range(5):
@@ -203,9 +203,9 @@ for name in settings:
 plt.show()
 
 # %%
-# **Lambda.** With :math:`\lambda = 20` the penalty holds the training digits down to
-# about 92%. That is no loss by itself: the digits that count are those the network
-# has not seen. So train on every other digit, and try the rest.
+# **Lambda.** With :math:`\lambda = 20` the penalty reduces the training accuracy to
+# about 92%. But the accuracy on unseen digits is what matters. So train on every other
+# digit, and test on the rest.
 
 seen, unseen = slice(0, None, 2), slice(1, None, 2)
 alphas = (0.01, 0.1, 1, 10, 100)
@@ -232,11 +232,11 @@ plt.show()
 # penalty both fall, to about 68% at 100. :class:`~sknn3.ThreeLayerNNClassifierCV`
 # chooses the penalty by cross-validation.
 #
-# What hidden units look for
-# --------------------------
+# The weights of hidden units
+# ---------------------------
 #
 # A hidden unit has a weight for each pixel, so its weights are an image. By hand: leave
-# the bias out, and roll the 400 numbers up column by column.
+# the bias out, and reshape the 400 numbers column by column.
 # :class:`~sknn3.display.HiddenUnitsDisplay` does it for all 25. Red pixels have
 # positive weights, blue ones negative weights. With :math:`\lambda = 20` strokes and
 # arcs appear, not whole digits. With :math:`\lambda = 1`,
@@ -250,8 +250,8 @@ print(np.array_equal(by_hand, display.weights[0]))
 plt.show()
 
 # %%
-# How many units does it take? One for all ten digits is what zeros gave us above. On
-# every other digit, with :math:`\lambda = 1`:
+# How many hidden units are needed? The network from zeros above had only one. These are
+# the accuracies after training on every other digit with :math:`\lambda = 1`:
 
 sizes = {25: on_unseen[alphas.index(1)]}
 for h in (5, 1):
@@ -261,9 +261,9 @@ for h, score in sizes.items():
     print(f"{h:2} hidden units  unseen {score:.0%}")
 
 # %%
-# 25 units get about 91%, five about 84%, and one about 29%. The network
-# with 25 units takes some unseen digits for others, as you might: those are in red,
-# with the true digit in brackets.
+# 25 units get about 91%, five about 84%, and one about 29%. The figure shows unseen
+# digits with the predictions of the network with 25 units. Wrong ones are in red, with
+# the true digit in brackets.
 
 net = nets[alphas.index(1)]
 wrong = np.flatnonzero(net.predict(X[unseen]) != y[unseen])
@@ -280,18 +280,18 @@ plt.show()
 # - **The accuracy stays at 10% and the cost near 3.25.** The hidden units are all the
 #   same, or the gradient of the hidden layer is zero. Look at
 #   ``np.ptp(theta1, axis=0)``.
-# - **The cost is fine, the accuracy is near 0%.** The labels are off by one: each digit
-#   is taken for its neighbour, so next to *none* is right, far less than by chance.
-#   Trained on the digits and scored with ``(y - 1) % 10``, the network above gets less
-#   than 1%. The gradient check passes all the while.
-# - **The accuracy is fine here and poor on images of your own**, 99% and 19%: they were
+# - **The cost is right, the accuracy is near 0%.** The labels are off by one, so nearly
+#   all predictions are wrong, many more than by chance. Trained on the digits and
+#   scored with ``(y - 1) % 10``, the network above gets less than 1%. The gradient
+#   check passes.
+# - **The accuracy is good here and poor on your own images**, 99% and 19%: they were
 #   unrolled row by row. Draw the hidden units to check: with the wrong order they are
 #   mirrored at the diagonal.
 # - **The cost goes up and down.** The step of gradient descent is too long. With 3
-#   instead of 1 the first one leads uphill, from 6.91 to 9.11.
+#   instead of 1 the first step increases the cost from 6.91 to 9.11.
 # - **L-BFGS stops early, and its message begins with ABNORMAL.** It finds no lower cost
-#   where the gradient promises one: the two do not belong together. Back to the check
-#   of the last page.
+#   along a descent direction: the gradient does not match the cost. Use the gradient
+#   check of the last page.
 
 print(f"{networks[1, 70, 'our defaults'].score(X, (y - 1) % 10):.2%}")
 
@@ -304,20 +304,20 @@ print(f"{networks[1, 70, 'our defaults'].score(X, (y - 1) % 10):.2%}")
 #
 # .. dropdown:: Answer
 #
-#    No: equal is what hurts, not zero. All 25 units stay equal.
+#    No: the problem is equal weights, not zeros. All 25 units stay equal.
 #
 # **2.** And L-BFGS, from zeros?
 #
 # .. dropdown:: Answer
 #
-#    It gets to about 35% in 70 passes: all that one hidden unit can do.
+#    It gets to about 35% in 70 passes. The 25 units stay equal, so they work as one.
 #
 # **3.** Print the costs of the first steps of gradient descent with the step 30.
 #
 # .. dropdown:: Answer
 #
-#    The first leads up from 6.91 to about 90. The weights are thrown far out, where the
-#    sigmoids are flat, and wander about there.
+#    The first step increases the cost from 6.91 to about 90. The weights become large,
+#    where the sigmoids are flat, and the cost does not converge.
 #
 # **4.** Train on the first 2500 digits instead of every other one, and try the rest.
 #

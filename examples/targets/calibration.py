@@ -1,6 +1,6 @@
 """
-Know when to trust probabilities
-================================
+Calibration of probabilities
+============================
 
 Of the samples that get a probability of 80%, about 80% should belong to the predicted
 class. Whether they do, depends on the penalty: with a small penalty a network is
