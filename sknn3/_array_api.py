@@ -45,9 +45,7 @@ def to_device(array: Any, xp: Any, device: Any, dtype: Any = None) -> Any:
 
 def to_numpy(array: Any) -> Any:
     """Move an array of another namespace to NumPy; return anything else unchanged."""
-    if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
-        return array
-    if namespace_of(array)[0] is np:
+    if not hasattr(array, "__dlpack__") or namespace_of(array)[0] is np:
         return array
     return move_to(array, xp=np, device="cpu")
 

@@ -15,7 +15,7 @@ with mu the column means, P'P = M^-1, and a0 the value of the hidden activation 
 That is the network on whitened features and centred activations.  The cost, its penalty
 and its minima stay the same, and the path to a minimum is shorter.  M resembles the
 curvature of the cost by the weights of a hidden unit, which comes from the data and
-from the penalty.  P is the Cholesky factor of M^-1; a rotation would make no
+from the penalty.  P is a triangular factor of M^-1; a rotation would make no
 difference to the solvers.
 """
 
@@ -208,7 +208,7 @@ def _factors(
         return mean, scale, initial_scale, 1 / scale, scale
     correlation = spread / scale / scale[:, np.newaxis]
     correlation = round_to_multiple(correlation, MOMENT_BITS)
-    np.fill_diagonal(correlation, 1)
+    np.fill_diagonal(correlation, 1)  # `scale` has the ridge and the penalty
     root = cholesky(correlation, lower=True)
     inverse_root = solve_triangular(root, np.eye(len(root)), lower=True)
     # C-ordered, so that `triangular_product` copies neither of them.
@@ -239,7 +239,6 @@ def draw_initial_weights(
     priors = dataset.labels.priors(dataset.class_counts).round(12)
     priors = priors.clip(_SMALLEST_PRIOR, 1 - _SMALLEST_PRIOR)
     initial_bias = ACTIVATIONS[network.activation].initial_bias
-    # The biases of above are replaced.
     theta1[:, 0] = rng.uniform(-initial_bias, initial_bias, len(theta1))
     softmax = network.output_activation == "softmax"
     theta2[:, 0] = np.log(priors) if softmax else logit(priors)

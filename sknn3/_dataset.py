@@ -87,7 +87,7 @@ class RowSelection:
 
 
 def select_rows(X: Any, rows: np.ndarray) -> Any:
-    """Copy rows by their indices; those of a memory map are read in each pass."""
+    """Return rows by index: a copy, or a `RowSelection` of a memory map."""
     if isinstance(X, RowSelection):
         return X[rows]
     if _is_memory_map(X):
@@ -104,7 +104,7 @@ def _is_memory_map(X: Any) -> bool:
 
 
 def take_rows(X: Any, rows: slice) -> Any:
-    """Return a block of rows of a dense or CSR matrix as a view."""
+    """Return a block of rows, without reading or copying them."""
     if not issparse(X):
         return X[rows] if isinstance(X, RowSelection) else X[rows, ...]
     indptr = X.indptr[rows.start : rows.stop + 1]
@@ -282,8 +282,7 @@ class Dataset:
 
         return [[block(rows) for rows in chunk] for chunk in self._chunks_of_rows()]
 
-    # ------------------------------------------------- sums over the samples
-    # Each method returns a tuple of sums.  `sknn3.dask` adds up those of partitions.
+    # Sums over the samples, in tuples; the module `dask` adds up those of partitions.
 
     def loss_gradient_sums(
         self, params: np.ndarray, network: Network
@@ -418,7 +417,7 @@ def output_blocks(X: Any, theta1: Any, theta2: Any, activation: str) -> Iterator
     units, which saves a search through X.
     """
     xp, _ = namespace_of(theta1)
-    # Outside of a fit BLAS has several threads, which need many rows.
+    # BLAS has several threads here, except in a fit, and they need many rows.
     n_rows = ROUND_ROWS if xp is np else DEVICE_BLOCK_ROWS
     for start in range(0, X.shape[0], n_rows):
         rows = slice(start, min(start + n_rows, X.shape[0]))

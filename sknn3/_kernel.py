@@ -259,7 +259,8 @@ def block_cost_gradient(
     of X, and the gradient is NumPy's.
     """
     (h, n_inputs), n_outputs = theta1.shape, theta2.shape[0]
-    # Trial points of a line search may overflow.  The minimiser checks the cost.
+    # Trial points of a line search may overflow, and the minimiser checks the cost.
+    # Threads of a pool do not inherit the error state of `fit`.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         A = hidden_inputs(X, theta1, xp)
         O = outputs_from_hidden(A, theta2, activation, xp)
@@ -284,8 +285,7 @@ def _target(Y: Any, n_outputs: int, dtype: Any, xp: Any) -> Any:
     """Return the targets in the form that the losses take."""
     if Y.ndim == 2:
         return astype(Y.T, dtype, xp)
-    if xp is np:  # the positions of the ones need less memory than a matrix; a small
-        # integer dtype of Y would overflow
+    if xp is np:  # positions in the flat (K, n) matrix, which need less memory
         return Y * np.intp(Y.shape[0]) + np.arange(Y.shape[0])
     classes = xp.arange(n_outputs, dtype=Y.dtype, device=Y.device)
     return xp.astype(Y[None, :] == classes[:, None], dtype)

@@ -228,8 +228,7 @@ class Minimizer:
         try:
             # A line search that fails ends the solver.  A restart from the lowest point
             # clears its memory, and often finds a lower one.
-            cost_before = math.nan
-            while self.lowest.cost != cost_before:
+            while True:
                 cost_before = self.lowest.cost
                 scipy.optimize.minimize(
                     self._evaluate,
@@ -239,13 +238,14 @@ class Minimizer:
                     options=options,
                     callback=self._end_step,
                 )
+                if self.lowest.cost == cost_before:
+                    return self.result("stalled")
         except _Stop as stop:
             return self.result(*stop.args)
         except KeyboardInterrupt:
             if not self.evaluations:
                 raise
             return self.result("interrupted")
-        return self.result("stalled")
 
     def result(self, stop_reason: str) -> MinimizeResult:
         """Return the result so far; the run may continue afterwards."""

@@ -140,17 +140,20 @@ class _PoolMap:
                     i, chunk = todo.popleft()
                 except IndexError:  # another thread took the last one
                     return
-                results[i] = function(chunk)
+                try:
+                    results[i] = function(chunk)
+                except BaseException:
+                    todo.clear()  # the other threads stop too
+                    raise
 
         helpers: list[Future[None]] = []
         try:
             try:
                 helpers.extend(self._pool.submit(work) for _ in range(self._n_helpers))
             except RuntimeError:  # no thread can start, as in a browser's Python
-                self._n_helpers = len(helpers)
+                self._n_helpers = 0
             work()
         finally:
-            todo.clear()
             for helper in helpers:
                 helper.exception()  # waits for its end
         for helper in helpers:

@@ -161,20 +161,27 @@ def test_error_in_a_chunk_is_raised_and_the_next_pass_runs(bad):
         assert list(map_chunks(abs, range(16))) == list(range(16))
 
 
-def test_error_cancels_chunks_that_have_not_begun():
-    started, may_end = [], threading.Event()
+@pytest.mark.parametrize("who", ["calling", "other"])
+def test_error_in_a_thread_stops_the_others(who):
+    started, both, failed = [], threading.Barrier(2, timeout=30), threading.Event()
+    caller = threading.current_thread()
 
     def fail(i):
         started.append(i)
-        if i == 0:
+        both.wait()
+        if (threading.current_thread() is caller) == (who == "calling"):
+            failed.set()
             raise ZeroDivisionError
-        assert may_end.wait(timeout=30)
+        assert failed.wait(timeout=30)
+        time.sleep(0.1)  # the failing thread clears the rest meanwhile
 
-    with threadpool_limits(2, user_api="blas"), chunk_map(16) as map_chunks:
-        with pytest.raises(ZeroDivisionError):
-            list(map_chunks(fail, range(16)))
-        may_end.set()
-    assert len(started) <= 3  # that one, and one in each of the threads
+    with (
+        threadpool_limits(2, user_api="blas"),
+        chunk_map(16) as map_chunks,
+        pytest.raises(ZeroDivisionError),
+    ):
+        map_chunks(fail, range(16))
+    assert sorted(started) == [0, 1]
 
 
 @pytest.mark.parametrize("n_that_start", [0, 1, 2])
