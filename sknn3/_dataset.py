@@ -296,8 +296,8 @@ class Dataset:
         theta1, theta2 = weights_like(self.X_like, params, network.hidden_layer_size)
 
         def block_sums(X: Any, Y: Any, weight: Any) -> tuple[float, np.ndarray]:
-            blas_tokens.get()
-            try:
+            try:  # a Ctrl-C in the wait puts back a token too many, never too few
+                blas_tokens.get()
                 return block_cost_gradient(
                     read_rows(X),
                     Y,
@@ -422,8 +422,8 @@ def output_blocks(X: Any, theta1: Any, theta2: Any, activation: str) -> Iterator
     for start in range(0, X.shape[0], n_rows):
         rows = slice(start, min(start + n_rows, X.shape[0]))
         block = read_rows(take_rows(X, rows))
-        blas_tokens.get()
         try:
+            blas_tokens.get()
             O = block_outputs(block, theta1, theta2, activation, xp)
         finally:
             blas_tokens.put(None)

@@ -154,8 +154,7 @@ class _PoolMap:
                 self._n_helpers = 0
             work()
         finally:
-            for helper in helpers:
-                helper.exception()  # waits for its end
-        for helper in helpers:
-            helper.result()
+            deque(map(Future.exception, helpers), maxlen=0)  # waits until all are done
+        while helpers:  # an error must not stay in a list that its traceback holds
+            helpers.pop().result()
         return [results[i] for i in range(len(chunks))]
