@@ -67,7 +67,7 @@ def row_blocks(n_samples: int, *, on_cpu: bool = True) -> list[slice]:
 
 @dataclass(frozen=True, eq=False)
 class RowSelection:
-    """Some rows of a memory map; `read_rows` reads them."""
+    """Some rows of a memory map; `load_rows` reads them."""
 
     X: Any
     rows: np.ndarray
@@ -103,7 +103,7 @@ def _is_memory_map(X: Any) -> bool:
     return X is not None
 
 
-def take_rows(X: Any, rows: slice) -> Any:
+def slice_rows(X: Any, rows: slice) -> Any:
     """Return a block of rows, without reading or copying them."""
     if not issparse(X):
         return X[rows] if isinstance(X, RowSelection) else X[rows, ...]
@@ -116,8 +116,8 @@ def take_rows(X: Any, rows: slice) -> Any:
     return block
 
 
-def read_rows(block: Any) -> Any:
-    """Return the rows of a block in memory."""
+def load_rows(block: Any) -> Any:
+    """Return the rows of a block, read from the file if it is a `RowSelection`."""
     return block.X[block.rows] if isinstance(block, RowSelection) else block
 
 
@@ -278,7 +278,7 @@ class Dataset:
 
         def block(rows: slice) -> tuple[Any, Any, Any]:
             w = None if weight is None else weight[rows]
-            return take_rows(self.X, rows), Y[rows, ...], w
+            return slice_rows(self.X, rows), Y[rows, ...], w
 
         return [[block(rows) for rows in chunk] for chunk in self._chunks_of_rows()]
 
@@ -299,7 +299,7 @@ class Dataset:
             try:  # a Ctrl-C in the wait puts back a token too many, never too few
                 blas_tokens.get()
                 return block_cost_gradient(
-                    read_rows(X),
+                    load_rows(X),
                     Y,
                     weight,
                     theta1=theta1,
@@ -371,10 +371,10 @@ class Dataset:
         if step > 1:
             first = (-self.first_row) % step  # counted from the first partition
             rows = slice(first, None, step)
-            X = X[rows, :] if issparse(X) else take_rows(X, rows)
+            X = X[rows, :] if issparse(X) else slice_rows(X, rows)
             weight = None if weight is None else weight[rows]
         for rows in _centring_blocks(X, on_cpu=xp is np):
-            B = read_rows(take_rows(X, rows))
+            B = load_rows(slice_rows(X, rows))
             w = np.ones(B.shape[0]) if weight is None else weight[rows]
             yield astype(B, widest, xp), to_device(w, xp, device, widest)
 
@@ -421,7 +421,7 @@ def output_blocks(X: Any, theta1: Any, theta2: Any, activation: str) -> Iterator
     n_rows = ROUND_ROWS if xp is np else DEVICE_BLOCK_ROWS
     for start in range(0, X.shape[0], n_rows):
         rows = slice(start, min(start + n_rows, X.shape[0]))
-        block = read_rows(take_rows(X, rows))
+        block = load_rows(slice_rows(X, rows))
         try:
             blas_tokens.get()
             O = block_outputs(block, theta1, theta2, activation, xp)

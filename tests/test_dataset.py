@@ -17,11 +17,11 @@ from sknn3._dataset import (
     _is_memory_map,
     check_sample_weight,
     concat_rows,
+    load_rows,
     output_blocks,
-    read_rows,
     row_blocks,
     select_rows,
-    take_rows,
+    slice_rows,
 )
 from sknn3._kernel import Network
 from sknn3._labels import LabelEncoding
@@ -56,7 +56,7 @@ def test_blocks_of_a_round_are_equal_work_for_two_threads():
 def test_blocks_are_views(large, container):
     X = container(large[0])
     for rows in row_blocks(X.shape[0]):
-        block = take_rows(X, rows)
+        block = slice_rows(X, rows)
         if sp.issparse(X):
             assert np.shares_memory(block.data, X.data)
             assert_array_equal(block.toarray(), X[rows].toarray())
@@ -107,11 +107,11 @@ def test_selected_rows_of_memory_map_are_read_block_by_block(mapped):
     assert selection.X is mapped
     assert selection.shape == (6, 5)
     assert selection.dtype == np.float64
-    block = take_rows(selection, slice(2, 5))
+    block = slice_rows(selection, slice(2, 5))
     assert isinstance(block, RowSelection)
-    assert_array_equal(read_rows(block), mapped[[3, 5, 7]])
-    every_second = take_rows(selection, slice(1, None, 2))
-    assert_array_equal(read_rows(every_second), mapped[[2, 5, 11]])
+    assert_array_equal(load_rows(block), mapped[[3, 5, 7]])
+    every_second = slice_rows(selection, slice(1, None, 2))
+    assert_array_equal(load_rows(every_second), mapped[[2, 5, 11]])
 
 
 def test_rows_of_a_row_selection_are_rows_of_the_memory_map(mapped):
@@ -119,7 +119,7 @@ def test_rows_of_a_row_selection_are_rows_of_the_memory_map(mapped):
         select_rows(mapped, np.array([1, 4, 6, 9])), np.array([1, 3])
     )
     assert selection.X is mapped
-    assert_array_equal(read_rows(selection), mapped[[4, 9]])
+    assert_array_equal(load_rows(selection), mapped[[4, 9]])
 
 
 @pytest.mark.parametrize("container", [np.array, sp.csr_array])
@@ -127,7 +127,7 @@ def test_selected_rows_in_memory_are_copied(mapped, container):
     X = container(mapped)
     selected = select_rows(X, np.array([1, 3]))
     assert type(selected) is type(X)
-    assert read_rows(selected) is selected
+    assert load_rows(selected) is selected
     assert (selected != X[[1, 3]]).sum() == 0
 
 
