@@ -296,7 +296,7 @@ class Dataset:
         theta1, theta2 = weights_like(self.X_like, params, network.hidden_layer_size)
 
         def block_sums(X: Any, Y: Any, weight: Any) -> tuple[float, np.ndarray]:
-            try:  # a Ctrl-C in the wait puts back a token too many, never too few
+            try:  # Ctrl-C during the wait adds a token; no token is ever lost
                 blas_tokens.get()
                 return block_cost_gradient(
                     load_rows(X),

@@ -20,12 +20,7 @@ from sknn3._array_api import namespace_of
 from sknn3._conditioning import Preconditioner
 from sknn3._dataset import Dataset
 from sknn3._kernel import Network, penalised_mean
-from sknn3._rounding import (
-    COST_BITS,
-    GRADIENT_BITS,
-    round_number,
-    round_to_largest,
-)
+from sknn3._rounding import COST_BITS, GRADIENT_BITS, round_number, round_to_largest
 
 
 class Objective:
@@ -279,10 +274,8 @@ class Minimizer:
             overflow_cost = OVERFLOW_COST * (1 + abs(self.lowest.cost))
             return overflow_cost, np.zeros_like(variables)
         gradient = self.preconditioner.transform_gradient(gradient)
-        return (
-            round_number(cost, COST_BITS),
-            round_to_largest(gradient, GRADIENT_BITS),
-        )
+        gradient = round_to_largest(gradient, GRADIENT_BITS)
+        return round_number(cost, COST_BITS), gradient
 
     def _cost_gradient(self, variables: np.ndarray) -> tuple[float, np.ndarray]:
         """Evaluate the objective and record the pass; overflow costs infinity."""

@@ -47,7 +47,7 @@ def _limit_blas() -> Any:
 
 
 def _clear_controlling_thread() -> None:
-    """Let the calling thread restore limits that another thread has set."""
+    """Allow the calling thread to set and restore the limits of BLAS."""
     # New in threadpoolctl 3.8, which ignores all threads but the first to set a limit.
     clear = getattr(OpenBLASController, "clear_controlling_thread", None)
     if clear is not None:
@@ -85,7 +85,7 @@ class _BlasLimit:
                 raise
 
     def _release(self, fit: object) -> None:
-        """Restore the limits if no other fit runs; a second call does the rest."""
+        """Restore the limits if no other fit runs; a repeated call changes nothing."""
         with self._lock:
             if self._limiter is not None and self._fits <= {fit}:
                 _clear_controlling_thread()

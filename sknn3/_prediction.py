@@ -9,12 +9,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sknn3._array_api import (
-    float_dtypes,
-    namespace_of,
-    to_device,
-    to_numpy,
-)
+from sknn3._array_api import float_dtypes, namespace_of, to_device, to_numpy
 from sknn3._dataset import concat_rows, output_blocks
 from sknn3._kernel import OUTPUTS, predict_codes
 from sknn3._sklearn_compat import check_same_namespace
@@ -143,8 +138,7 @@ class NetworkPredictionMixin(ClassifierMixin):
             ensure_all_finite=False,  # checked with the hidden units
         )
         thetas = self.theta1_, self.theta2_
-        blocks = output_blocks(X, *thetas, self.hidden_activation_)
-        return blocks, X.shape[0], namespace_of(self.theta1_)[0]
+        return output_blocks(X, *thetas, self.hidden_activation_), X.shape[0], xp
 
     def _probabilities(self, O: Any, xp: Any) -> Any:
         """Return the probabilities, (n, n_classes), from the outputs, (K, n)."""

@@ -266,7 +266,7 @@ class ThreeLayerNNClassifierCV(
         return self
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-        """Check the data, and return y, as one column if it is one, and the weights."""
+        """Check the data; return y, flattened if it is a column, and the weights."""
         _, y_checked = validate_data(
             self,
             X,
