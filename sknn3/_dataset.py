@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from math import ceil
+from operator import iadd
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from sknn3._array_api import astype, float_dtypes, namespace_of, to_device, to_n
 from sknn3._kernel import (
     Network,
     block_cost_gradient,
+    block_loss,
     block_outputs,
-    predict_codes,
     weights_like,
 )
 from sknn3._labels import (
@@ -287,7 +288,19 @@ class Dataset:
     def loss_gradient_sums(
         self, params: np.ndarray, network: Network
     ) -> tuple[float, np.ndarray]:
-        """Return the sums of loss and gradient, in float64 for each dtype of X.
+        """Return the sums of loss and gradient, in float64 for each dtype of X."""
+        loss, gradient = self._sum_blocks(block_cost_gradient, params, network)
+        return loss, gradient
+
+    def loss_sums(self, params: np.ndarray, network: Network) -> tuple[float, float]:
+        """Return the sums of the loss and of the weights."""
+        (loss,) = self._sum_blocks(block_loss, params, network)
+        return loss, self.total_weight
+
+    def _sum_blocks(
+        self, function: Callable[..., Any], params: np.ndarray, network: Network
+    ) -> tuple[Any, ...]:
+        """Add the sums that a function of the kernel returns for each block.
 
         Blocks are added in order within a chunk, and chunks are added in order.  So
         the sums do not depend on the number of threads.
@@ -295,10 +308,10 @@ class Dataset:
         xp, _ = namespace_of(self.X_like)
         theta1, theta2 = weights_like(self.X_like, params, network.hidden_layer_size)
 
-        def block_sums(X: Any, Y: Any, weight: Any) -> tuple[float, np.ndarray]:
+        def block_sums(X: Any, Y: Any, weight: Any) -> Any:
             try:  # Ctrl-C during the wait adds a token; no token is ever lost
                 blas_tokens.get()
-                return block_cost_gradient(
+                return function(
                     load_rows(X),
                     Y,
                     weight,
@@ -311,31 +324,10 @@ class Dataset:
             finally:
                 blas_tokens.put(None)
 
-        def chunk_sums(chunk: list[tuple[Any, ...]]) -> tuple[float, np.ndarray]:
+        def chunk_sums(chunk: list[tuple[Any, ...]]) -> tuple[Any, ...]:
             return _add(block_sums(*block) for block in chunk)
 
         return _add(iter(self.map_chunks(chunk_sums, self.chunks)))
-
-    def accuracy_sums(
-        self, params: np.ndarray, network: Network
-    ) -> tuple[float, float]:
-        """Return the weight of the correctly predicted samples, and of all samples."""
-        thetas = weights_like(self.X_like, params, network.hidden_layer_size)
-        xp, _ = namespace_of(self.X_like)
-        n_classes, multilabel = len(self.labels.classes), self.labels.multilabel
-        codes = concat_rows(
-            (
-                to_numpy(predict_codes(O, xp, n_classes, multilabel))
-                for O in output_blocks(self.X, *thetas, network.activation)
-            ),
-            self.n_samples,
-        )
-        correct = codes == self.codes
-        if multilabel:
-            correct = correct.all(axis=1)
-        weight = self.sample_weight
-        correct_weight = correct.sum() if weight is None else weight[correct].sum()
-        return float(correct_weight), self.total_weight
 
     def column_sums(self, step: int) -> tuple[float, np.ndarray]:
         """Return the sums of the weights and of the columns over each `step`-th row."""
@@ -379,13 +371,12 @@ class Dataset:
             yield astype(B, widest, xp), to_device(w, xp, device, widest)
 
 
-def _add(sums: Iterator[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
-    """Return the sums of costs and gradients; overwrite the first gradient."""
-    cost, gradient = next(sums)
-    for other_cost, other_gradient in sums:
-        cost += other_cost
-        gradient += other_gradient
-    return cost, gradient
+def _add(sums: Iterator[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Add tuples of numbers and arrays; overwrite the arrays of the first."""
+    total = next(sums)
+    for terms in sums:
+        total = tuple(map(iadd, total, terms))
+    return total
 
 
 def _centring_blocks(X: Any, *, on_cpu: bool) -> Iterator[slice]:

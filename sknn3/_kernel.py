@@ -242,6 +242,12 @@ def outputs_from_hidden(A: Any, theta2: Any, activation: str, xp: Any) -> Any:
     return astype(theta2, A.dtype, xp) @ A
 
 
+# Trial points of a line search may overflow, and the minimiser checks the cost.
+# Threads of a pool do not inherit the error state of `fit`.
+_ignore_overflow = np.errstate(over="ignore", under="ignore", invalid="ignore")
+
+
+@_ignore_overflow
 def block_cost_gradient(
     X: Any,
     Y: Any,
@@ -259,26 +265,49 @@ def block_cost_gradient(
     of X, and the gradient is NumPy's.
     """
     (h, n_inputs), n_outputs = theta1.shape, theta2.shape[0]
-    # Trial points of a line search may overflow, and the minimiser checks the cost.
-    # Threads of a pool do not inherit the error state of `fit`.
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        A = hidden_inputs(X, theta1, xp)
-        O = outputs_from_hidden(A, theta2, activation, xp)
-        target = _target(Y, n_outputs, X.dtype, xp)
-        loss, D2 = OUTPUTS[output_activation].loss(O, target, xp)
-        if sample_weight is not None:
-            loss *= sample_weight
-            D2 *= sample_weight
-        D1 = theta2[:, 1:].T @ D2
+    A = hidden_inputs(X, theta1, xp)
+    O = outputs_from_hidden(A, theta2, activation, xp)
+    loss, D2 = _loss(O, Y, sample_weight, output_activation, xp)
+    D1 = theta2[:, 1:].T @ D2
 
-        gradient = np.empty(h * n_inputs + n_outputs * (h + 1))
-        gradient1, gradient2 = split_layers(gradient, n_inputs - 1, h)
-        gradient2[...] = to_numpy(D2 @ A.T)
-        ACTIVATIONS[activation].multiply_by_derivative(D1, A[1:, :], xp)
-        gradient1[:, 0] = to_numpy(D1 @ A[0, :])
-        gradient1[:, 1:] = to_numpy(D1 @ X)
-        widest = float_dtypes(xp, loss.device)[0]
-        return float(xp.sum(astype(loss, widest, xp))), gradient
+    gradient = np.empty(h * n_inputs + n_outputs * (h + 1))
+    gradient1, gradient2 = split_layers(gradient, n_inputs - 1, h)
+    gradient2[...] = to_numpy(D2 @ A.T)
+    ACTIVATIONS[activation].multiply_by_derivative(D1, A[1:, :], xp)
+    gradient1[:, 0] = to_numpy(D1 @ A[0, :])
+    gradient1[:, 1:] = to_numpy(D1 @ X)
+    return loss, gradient
+
+
+@_ignore_overflow
+def block_loss(
+    X: Any,
+    Y: Any,
+    sample_weight: Any,
+    *,
+    theta1: Any,
+    theta2: Any,
+    activation: str,
+    output_activation: str,
+    xp: Any,
+) -> tuple[float]:
+    """Return the sum of the loss over a block of rows, without a gradient."""
+    A = hidden_inputs(X, theta1, xp)
+    O = outputs_from_hidden(A, theta2, activation, xp)
+    return _loss(O, Y, sample_weight, output_activation, xp)[:1]
+
+
+def _loss(
+    O: Any, Y: Any, sample_weight: Any, output_activation: str, xp: Any
+) -> tuple[float, Any]:
+    """Return the sum of the loss and its derivative by the outputs; overwrite them."""
+    target = _target(Y, O.shape[0], O.dtype, xp)
+    loss, D = OUTPUTS[output_activation].loss(O, target, xp)
+    if sample_weight is not None:
+        loss *= sample_weight
+        D *= sample_weight
+    widest = float_dtypes(xp, loss.device)[0]
+    return float(xp.sum(astype(loss, widest, xp))), D
 
 
 def _target(Y: Any, n_outputs: int, dtype: Any, xp: Any) -> Any:
@@ -313,19 +342,18 @@ def penalised_mean(
     return cost / total_weight, gradient
 
 
+@_ignore_overflow
 def block_outputs(X: Any, theta1: Any, theta2: Any, activation: str, xp: Any) -> Any:
     """Return outputs before activation, (K, n); raise if one is not finite."""
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        A = hidden_inputs(X, theta1, xp)
-        # One value of X that is not finite makes all hidden units of its sample so.
-        if not math.isfinite(float(xp.sum(A))) and not all_finite(X, xp):
-            raise ValueError("Input X contains NaN or infinity.")
-        O = outputs_from_hidden(A, theta2, activation, xp)
-        if not all_finite(O, xp):
-            raise ValueError(
-                "The outputs are not finite: the values in X are too large for "
-                f"{X.dtype}."
-            )
+    A = hidden_inputs(X, theta1, xp)
+    # One value of X that is not finite makes all hidden units of its sample so.
+    if not math.isfinite(float(xp.sum(A))) and not all_finite(X, xp):
+        raise ValueError("Input X contains NaN or infinity.")
+    O = outputs_from_hidden(A, theta2, activation, xp)
+    if not all_finite(O, xp):
+        raise ValueError(
+            f"The outputs are not finite: the values in X are too large for {X.dtype}."
+        )
     return O
 
 

@@ -145,7 +145,10 @@ class MinimizeResult(NamedTuple):
 
 
 class EarlyStopping:
-    """Keeps the point with the best score on held-out samples."""
+    """Keeps the point with the best score on held-out samples.
+
+    Of equal scores the latest is the best, since its cost is lower.
+    """
 
     def __init__(
         self, held_out: Dataset, network: Network, n_iter_no_change: int
@@ -153,23 +156,30 @@ class EarlyStopping:
         self.held_out = held_out
         self.network = network
         self.n_iter_no_change = n_iter_no_change
-        self.best: Iterate | None = None
-        self.best_score = -np.inf
+        self.best: Iterate
+        self.best_score = -math.inf
         self.n_unimproved = 0
 
     def score(self, point: Iterate) -> float:
-        """Return the accuracy on the held-out samples."""
-        correct, total = self.held_out.accuracy_sums(point.params, self.network)
+        """Return minus the mean loss of the held-out samples, without a penalty."""
+        loss, total_weight = self.held_out.loss_sums(point.params, self.network)
+        if not math.isfinite(loss):  # only rows that were not trained on overflow
+            return -math.inf
         # Rounded, so that the order of the samples does not decide which is best.
-        return round(correct / total, 12)
+        return round_number(-loss / total_weight, COST_BITS)
 
     def update(self, point: Iterate) -> float:
-        """Return the score of a point, keep the best, and count the others in a row."""
+        """Score a point, keep the best, and count points without a better score."""
         score = self.score(point)
-        if score > self.best_score:
-            self.best, self.best_score, self.n_unimproved = point, score, 0
-        else:
-            self.n_unimproved += 1
+        if score == self.best_score == -math.inf:
+            raise ValueError(
+                "The loss of the samples that early_stopping=True holds out is not "
+                "finite at the initial weights: their values in X are too large for "
+                "the dtype. Scale the features."
+            )
+        self.n_unimproved = 0 if score > self.best_score else self.n_unimproved + 1
+        if score >= self.best_score:
+            self.best, self.best_score = point, score
         return score
 
 
@@ -247,12 +257,11 @@ class Minimizer:
         best, best_score = self.lowest, None
         evaluations = self.evaluations.copy()
         if self.early_stopping and evaluations:
-            best = self.early_stopping.best or self.lowest
-            best_score = self.early_stopping.best_score
+            best, best_score = self.early_stopping.best, self.early_stopping.best_score
             if stop_reason != "interrupted":  # the last step may have no score yet
                 score = self.early_stopping.score(self.lowest)
                 evaluations[-1] = evaluations[-1]._replace(score=score)
-                if score > best_score:
+                if score >= best_score:
                     best, best_score = self.lowest, score
         return MinimizeResult(
             best, evaluations, stop_reason, best_score, self.lowest.max_gradient

@@ -109,8 +109,8 @@ class ThreeLayerNNClassifier(
         'balanced' gives all classes the same total weight.  For multilabel targets,
         a list with one dict for each label.
     early_stopping : bool, default=False
-        Whether to hold out part of the samples, to stop when the accuracy on them no
-        longer improves, and to keep the weights with the best accuracy on them.
+        Whether to hold out part of the samples, to stop when the loss on them no longer
+        falls, and to keep the weights with the lowest loss on them.
     validation_fraction : float, default=0.1
         Share of the samples that early stopping holds out, stratified by class unless
         targets are multilabel.
@@ -145,8 +145,10 @@ class ThreeLayerNNClassifier(
     loss_curve_ : list of float
         Lowest cost so far, one entry a pass.
     validation_scores_ : list of float or None
-        With early stopping, accuracy on the held-out samples at the last step of the
-        solver, one entry a pass.
+        With early stopping, minus the mean loss of the held-out samples at the last
+        step of the solver, one entry a pass; higher is better.  Samples are weighted
+        as in the cost, and there is no penalty.  Minus infinity where the loss
+        overflows.
     best_validation_score_ : float or None
         With early stopping, the highest validation score, that of the fitted weights.
     n_iter_ : int

@@ -84,8 +84,8 @@ class ThreeLayerNNClassifierCV(
     class_weight : dict, list of dict or 'balanced', default=None
         Weights of the classes.
     early_stopping : bool, default=False
-        Whether to hold out part of the samples and keep the weights that were best on
-        them.
+        Whether to hold out part of the samples and keep the weights with the lowest
+        loss on them.
     validation_fraction : float, default=0.1
         Share of the samples that early stopping holds out.
     n_iter_no_change : int, default=10

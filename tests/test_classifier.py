@@ -18,7 +18,7 @@ from scipy.special import expit, logit
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -556,7 +556,8 @@ def test_early_stopping_keeps_weights_of_best_validation_score(solver):
 
     # The rows to hold out are drawn first, so the same generator draws them again.
     train, held_out = rows_of_split(y, 0.1, np.random.RandomState(0))
-    assert clf.score(X[held_out], y[held_out]) == clf.best_validation_score_
+    loss = log_loss(y[held_out], clf.predict_proba(X[held_out]))
+    assert_allclose(clf.best_validation_score_, -loss, rtol=1e-11)
     cost, _ = cost_gradient(
         weights_of(clf), X[train], y[train], hidden_layer_size=6, alpha=1e-3
     )
@@ -588,11 +589,13 @@ def test_validation_score_uses_sample_and_class_weights(class_weight, rng):
     clf = quick(class_weight=class_weight, **params).fit(X, y, weights)
 
     train, held_out = rows_of_split(y, 0.3, np.random.RandomState(0))
-    hits = (clf.predict(X[held_out]) == y[held_out]).reshape(60, -1).all(axis=1)
-    score = np.average(hits, weights=total[held_out])
-    assert_allclose(clf.best_validation_score_, score, rtol=1e-12)
+    expit_outputs = expit(clf.decision_function(X[held_out]))
+    targets = y[held_out] if y.ndim == 2 else np.eye(3)[y[held_out]]
+    losses = -np.log(np.abs(1 - targets - expit_outputs)).sum(axis=1)
+    score = -np.average(losses, weights=total[held_out])
+    assert_allclose(clf.best_validation_score_, score, rtol=1e-11)
     for others in (None, weights[held_out], (total / weights)[held_out]):
-        assert abs(np.average(hits, weights=others) - score) > 1e-3
+        assert abs(np.average(losses, weights=others) + score) > 1e-3
     cost, _ = cost_gradient(
         weights_of(clf),
         X[train],
@@ -606,8 +609,51 @@ def test_validation_score_uses_sample_and_class_weights(class_weight, rng):
 
 def test_early_stopping_with_multilabel_targets(multilabel):
     clf = quick(early_stopping=True, alpha=0.1).fit(*multilabel)
-    assert 0 <= clf.best_validation_score_ <= 1
+    assert clf.validation_scores_[0] < clf.best_validation_score_ < 0
     assert clf.score(*multilabel) > 0.5
+
+
+@pytest.mark.filterwarnings("ignore:max_iter:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("class_weight", [None, "balanced", {False: 1, True: 5}])
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("intercept", [-1.5, -3])
+def test_early_stopping_learns_overlapping_unequal_classes(
+    intercept, solver, class_weight
+):
+    # The accuracy of the start, that of the larger class, is hard to exceed here.
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(6000, 10))
+    odds = intercept + X[:, 0] - 0.7 * X[:, 1] + 0.5 * X[:, 2] * X[:, 3]
+    y = rng.uniform(size=6000) < expit(odds)
+    plain = Net(solver=solver, class_weight=class_weight)
+    for seed in range(4):
+        plain.set_params(random_state=seed)
+        early = clone(plain).set_params(early_stopping=True)
+        auc, early_auc = (
+            roc_auc_score(y[1000:], clf.decision_function(X[1000:]))
+            for clf in (plain.fit(X[:1000], y[:1000]), early.fit(X[:1000], y[:1000]))
+        )
+        assert early_auc > auc - 0.02
+        assert early.best_validation_score_ > early.validation_scores_[0]
+        assert early.loss_ < early.loss_curve_[0]
+
+
+def test_held_out_rows_that_overflow_at_the_start_raise(rng):
+    y = np.arange(40) % 2
+    X = rng.standard_normal((40, 1)).astype(np.float32)
+    _, held_out = rows_of_split(y, 0.1, np.random.RandomState(0))
+    X[held_out] = 1e30
+    clf = quick(hidden_layer_size=1, activation="identity", early_stopping=True)
+    with pytest.raises(ValueError, match="early_stopping=True holds out is not finite"):
+        clf.fit(X, y, None, [[[1e20]], [[1.0]]], [[0.0], [0.0]])
+    assert not hasattr(clf, "classes_")
+
+
+def test_validation_loss_is_finite_where_holdout_lacks_a_class(rng):
+    X = rng.standard_normal((60, 3))
+    y = np.where(np.arange(60) < 4, np.arange(60), 4)  # four classes of one sample
+    clf = quick(early_stopping=True).fit(X, y)
+    assert np.isfinite(clf.validation_scores_).all()
 
 
 def test_early_stopping_without_class_of_two_samples_raises():

@@ -409,24 +409,57 @@ def test_last_point_of_max_iter_is_scored():
     assert result.best.cost == last.cost
 
 
-def test_first_of_equal_scores_is_kept():
+def test_last_of_equal_scores_is_kept_without_counting_as_improvement():
     early_stopping = Score(lambda _: 0.5, n_iter_no_change=3)
     result = run(early_stopping=early_stopping)
     assert result.stop_reason == "early_stopping"
-    assert_array_equal(result.best.params, START)
+    assert result.best.cost == result.evaluations[-1].cost < rosen(START)
+    assert result.best_score == 0.5
     n_scored = len(early_stopping.scored)
     assert n_scored == 1 + 3 + 1  # of the start, the steps, and the result
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_score_is_minus_mean_loss_of_held_out_samples(dtype, large, rng):
+    X, y = large
+    weight = rng.uniform(0, 2, len(X))
+    network = Network(4, "tanh", "softmax")
+    held_out = Dataset.from_arrays(X.astype(dtype), y, weight, None)
+    params = rng.standard_normal(4 * 13 + 3 * 5)
+    score = EarlyStopping(held_out, network, 10).score(Iterate(params))
+    loss, _ = cost_gradient(
+        params, X, y, alpha=0, sample_weight=weight, **network._asdict()
+    )
+    assert_allclose(score, -loss, rtol=1e-11 if dtype is np.float64 else 1e-5)
+    order = rng.permutation(len(X))
+    permuted = Dataset.from_arrays(X[order], y[order], weight[order], None)
+    if dtype is np.float64:
+        assert EarlyStopping(permuted, network, 10).score(Iterate(params)) == score
+
+
+def test_held_out_rows_that_overflow_after_the_start_score_lowest():
+    X = np.array([[1e30]], np.float32)
+    held_out = Dataset.from_arrays(X, np.array([0]), None, None)
+    early_stopping = EarlyStopping(held_out, Network(1, "identity", "logistic"), 10)
+    start, far = np.zeros(4), np.array([0.0, 1e20, 0.0, 1.0])
+    first = early_stopping.update(Iterate(start))
+    assert first == pytest.approx(-math.log(2))
+    assert early_stopping.update(Iterate(far)) == -math.inf
+    assert early_stopping.best.params is start
+    assert (early_stopping.best_score, early_stopping.n_unimproved) == (first, 1)
 
 
 def test_unimproved_scores_are_counted_in_a_row():
     scores = [0.5, 0.5, 0.4, 0.6, 0.1, 0.6, 0.5, 0.7]
     following = iter(scores)
     early_stopping = Score(lambda _: next(following), n_iter_no_change=3)
-    counted = []
-    for _ in scores:
-        early_stopping.update(Iterate(START))
+    counted, best = [], []
+    for i in range(len(scores)):
+        early_stopping.update(Iterate(START, cost=-i))
         counted.append(early_stopping.n_unimproved)
+        best.append(-early_stopping.best.cost)
     assert counted == [0, 1, 2, 0, 1, 2, 3, 0]
+    assert best == [0, 1, 1, 3, 3, 5, 5, 7]
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

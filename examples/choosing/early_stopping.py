@@ -3,7 +3,7 @@ Stop early, or penalise
 =======================
 
 A network that trains for too long overfits: it learns the noise of its training data.
-Either you stop training when the score on held-out data no longer improves, or you
+Either you stop training when the loss on held-out data no longer decreases, or you
 increase ``alpha`` until further training does no harm. This example measures both, on
 digits of which a fifth are mislabelled.
 """
@@ -115,9 +115,9 @@ plt.show()
 # Early stopping
 # --------------
 # ``early_stopping=True`` holds out a part of the training data and computes the
-# accuracy on it after each step of the solver. Training stops when this accuracy has
-# not increased for ``n_iter_no_change`` steps. The network **keeps the weights with the
-# best accuracy**, not the last ones. The dot marks them.
+# loss on it after each step of the solver. Training stops when this loss has not
+# decreased for ``n_iter_no_change`` steps. The network **keeps the weights with the
+# lowest loss**, not the last ones. The dot marks them.
 
 fits["stopped early"] = network(
     alpha=0.01, early_stopping=True, validation_fraction=0.2
@@ -138,6 +138,6 @@ for name, net in fits.items():
 
 # %%
 # Early stopping improves a fit whose ``alpha`` is too small, and takes the fewest
-# passes. But it cannot train on the held-out digits, and its only criterion is
-# accuracy. A suitable penalty does better here and uses all data, but needs a
+# passes. But it cannot train on the held-out digits. A suitable penalty does better
+# here and uses all data, but needs a
 # :ref:`search <sphx_glr_examples_choosing_grid_search.py>` first.

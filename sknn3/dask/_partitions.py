@@ -156,9 +156,9 @@ class Partitions:
         """Return the sums of `Dataset.loss_gradient_sums`."""
         return self.sum(methodcaller("loss_gradient_sums", *args))
 
-    def accuracy_sums(self, *args: Any) -> Sums:
-        """Return the sums of `Dataset.accuracy_sums`."""
-        return self.sum(methodcaller("accuracy_sums", *args))
+    def loss_sums(self, *args: Any) -> Sums:
+        """Return the sums of `Dataset.loss_sums`."""
+        return self.sum(methodcaller("loss_sums", *args))
 
     def column_sums(self, step: int) -> Sums:
         """Return the sums of `Dataset.column_sums`."""
