@@ -397,15 +397,42 @@ def test_loss_curve_of_pipeline(fitted):
     assert display.line_.get_label() == "ThreeLayerNNClassifier"
 
 
-def test_loss_curve_has_validation_scores(iris):
+def test_loss_curve_has_validation_loss(iris):
     clf = ThreeLayerNNClassifier(early_stopping=True, tol=1e-2, random_state=0)
     clf.fit(*iris)
     display = LossCurveDisplay.from_estimator(clf, name="net")
+    _, losses = display.validation_line_.get_data()
+    assert_array_equal(-losses, clf.validation_scores_)
+    assert display.validation_ax_ is display.ax_
+    assert display.ax_.get_ylabel() == "Cost (dashed: validation loss; dot: lowest)"
+    (best,) = display.validation_line_.get_markevery()
+    assert losses[best] == -clf.best_validation_score_
+    assert (losses[:best] > losses[best]).all()
+
+
+def test_cost_axis_keeps_label_with_validation_loss():
+    display = LossCurveDisplay.from_data([2.0], validation_scores=[-2.0], name="early")
+    LossCurveDisplay.from_data([3.0], name="plain", ax=display.ax_)
+    assert display.ax_.get_ylabel() == "Cost (dashed: validation loss; dot: lowest)"
+    assert texts(display.ax_.get_legend().get_texts()) == ["early", "plain"]
+
+
+def test_validation_loss_that_overflows_is_left_out():
+    display = LossCurveDisplay.from_data([2.0, 1.0], validation_scores=[-np.inf, -2.0])
+    display.figure_.canvas.draw()
+    assert np.isfinite(display.ax_.get_ylim()).all()
+    assert display.validation_line_.get_markevery() == [1]
+
+
+def test_loss_curve_has_validation_accuracy_of_mlpclassifier(iris):
+    mlp = MLPClassifier(early_stopping=True, random_state=0).fit(*iris)
+    display = LossCurveDisplay.from_estimator(mlp)
     _, scores = display.validation_line_.get_data()
-    assert_array_equal(scores, clf.validation_scores_)
+    assert_array_equal(scores, mlp.validation_scores_)
+    assert display.validation_ax_.get_ylabel().startswith("Validation score")
     assert display.validation_ax_.get_xlim() == display.ax_.get_xlim()
     (best,) = display.validation_line_.get_markevery()
-    assert scores[best] == clf.best_validation_score_
+    assert scores[best] == mlp.best_validation_score_
     assert (scores[:best] < scores[best]).all()
 
 
@@ -705,6 +732,9 @@ PLOTS = {
     "heat map": lambda: HiddenUnitsDisplay.from_data(np.eye(3), feature_names="abc"),
     "curve": lambda: LossCurveDisplay.from_data(
         [2.0, 1.0], validation_scores=[0.1, 0.2], name="net"
+    ),
+    "curve with validation loss": lambda: LossCurveDisplay.from_data(
+        [2.0, 1.0], validation_scores=[-2.0, -1.2], name="net"
     ),
     "gradients": lambda: GradientCheckDisplay.from_data(
         [1.0, 2.0], [1.0, 3.0], rounding=1e-9

@@ -4,7 +4,7 @@ Compare solvers by their loss curves
 
 Both solvers count passes over the data, so their loss curves can share an axis.
 :class:`~sknn3.display.LossCurveDisplay` draws ``loss_curve_`` and, with early stopping,
-the validation scores.
+the loss of the validation samples.
 """
 
 import matplotlib.pyplot as plt
@@ -37,22 +37,23 @@ plt.show()
 # hence the stairs. A step of L-BFGS mostly takes one pass. Both stop when no component
 # of the gradient exceeds ``tol``; their costs can differ.
 #
-# Validation scores
-# -----------------
-# With ``early_stopping=True`` a tenth of the samples is held out. The score is the
-# accuracy on them after each step of the solver. Its scale is on the right. The dot
-# marks the best score; the fit keeps its weights.
+# Validation loss
+# ---------------
+# With ``early_stopping=True`` a tenth of the samples is held out. The dashed line is
+# the loss on them after each step of the solver. The dot marks the lowest loss; the fit
+# keeps its weights. ``validation_scores_`` has minus the loss: higher is better.
 
 ax = None
 for solver in ("tnc", "lbfgs"):
     net = ThreeLayerNNClassifier(
         alpha=0.1, solver=solver, early_stopping=True, random_state=0
     ).fit(X, y)
-    print(f"{solver:<5}  {net.n_iter_} passes, best {net.best_validation_score_:.2%}")
+    lowest = -net.best_validation_score_
+    print(f"{solver:<5}  {net.n_iter_} passes, lowest validation loss {lowest:.3f}")
     ax = LossCurveDisplay.from_estimator(net, name=solver, ax=ax).ax_
 plt.show()
 
 # %%
-# The cost still decreases when the score no longer increases.
+# The cost still decreases when the validation loss no longer does.
 # :ref:`Another example <sphx_glr_examples_choosing_early_stopping.py>` compares early
 # stopping with a penalty.

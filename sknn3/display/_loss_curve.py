@@ -17,6 +17,9 @@ from sknn3.display._axes import (
     use_plain_log_ticks,
 )
 
+# Label of the axis of costs where it has validation losses too.
+_COST_AND_LOSS = "Cost (dashed: validation loss; dot: lowest)"
+
 # Label of the axes of scores, by which a second display finds them.
 _SCORES = "validation score"
 
@@ -26,15 +29,17 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
     """Cost after each pass over the data.
 
     Use :meth:`from_estimator` or :meth:`from_data` to create a display.  To compare
-    fits, plot their displays on the same axes.  Validation scores are dashed, with a
-    dot at the first best score, and have their own axis on the right.
+    fits, plot their displays on the same axes.  The validation loss is dashed, with a
+    dot where it is first the lowest.  It has no penalty, unlike the cost.  Scores of
+    another kind, such as accuracies, have their own axis on the right.
 
     Parameters
     ----------
     loss_curve : array-like of shape (n_passes,)
         Cost after each pass.
     validation_scores : array-like of shape (n_passes,), default=None
-        Score on held-out samples after each pass.
+        Score on held-out samples after each pass.  If no score is positive, they are
+        taken for minus a loss.
     name : str, default=None
         Label of the curve.
 
@@ -47,9 +52,10 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
     line_ : matplotlib Line2D
         The loss curve.
     validation_ax_ : matplotlib Axes or None
-        Axes of the validation scores; curves on the same `ax_` share them.
+        Axes of the validation scores, `ax_` for losses; curves on the same `ax_` share
+        them.
     validation_line_ : matplotlib Line2D or None
-        The validation scores.
+        The validation losses or scores.
 
     Examples
     --------
@@ -81,7 +87,8 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         loss_curve : array-like of shape (n_passes,)
             Cost after each pass.
         validation_scores : array-like of shape (n_passes,), default=None
-            Score on held-out samples after each pass.
+            Score on held-out samples after each pass.  If no score is positive, they
+            are taken for minus a loss.
         name : str, default=None
             Label of the curve.
         ax : matplotlib Axes, default=None
@@ -152,7 +159,9 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         marker = {"marker": "o"} if len(passes) == 1 else {}
         options = {"label": self.name} | marker | line_kwargs
         (self.line_,) = self.ax_.plot(passes, self.loss_curve, **options)
-        self.ax_.set(xlabel="Passes over the data", ylabel="Cost")
+        self.ax_.set(xlabel="Passes over the data")
+        if self.ax_.get_ylabel() != _COST_AND_LOSS:  # of another display
+            self.ax_.set(ylabel="Cost")
         use_integer_ticks(self.ax_.xaxis)
         if np.greater(self.loss_curve, 0).any():
             self.ax_.set_yscale("log")
@@ -160,10 +169,16 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         self.validation_ax_: Any = None
         self.validation_line_: Any = None
         if self.validation_scores is not None:
-            self.validation_ax_ = _find_score_axes(self.ax_) or _score_axes(self.ax_)
+            shown = self.validation_scores
+            if not np.greater(shown, 0).any():
+                self.validation_ax_, shown = self.ax_, np.negative(shown)
+                self.ax_.set(ylabel=_COST_AND_LOSS)
+            else:
+                scores = _find_score_axes(self.ax_) or _score_axes(self.ax_)
+                self.validation_ax_ = scores
             (self.validation_line_,) = self.validation_ax_.plot(
                 passes,
-                self.validation_scores,
+                shown,
                 color=self.line_.get_color(),
                 linestyle="--",
                 marker="o",

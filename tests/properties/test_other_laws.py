@@ -1,5 +1,7 @@
 """Laws of the search, the displays and the ONNX export."""
 
+import operator
+
 import matplotlib.pyplot as plt
 import numpy as np
 from hypothesis import given
@@ -85,12 +87,14 @@ def test_loss_curve_display_plots_given_values(costs, with_scores, data):
     scores = None
     if with_scores:
         n = len(costs)
-        scores = data.draw(st.lists(st.floats(0, 1), min_size=n, max_size=n))
+        kind = data.draw(st.sampled_from([st.floats(0, 1), COSTS.map(operator.neg)]))
+        scores = data.draw(st.lists(kind, min_size=n, max_size=n))
     display = drawn(LossCurveDisplay.from_data(costs, validation_scores=scores))
     assert_array_equal(display.line_.get_ydata(), costs)
     assert_array_equal(display.line_.get_xdata(), 1 + np.arange(len(costs)))
     if with_scores:
-        assert_array_equal(display.validation_line_.get_ydata(), scores)
+        sign = 1 if max(scores) > 0 else -1  # the latter are minus losses
+        assert_array_equal(sign * display.validation_line_.get_ydata(), scores)
 
 
 @one_in(100)
