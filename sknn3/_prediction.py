@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknn3._array_api import float_dtypes, namespace_of, to_device, to_numpy
 from sknn3._dataset import concat_rows, output_blocks
+from sknn3._features import as_numbers
 from sknn3._kernel import OUTPUTS, predict_codes
 from sknn3._sklearn_compat import check_same_namespace
 
@@ -131,7 +132,7 @@ class NetworkPredictionMixin(ClassifierMixin):
             )
         X = validate_data(
             self,
-            X,
+            as_numbers(X),
             reset=False,
             accept_sparse="csr",
             dtype=float_dtypes(xp, device),

@@ -31,6 +31,7 @@ from sknn3._conditioning import (
     pack_initial_weights,
 )
 from sknn3._dataset import Dataset, check_sample_weight
+from sknn3._features import as_numbers
 from sknn3._kernel import ACTIVATIONS, OUTPUTS, Network, pack_weights, weights_like
 from sknn3._labels import LabelEncoding
 from sknn3._minimize import (
@@ -380,7 +381,7 @@ class ThreeLayerNNClassifier(
         """Return the validated samples with their labels and weights."""
         X, y = validate_data(
             self,
-            X,
+            as_numbers(X),
             to_numpy(y),
             multi_output=True,
             reset=not self._continues(),

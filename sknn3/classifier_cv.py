@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknn3._array_api import float_dtypes, namespace_of, to_numpy
 from sknn3._dataset import check_sample_weight
+from sknn3._features import as_numbers
 from sknn3._minimize import Minimizer, MinimizeResult
 from sknn3._prediction import NetworkPredictionMixin
 from sknn3._progress import print_path
@@ -269,7 +270,7 @@ class ThreeLayerNNClassifierCV(
         """Check the data; return y, flattened if it is a column, and the weights."""
         _, y_checked = validate_data(
             self,
-            X,
+            as_numbers(X),
             to_numpy(y),
             multi_output=True,
             accept_sparse="csr",

@@ -194,6 +194,28 @@ def test_mixed_float32_and_float64_partitions_become_float64():
     assert_same(fit, local(rounded, y))
 
 
+SPARSE_FRAME = pd.DataFrame(X.round() > 0).set_axis(list("abcd"), axis=1)
+SPARSE_FRAMES = {
+    "bool": SPARSE_FRAME.astype(pd.SparseDtype(bool)),
+    "integers": SPARSE_FRAME.astype(pd.SparseDtype(int)),
+    "bool and floats": SPARSE_FRAME.astype(pd.SparseDtype(bool)).assign(
+        e=pd.arrays.SparseArray(X[:, 0], fill_value=0.0)
+    ),
+    "sparse and dense": SPARSE_FRAME.astype(pd.SparseDtype(bool)).assign(e=X[:, 0]),
+}
+
+
+@pytest.mark.parametrize("case", SPARSE_FRAMES)
+@pytest.mark.filterwarnings("ignore:pandas.DataFrame with sparse columns found")
+def test_frames_of_sparse_columns_equal_fit_in_memory(case):
+    in_memory = SPARSE_FRAMES[case]
+    parts, expected = frame(in_memory), local(in_memory, y)
+    fit = net(parts, frame(pd.Series(y)))
+    assert_same(fit, expected)
+    assert_array_equal(fit.predict(parts).compute(), expected.predict(in_memory))
+    assert fit.score(parts, frame(pd.Series(y))) == expected.score(in_memory, y)
+
+
 def test_column_vector_y_warns():
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
         fit = net(cut(X), cut(y[:, np.newaxis]))
@@ -215,6 +237,13 @@ STRINGS = FRAME.assign(a="u")
 MISSING = FRAME.assign(a=pd.array([1, None] * 150, dtype="Int64"))
 
 
+DATES = FRAME.assign(
+    b=pd.date_range("2020-01-01", periods=ROWS),
+    c=pd.date_range("2020-01-01", periods=ROWS, tz="UTC"),
+    d=pd.timedelta_range("1h", periods=ROWS),
+)
+
+
 def _with_a_string(block):
     return np.where(block == block[0, 0], "u", block)
 
@@ -230,6 +259,11 @@ REJECTED = {
     "no y": (lambda: (cut(X), None), TypeError, "y is of type NoneType, expected"),
     "delayed": (lambda: (dask.delayed(X), cut(y)), TypeError, "X is of type Delayed"),
     "1-D": (lambda: (cut(X[:, 0]), cut(y)), ValueError, r"X has the shape \(300,\)"),
+    "series": (
+        lambda: (frame(FRAME["a"]), frame(pd.Series(y))),
+        ValueError,
+        r"X has the shape \(nan,\)",
+    ),
     "3-D y": (
         lambda: (cut(X), cut(y[:, None, None])),
         ValueError,
@@ -306,15 +340,30 @@ REJECTED = {
         ValueError,
         "Input X contains NaN",
     ),
+    "dates": (
+        lambda: (frame(DATES), frame(pd.Series(y))),
+        TypeError,
+        r"^X has .* not numbers: 'b' \(date.*\), 'c' \(date.*\), 'd' \(time.*\)\.",
+    ),
+    "dates alone": (
+        lambda: (frame(DATES[["b"]]), frame(pd.Series(y))),
+        TypeError,
+        r"X has columns that are not numbers: 'b' \(datetime64.*\)\.",
+    ),
+    "array of dates": (
+        lambda: (cut(DATES[["b"]].to_numpy()), cut(y)),
+        TypeError,
+        r"X has columns that are not numbers: 0 \(datetime64.*\)\.",
+    ),
     "strings": (
         lambda: (frame(STRINGS), frame(pd.Series(y))),
         ValueError,
-        "could not convert string to float: 'u'",
+        "^X has columns that are not numbers: 'a' .could not convert .* float: 'u'",
     ),
     "categories": (
         lambda: (frame(STRINGS.astype({"a": "category"})), frame(pd.Series(y))),
         ValueError,
-        "could not convert string to float: 'u'",
+        "^X has columns that are not numbers: 'a' .could not convert .* float: 'u'",
     ),
     "strings in an object array": (
         lambda: (cut(X.astype(object)).map_blocks(_with_a_string), cut(y)),
@@ -413,6 +462,17 @@ def test_score_rejects_other_data(arrays, words):
     clf = net(cut(X), cut(y))
     with pytest.raises(ValueError, match=words):
         clf.score(*arrays())
+
+
+@pytest.mark.parametrize(("in_memory", "name"), [(DATES, "b"), (STRINGS, "a")])
+def test_predict_and_score_name_columns_without_numbers(in_memory, name):
+    clf = net(frame(FRAME), frame(pd.Series(y)))
+    for method in ("predict", "predict_proba", "decision_function"):
+        lazy = getattr(clf, method)(frame(in_memory))
+        with pytest.raises((TypeError, ValueError), match=f"not numbers: '{name}' "):
+            lazy.compute()
+    with pytest.raises((TypeError, ValueError), match=f"not numbers: '{name}' "):
+        clf.score(frame(in_memory), frame(pd.Series(y)))
 
 
 def test_predict_rejects_other_columns():

@@ -11,9 +11,14 @@ from dask.core import flatten
 from distributed import Client, Future, futures_of
 from sklearn.utils import check_array
 
+from sknn3._features import as_numbers
+
 
 def as_row_array(X: Any) -> da.Array:
     """Return an array or data frame as an array with one chunk along the columns."""
+    if hasattr(type(X), "to_dask_array") and X.ndim == 2:
+        # Without `meta` dask tries the function on text.
+        X = X.map_partitions(_frame_to_rows, meta=np.empty((0, len(X.columns))))
     X = _as_array(X, "X")
     if X.ndim != 2 or np.isnan(X.shape[1]):
         raise ValueError(
@@ -73,10 +78,16 @@ def _as_array(values: Any, name: str) -> da.Array:
     )
 
 
-def _frame_to_numpy(partition: Any) -> np.ndarray:
+def _frame_to_rows(partition: Any) -> Any:
+    """Return rows of a pandas frame as an array or CSR matrix."""
+    return _frame_to_numpy(as_numbers(partition))
+
+
+def _frame_to_numpy(partition: Any) -> Any:
     """Return a pandas object as an array, with NaN for missing numbers."""
     return check_array(
         partition,
+        accept_sparse="csr",
         dtype=None,
         ensure_2d=False,
         ensure_all_finite=False,

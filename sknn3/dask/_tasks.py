@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array
 
 from sknn3._dataset import Dataset, RowSelection
+from sknn3._features import as_numbers
 from sknn3._labels import LabelEncoding
 from sknn3._parallel import single_blas_thread
 from sknn3.dask._sums import CompensatedSums, Sums, add, compensated
@@ -29,7 +30,7 @@ class RowsSummary(NamedTuple):
 def as_rows(X: Any, dtype: Any = None, **checks: Any) -> Any:
     """Return rows as a float array or CSR matrix, without a copy where possible."""
     X = check_array(
-        X,
+        as_numbers(X),
         accept_sparse="csr",
         dtype=dtype or [np.float64, np.float32],
         ensure_min_samples=0,

@@ -1,0 +1,240 @@
+"""Features that are taken as numbers, and columns without numbers, which errors name.
+
+test_dask_input.py has the same tests for partitions of dask.
+"""
+
+import datetime as dt
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
+
+from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
+from sknn3._features import as_numbers
+
+ROWS = 40
+TOWNS = np.array(["Ulm", "Bern", "Graz", "Ulm"] * 10)
+DUMMIES = pd.get_dummies(pd.DataFrame({"town": TOWNS, "tier": list("abab") * 10}))
+COUNTS = np.arange(4 * ROWS).reshape(ROWS, 4) % 3
+DAYS = pd.date_range("2020-01-01", periods=ROWS)
+HALVES = np.arange(ROWS) / 2
+y = np.array([0, 1, 1, 0] * 10)
+
+
+def net():
+    return ThreeLayerNNClassifier(3, max_iter=5, random_state=0)
+
+
+def search():
+    options = {"alphas": [0.1], "max_iters": [5], "cv": 2, "random_state": 0}
+    return ThreeLayerNNClassifierCV(hidden_layer_size=3, **options)
+
+
+def fitted(clf, X):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return clf.fit(X, y)
+
+
+# ------------------------------------------------------------------------ accepted
+
+
+def sparse_frame(*kinds):
+    """Return a frame of sparse columns, each of a dtype and a fill value."""
+    return pd.DataFrame(
+        {
+            f"column {i}": pd.arrays.SparseArray(
+                COUNTS[:, i].astype(dtype), fill_value=v
+            )
+            for i, (dtype, v) in enumerate(kinds)
+        }
+    )
+
+
+SPARSE_FRAMES = {
+    "dummies": (DUMMIES.astype(pd.SparseDtype(bool)), sp.csr_array),
+    "integers": (sparse_frame((int, 0), ("uint8", 0)), sp.csr_array),
+    "bool and numbers": (
+        sparse_frame((bool, False), ("int8", 0), (bool, False), ("float32", 0)),
+        sp.csr_array,
+    ),
+    "filled with true": (sparse_frame((bool, True), (bool, True)), np.asarray),
+    "filled with NaN": (sparse_frame((float, np.nan), (float, np.nan)), np.asarray),
+    "filled with one": (sparse_frame((int, 1), (int, 1)), np.asarray),
+}
+
+
+@pytest.mark.parametrize("make", [net, search])
+@pytest.mark.parametrize("case", SPARSE_FRAMES)
+def test_frames_of_sparse_columns_equal_float_matrices(case, make):
+    frame, container = SPARSE_FRAMES[case]
+    before = frame.copy()
+    X = container(frame.to_numpy(dtype=float))
+    clf, expected = fitted(make(), frame), fitted(make(), X)
+    assert_array_equal(clf.theta1_, expected.theta1_)
+    assert_array_equal(clf.predict_proba(frame), expected.predict_proba(X))
+    assert clf.score(frame, y) == expected.score(X, y)
+    assert clf.feature_names_in_.tolist() == frame.columns.tolist()
+    pd.testing.assert_frame_equal(frame, before)
+
+
+@pytest.mark.parametrize("make", [net, search])
+@pytest.mark.filterwarnings("ignore:pandas.DataFrame with sparse columns found")
+def test_frame_of_sparse_and_dense_columns_equals_floats(make):
+    frame = DUMMIES.astype(pd.SparseDtype(bool)).assign(half=HALVES)
+    X = frame.to_numpy(dtype=float)
+    clf, expected = fitted(make(), frame), fitted(make(), X)
+    assert_array_equal(clf.theta1_, expected.theta1_)
+    assert_array_equal(clf.predict_proba(frame), expected.predict_proba(X))
+
+
+@pytest.mark.parametrize("dtype", "?bBhHiIlLqQ")
+@pytest.mark.parametrize("container", [sp.csr_array, sp.coo_matrix, sp.lil_array])
+def test_sparse_matrices_of_integers_equal_floats(container, dtype):
+    X = container(COUNTS.astype(dtype))
+    floats = sp.csr_array(COUNTS.astype(dtype).astype(float))
+    clf, expected = fitted(net(), X), fitted(net(), floats)
+    assert_array_equal(clf.theta1_, expected.theta1_)
+    assert_array_equal(clf.predict_proba(X), expected.predict_proba(floats))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(COUNTS[:, 0], dtype=object),
+        pd.Series(COUNTS[:, 0], dtype="category"),
+        pd.Series(COUNTS[:, 0].astype(str)),
+        pd.Series(COUNTS[:, 0], dtype="Int64"),
+        pl.Series(COUNTS[:, 0].astype(str)),
+        pl.Series(COUNTS[:, 0] > 0),
+    ],
+    ids=lambda column: f"{type(column).__module__.split('.')[0]} {column.dtype}",
+)
+def test_columns_that_convert_to_numbers_are_accepted(column):
+    module = pl if isinstance(column, pl.Series) else pd
+    frame = module.DataFrame({"half": HALVES, "other": column})
+    X = np.stack([HALVES, np.asarray(column).astype(float)], axis=1)
+    clf, expected = fitted(net(), frame), fitted(net(), X)
+    assert_array_equal(clf.theta1_, expected.theta1_)
+    assert_array_equal(clf.predict(frame), expected.predict(X))
+    assert_array_equal(clf.predict(frame), expected.predict(X.astype(object)))
+    assert_array_equal(clf.predict(frame), expected.predict(X.tolist()))
+
+
+def test_numeric_array_is_returned_unchanged():
+    for X in (HALVES[:, np.newaxis], COUNTS, COUNTS > 0, sp.csr_array(COUNTS)):
+        assert as_numbers(X) is X
+
+
+# ------------------------------------------------------------------------ rejected
+
+
+HOURS = pd.to_timedelta(np.arange(ROWS), unit="h")
+DATE_TIMES = {
+    "dates": DAYS,
+    "dates with a time zone": DAYS.tz_localize("Europe/Berlin"),
+    "durations": HOURS,
+    "periods": DAYS.to_period("D"),
+    "intervals": pd.interval_range(DAYS[0], periods=ROWS),
+    "categories": pd.Categorical(DAYS),
+    "sparse": pd.arrays.SparseArray(HOURS),
+    "objects": pd.Series(list(DAYS.date), dtype=object),
+    "NumPy scalars": pd.Series(list(DAYS.to_numpy()), dtype=object),
+    "NumPy durations": pd.Series(list(HOURS.to_numpy()), dtype=object),
+}
+
+
+FRAMES = {
+    name: pd.DataFrame({"half": HALVES, "when": v}) for name, v in DATE_TIMES.items()
+}
+FRAMES |= {f"{name} alone": pd.DataFrame({"when": v}) for name, v in DATE_TIMES.items()}
+for _name in ("dates", "dates with a time zone", "durations"):
+    FRAMES[f"polars {_name}"] = pl.from_pandas(FRAMES[_name])
+    FRAMES[f"polars {_name} alone"] = pl.from_pandas(FRAMES[f"{_name} alone"])
+FRAMES["polars days"] = pl.DataFrame({"half": HALVES, "when": list(DAYS.date)})
+FRAMES["polars times"] = pl.DataFrame({"when": [dt.time(i % 24) for i in range(ROWS)]})
+
+
+METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+
+
+def assert_raises_in_fit_and_predictions(X, error, words):
+    """Check the error of all methods that take X; a fit keeps the previous state."""
+    numbers = np.stack([HALVES] * np.shape(X)[1], axis=1)
+    if hasattr(X, "columns"):
+        numbers = type(X)(dict(zip(X.columns, numbers.T, strict=True)))
+    for make in (net, search):
+        clf = fitted(make(), numbers)
+        before = vars(clf).copy()
+        with pytest.raises(error, match=words):
+            clf.fit(X, y)
+        for method in METHODS:
+            with pytest.raises(error, match=words):
+                getattr(clf, method)(X)
+        with pytest.raises(error, match=words):
+            clf.score(X, y)
+        assert vars(clf) == before
+        clf = make()
+        with pytest.raises(error, match=words):
+            clf.fit(X, y)
+        assert not hasattr(clf, "n_features_in_")
+
+
+@pytest.mark.parametrize("case", FRAMES)
+def test_columns_of_dates_and_times_raise_type_error(case):
+    words = r"^X has columns that are not numbers: 'when' \(.*\)\. Expected numbers"
+    assert_raises_in_fit_and_predictions(FRAMES[case], TypeError, words)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        DAYS.to_numpy()[:, np.newaxis],
+        HOURS.to_numpy()[:, np.newaxis],
+        FRAMES["dates alone"].to_numpy(dtype=object),
+        FRAMES["NumPy scalars alone"].to_numpy(),
+        [[day] for day in DAYS],
+        [[day] for day in DAYS.to_numpy()],
+        [(day,) for day in DAYS.date],
+    ],
+    ids=str,
+)
+def test_arrays_and_lists_of_dates_raise_type_error(X):
+    words = r"^X has columns that are not numbers: 0 \("
+    assert_raises_in_fit_and_predictions(X, TypeError, words)
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_columns_of_text_are_named(frame):
+    X = frame({"half": HALVES, "town": TOWNS.tolist(), "number": ["1"] * ROWS})
+    words = r"not numbers: 'town' \(could not convert string to float: 'Ulm'\)\. .*One"
+    assert_raises_in_fit_and_predictions(X, ValueError, words)
+
+
+def test_all_columns_without_numbers_are_named():
+    X = pd.DataFrame({"half": HALVES, "day": DAYS, "town": pd.Categorical(TOWNS)})
+    words = r"'day' \(datetime64.*\), 'town' \(could not convert .*'Ulm'\)\. Expected"
+    assert_raises_in_fit_and_predictions(X, TypeError, words)
+    many = pd.DataFrame({f"town {i}": TOWNS for i in range(12)})
+    with pytest.raises(ValueError, match=r"'town 9' \([^)]*\) and 2 more\. Expected"):
+        net().fit(many, y)
+    with pytest.raises(ValueError, match=r"not numbers: 1 \(could not .*'Ulm'\)\. Exp"):
+        net().fit(np.stack([HALVES, TOWNS], axis=1), y)
+    with pytest.raises(ValueError, match=re.escape("('town', 'of birth') (could")):
+        net().fit(pd.DataFrame({("town", "of birth"): TOWNS}), y)
+
+
+def test_columns_of_pyarrow_tables_are_named():
+    pyarrow = pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"half": HALVES, "other": COUNTS[:, 0]})
+    table = pyarrow.Table.from_pandas(frame)
+    assert_array_equal(fitted(net(), table).theta1_, fitted(net(), frame).theta1_)
+    table = pyarrow.Table.from_pandas(frame.assign(when=DAYS, town=TOWNS))
+    with pytest.raises(TypeError, match=r"'when' \(datetime64.*\), 'town' \(could not"):
+        net().fit(table, y)
