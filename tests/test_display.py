@@ -178,9 +178,82 @@ def test_image_grid_invalid_parameter_raises(X, options, message):
         ImageGridDisplay.from_data(X, **options)
 
 
-def test_image_grid_y_of_wrong_length_raises(fitted, digits):
-    with pytest.raises(ValueError, match="y has 10 entries, but X has 5000"):
-        ImageGridDisplay.from_estimator(fitted, digits.data, digits.target[:10])
+@pytest.mark.parametrize(
+    "container",
+    [
+        np.ndarray.tolist,
+        pd.Series,
+        pl.Series,
+        lambda y: y[:, np.newaxis],  # as loadmat returns it
+        lambda y: y[:, np.newaxis].tolist(),
+        lambda y: pd.DataFrame({"digit": y}),
+        lambda y: pl.DataFrame({"digit": y}),
+        lambda y: sp.csr_array(y[:, np.newaxis]),
+    ],
+)
+def test_image_grid_accepts_y_and_titles_of_any_container(container, digits, fitted):
+    X, y = digits.data[::100], digits.target[::100]
+    plot = ImageGridDisplay.from_estimator
+    display, expected = (
+        plot(fitted, X, target, order="F", random_state=0)
+        for target in (container(y), y)
+    )
+    assert texts(display.text_) == texts(expected.text_)
+    assert_array_equal(display.highlight, expected.highlight)
+    display = ImageGridDisplay.from_data(X, titles=container(y), random_state=0)
+    assert texts(display.text_) == [
+        str(digit) for digit in y[np.random.RandomState(0).permutation(50)]
+    ]
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array, pd.DataFrame])
+def test_image_grid_titles_are_the_labels_of_multilabel_targets(container, rng):
+    X = rng.uniform(-1, 1, (30, 4))
+    Y = (X[:, :3] > 0).astype(int)
+    clf = ThreeLayerNNClassifier(4, alpha=0, tol=1e-2, random_state=0).fit(X, Y)
+    true = clf.predict(X)
+    names = [", ".join(np.flatnonzero(row).astype(str)) or "none" for row in true]
+    assert {"none", "0", "0, 1, 2"} <= set(names)
+    true[0, 0] = 1 - true[0, 0]
+    display = ImageGridDisplay.from_estimator(
+        clf, X, container(true), n_images=30, random_state=0
+    )
+    chosen = np.random.RandomState(0).permutation(30)
+    assert_array_equal(display.highlight, chosen == 0)
+    wrong = names[0] + " (" + ", ".join(np.flatnonzero(true[0]).astype(str)) + ")"
+    assert texts(display.text_) == [wrong if i == 0 else names[i] for i in chosen]
+    without_y = ImageGridDisplay.from_estimator(clf, X, n_images=30, random_state=0)
+    assert texts(without_y.text_) == [names[i] for i in chosen]
+    from_data = ImageGridDisplay.from_data(
+        X, titles=container(clf.predict(X)), random_state=0
+    )
+    assert texts(from_data.text_) == [names[i] for i in chosen]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (lambda y: y[:10], "y has 10 entries, but X has 5000"),
+        (lambda y: y[:10, np.newaxis], "y has 10 entries, but X has 5000"),
+        (
+            lambda y: np.eye(10)[y],
+            "y has 10 labels .*, but .* predicts one class",
+        ),
+        (lambda y: np.stack([y, y], axis=1), r"y has shape \(5000, 2\), expected \(n,"),
+        (lambda y: y[:, None, None], r"y has shape \(5000, 1, 1\), expected \(n,"),
+        (lambda _: 5, r"y has shape \(\), expected \(n,"),
+    ],
+)
+def test_image_grid_invalid_y_raises(y, message, fitted, digits):
+    with pytest.raises(ValueError, match=message):
+        ImageGridDisplay.from_estimator(fitted, digits.data, y(digits.target))
+
+
+def test_image_grid_one_label_of_multilabel_estimator_raises(rng):
+    X = rng.uniform(-1, 1, (30, 4))
+    clf = ThreeLayerNNClassifier(4, tol=0.1, random_state=0).fit(X, (X > 0).astype(int))
+    with pytest.raises(ValueError, match=r"y has one class .* predicts 4 labels"):
+        ImageGridDisplay.from_estimator(clf, X, np.arange(30))
 
 
 # ------------------------------------------------------------------ HiddenUnitsDisplay
@@ -193,6 +266,12 @@ def test_hidden_units_images_are_scaled_weights(fitted):
     assert_array_equal(display.weights[3], unit)
     assert_allclose(tiles(display)[3], unit / np.abs(unit).max())
     assert display.im_.get_clim() == (-1, 1)
+
+
+@pytest.mark.parametrize("container", [np.ndarray.tolist, pd.DataFrame, sp.csr_array])
+def test_hidden_units_accept_frames_sparse_matrices_and_lists(container):
+    display = HiddenUnitsDisplay.from_data(container(np.eye(4)))
+    assert_array_equal(display.weights, np.eye(4).reshape(4, 2, 2))
 
 
 def test_hidden_units_with_weights_of_zero():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 # Smallest font size that can be read, in points.
@@ -58,7 +59,8 @@ def check_values(
 ) -> np.ndarray:
     """Return the values as a float64 array, not empty, with one of the `ndims`."""
     values = check_array(
-        np.asarray(values),  # may be a tensor, which matplotlib cannot plot
+        # May be a tensor, which matplotlib cannot plot.
+        values.toarray() if issparse(values) else np.asarray(values),
         dtype=np.float64,
         ensure_all_finite=finite,
         ensure_2d=False,

@@ -83,7 +83,8 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
         X : array-like of shape (n, height, width) or (n, height * width)
             Images, or their pixels as features.
         titles : sequence of length n, default=None
-            Titles of all images, such as their classes.
+            Titles of all images, such as their classes, in the shapes of y in
+            `from_estimator`.
         n_images : int, default=100
             Number of images to plot; all if there are fewer.
         image_shape : tuple of (height, width), default=None
@@ -104,6 +105,8 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
         """
         rows, titles = _sample(X, titles, "titles", n_images, random_state)
         images = as_images(rows, image_shape, order)
+        if titles is not None:
+            titles = [_as_title(title) for title in titles]
         return cls(images, titles=titles).plot(ax, **imshow_kwargs)
 
     @classmethod
@@ -128,8 +131,10 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
             Any classifier, or a pipeline that ends in one.
         X : array-like or sparse matrix of shape (n, height * width)
             Pixels as features.
-        y : array-like of shape (n,), default=None
-            True classes.  The title of a wrong prediction is "predicted (true)".
+        y : array-like of shape (n,), (n, 1) or (n, n_labels), default=None
+            True classes, or an indicator matrix of 0 and 1 for multilabel targets,
+            whose titles are the numbers of the labels.  The title of a wrong
+            prediction is "predicted (true)".
         n_images : int, default=25
             As in `from_data`.
         image_shape : tuple of (height, width), default=None
@@ -151,14 +156,24 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
         check_is_fitted(estimator)
         rows, true = _sample(X, y, "y", n_images, random_state)
         images = as_images(rows, image_shape, order)
-        predicted = np.asarray(estimator.predict(rows))
-        titles: Any = predicted
+        predicted = _as_labels(estimator.predict(rows), "The prediction")
+        titles = [_as_title(label) for label in predicted]
         wrong = None
         if true is not None:
+            if true.shape[1:] != predicted.shape[1:]:
+                given, expected = (
+                    f"{labels.shape[1]} labels" if labels.ndim == 2 else "one class"
+                    for labels in (true, predicted)
+                )
+                raise ValueError(
+                    f"y has {given} for each sample, but the estimator predicts "
+                    f"{expected}."
+                )
             wrong = predicted != true
+            wrong = wrong.any(axis=1) if wrong.ndim == 2 else wrong
             titles = [
-                f"{p} ({t})" if is_wrong else p
-                for p, t, is_wrong in zip(predicted, true, wrong, strict=True)
+                f"{title} ({_as_title(label)})" if is_wrong else title
+                for title, label, is_wrong in zip(titles, true, wrong, strict=True)
             ]
         display = cls(images, titles=titles, highlight=wrong)
         return display.plot(ax, **imshow_kwargs)
@@ -199,7 +214,6 @@ def as_images(
     """Return the samples as images, shape (n, height, width)."""
     if order not in ("C", "F"):
         raise ValueError(f"order={order!r} is unknown, expected 'C' or 'F'.")
-    X = X.toarray() if issparse(X) else X
     X = check_values(X, name, 2, 3, finite=False)
     if X.ndim == 3:
         return X
@@ -223,13 +237,34 @@ def _sample(
     """Return random rows of X, and their labels or None."""
     check_scalar(n_images, "n_images", Integral, min_val=1)
     n = X.shape[0] if hasattr(X, "shape") else len(X)
+    labels = None if labels is None else _as_labels(labels, name)
     if labels is not None and len(labels) != n:
         raise ValueError(f"{name} has {len(labels)} entries, but X has {n} samples.")
     n_samples = n_images if n_images < n else None  # None: all
     rows, chosen = shuffle(
         X, np.arange(n), n_samples=n_samples, random_state=random_state
     )
-    return rows, None if labels is None else np.asarray(labels)[chosen]
+    return rows, None if labels is None else labels[chosen]
+
+
+def _as_labels(labels: Any, name: str) -> np.ndarray:
+    """Return labels of shape (n,), also for a column, or an indicator matrix."""
+    labels = labels.toarray() if issparse(labels) else np.asarray(labels)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        return labels[:, 0]
+    if labels.ndim == 1 or (labels.ndim == 2 and np.isin(labels, (0, 1)).all()):
+        return labels
+    raise ValueError(
+        f"{name} has shape {labels.shape}, expected (n,), (n, 1) or an indicator "
+        "matrix of 0 and 1."
+    )
+
+
+def _as_title(label: Any) -> str:
+    """Return a class, or the numbers of the labels of a row of indicators."""
+    if np.ndim(label) == 0:
+        return str(label)
+    return ", ".join(str(number) for number in np.flatnonzero(label)) or "none"
 
 
 def mosaic(
