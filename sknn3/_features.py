@@ -75,12 +75,14 @@ def _conversion_error(column: Any) -> Exception | None:
     for dtype in (getattr(column, "dtype", None), values.dtype):
         if getattr(dtype, "kind", "O") in "mM":
             return TypeError(dtype)
+    if values.dtype.kind in "biufc":
+        return None
     values = values.astype(object)
     for value in values.ravel():
         if isinstance(value, np.datetime64 | np.timedelta64):
             return TypeError(value.dtype)  # `float` would take it as a number
     try:
         values.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         return error
     return None

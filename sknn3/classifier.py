@@ -325,6 +325,8 @@ class ThreeLayerNNClassifier(
 
         Raises
         ------
+        TypeError
+            If X has columns of dates, durations or other objects that are not numbers.
         ValueError
             If the data does not fit this description or, with `warm_start`, differs
             from that of the previous call.  The estimator keeps its previous state.

@@ -234,6 +234,8 @@ class ThreeLayerNNClassifierCV(
 
         Raises
         ------
+        TypeError
+            If X has columns of dates, durations or other objects that are not numbers.
         ValueError
             If a parameter or the data does not fit this description.  The estimator
             keeps its previous state.

@@ -169,8 +169,7 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
                     f"y has {given} for each sample, but the estimator predicts "
                     f"{expected}."
                 )
-            wrong = predicted != true
-            wrong = wrong.any(axis=1) if wrong.ndim == 2 else wrong
+            wrong = (predicted != true).reshape(len(true), -1).any(axis=1)
             titles = [
                 f"{title} ({_as_title(label)})" if is_wrong else title
                 for title, label, is_wrong in zip(titles, true, wrong, strict=True)
