@@ -63,7 +63,8 @@ html_theme_options = {
     "footer_end": [],
 }
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is set
-_lone_pages = "index", "start", "mlpclassifier", "benchmarks", "design", "changelog"
+_lone_pages = "index", "start", "mlpclassifier", "design", "changelog"
+_lone_pages += "benchmarks", "benchmarks_tables"
 html_sidebars = {name: [] for name in _lone_pages}
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -72,7 +73,7 @@ copybutton_prompt_is_regexp = True
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "examples",
-    # Benchmarks take minutes, and docs/benchmarks.md has their figures.
+    # Benchmarks take minutes, and pages of the documentation have their figures.
     "ignore_pattern": r"benchmark_\w+\.py",
     "filename_pattern": r"\.py",
     "within_subsection_order": "FileNameSortKey",

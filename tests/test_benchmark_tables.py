@@ -10,9 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.naive_bayes import GaussianNB
 from sklearn.utils import Bunch
 
 ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "benchmarks_tables.md"
+FIGURES = ROOT / "docs" / "benchmarks_tables.json"
+
 _spec = importlib.util.spec_from_file_location(
     "benchmark_tables", ROOT / "examples" / "benchmark_tables.py"
 )
@@ -221,3 +226,24 @@ def test_page_without_lines_for_a_group_is_an_error(tmp_path):
     page.write_text("no figures")
     with pytest.raises(SystemExit, match="has no line <!-- figures: machine -->"):
         script.fill_page(page, report_of_all_models())
+
+
+def test_complete_run_fills_page_of_documentation(tmp_path, tables, monkeypatch):
+    monkeypatch.setattr(script, "MODELS", dict.fromkeys(script.RANKED, GaussianNB()))
+    monkeypatch.setattr(
+        script, "own_tables", lambda: {"iris": load_iris(return_X_y=True)}
+    )
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    report = run(tmp_path, "--tables", tables, "--page", page)
+    for figures in script.page_figures(report).values():
+        assert figures in page.read_text(encoding="utf-8")
+    assert (tmp_path / "benchmark_tables.png").is_file()
+
+
+def test_page_of_documentation_has_figures_of_its_file():
+    report, text = json.loads(FIGURES.read_text()), PAGE.read_text(encoding="utf-8")
+    assert not report["quick"]
+    assert report["summary"] == script.summarise(report["rows"])
+    for figures in script.page_figures(report).values():
+        assert figures in text
