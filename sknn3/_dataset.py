@@ -25,7 +25,6 @@ from sknn3._kernel import (
 )
 from sknn3._labels import (
     LabelEncoding,
-    as_labels,
     class_weight_error,
     draw_stratified_holdout,
 )
@@ -170,7 +169,6 @@ class Dataset:
         cls, X: Any, y: Any, sample_weight: np.ndarray | None, class_weight: Any
     ) -> Dataset:
         """Return the samples of validated arrays that have a weight, normalised."""
-        y = as_labels(y)
         if sample_weight is not None and not sample_weight.all():
             rows = np.flatnonzero(sample_weight)
             X, y, sample_weight = select_rows(X, rows), y[rows], sample_weight[rows]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
+
+from sknn3._array_api import namespace_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,9 +140,66 @@ class LabelEncoding:
         return codes, len(self.classes)
 
 
-def as_labels(y: Any) -> Any:
-    """Return a column as shape (n,), and an indicator matrix as it is."""
-    return y if y.ndim == 2 and y.shape[1] != 1 else column_or_1d(y, warn=True)
+def as_labels(y: Any, *, warn: bool = True, partition: int | None = None) -> Any:
+    """Return labels as users give them as an array of numbers or of strings.
+
+    The shape is (n,), or (n, K) for an indicator matrix, which may be sparse.  None and
+    arrays of other namespaces than NumPy keep their type.
+    """
+    if not (y is None or issparse(y) or namespace_of(y)[0] is not np):
+        where = "" if partition is None else f" of partition {partition}"
+        if isinstance(y, list | tuple):
+            # NumPy would make strings of the numbers and the NaN among strings.
+            _check_values(np.asarray(y, dtype=object), where)
+        y = _check_values(np.asarray(y), where)
+    is_column = getattr(y, "shape", ())[1:] == (1,)
+    return column_or_1d(y, warn=warn) if is_column else y
+
+
+def _check_values(y: np.ndarray, where: str) -> np.ndarray:
+    """Return labels with numbers in a dtype of numbers; raise at the first fault."""
+    n_columns = y.shape[1] if y.ndim == 2 else 1
+    kinds = {t: _kind(t) for t in set(map(type, y.flat))} if y.dtype == object else {}
+    if set(kinds.values()) == {"number"}:
+        y = np.array(y.tolist())
+    elif kinds and set(kinds.values()) != {"string"}:
+        first = y.flat[0]
+        for i, value in enumerate(y.flat):
+            kind, row = kinds[type(value)], f"row {i // n_columns}{where}"
+            if kind == "missing" or (kind == "number" and value != value):
+                raise _missing_label("NaN" if kind == "number" else value, row)
+            if kind == "unknown":
+                raise ValueError(
+                    f"y has a value of type {type(value).__name__} in {row}, {value!r}:"
+                    " expected numbers or strings, for example y.astype(str)."
+                )
+            if kind != kinds[type(first)]:
+                raise ValueError(
+                    f"y has a {kinds[type(first)]} in row 0, {first!r}, and a {kind} "
+                    f"in {row}, {value!r}: expected either numbers or strings."
+                )
+    if y.dtype.kind in "fmM" and not np.isfinite(y).all():
+        i = int(np.argmin(np.isfinite(y)))
+        names = {"nan": "NaN", "inf": "infinity", "-inf": "infinity"}
+        value = names.get(str(y.flat[i]), y.flat[i])
+        raise _missing_label(value, f"row {i // n_columns}{where}")
+    return y
+
+
+def _kind(type_: type) -> str:
+    """Return whether the values of a type are labels, and of which kind."""
+    if issubclass(type_, str):
+        return "string"
+    if issubclass(type_, Integral | float | np.bool_ | np.floating):
+        return "number"
+    is_missing = type_.__name__ in ("NoneType", "NAType", "NaTType")  # pandas' last two
+    return "missing" if is_missing else "unknown"
+
+
+def _missing_label(value: Any, row: str) -> ValueError:
+    return ValueError(
+        f"Input y contains {value} in {row}: expected a label for each sample."
+    )
 
 
 def class_weight_error(class_weight: Any) -> ValueError:

@@ -13,6 +13,7 @@ from sknn3._array_api import float_dtypes, namespace_of, to_device, to_numpy
 from sknn3._dataset import concat_rows, output_blocks
 from sknn3._features import as_numbers
 from sknn3._kernel import OUTPUTS, predict_codes
+from sknn3._labels import as_labels
 from sknn3._sklearn_compat import check_same_namespace
 
 
@@ -114,6 +115,25 @@ class NetworkPredictionMixin(ClassifierMixin):
         blocks, n_samples, xp = self._output_blocks(X, "predict_log_proba")
         P = (self._probabilities(O, xp) for O in blocks)
         return concat_rows((xp.log(block) for block in P), n_samples)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Compute the accuracy.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True classes or labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples; None weighs all equally.
+
+        Returns
+        -------
+        float
+            Share of the samples, by weight, whose labels are all as predicted.
+        """
+        return float(super().score(X, as_labels(y, warn=False), sample_weight))
 
     def _output_blocks(self, X: Any, method: str) -> tuple[Iterator[Any], int, Any]:
         """Return blocks of outputs, (K, rows), the number of rows and the namespace.

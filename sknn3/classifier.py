@@ -33,7 +33,7 @@ from sknn3._conditioning import (
 from sknn3._dataset import Dataset, check_sample_weight
 from sknn3._features import as_numbers
 from sknn3._kernel import ACTIVATIONS, OUTPUTS, Network, pack_weights, weights_like
-from sknn3._labels import LabelEncoding
+from sknn3._labels import LabelEncoding, as_labels
 from sknn3._minimize import (
     CONVERGENCE_MESSAGES,
     SOLVERS,
@@ -308,7 +308,8 @@ class ThreeLayerNNClassifier(
             stopping, the rows to train on are copied.  The rows of a memory map are
             read in each pass instead, so the file may be larger than the memory.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Classes, or an indicator matrix of 0 and 1 for multilabel targets.
+            Classes, numbers or strings, or an indicator matrix of 0 and 1 for
+            multilabel targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative; None weighs all equally.
         coefs_init : list of 2 array-likes, default=None
@@ -384,7 +385,7 @@ class ThreeLayerNNClassifier(
         X, y = validate_data(
             self,
             as_numbers(X),
-            to_numpy(y),
+            as_labels(to_numpy(y)),
             multi_output=True,
             reset=not self._continues(),
             accept_sparse="csr",

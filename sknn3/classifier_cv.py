@@ -15,7 +15,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import ParameterGrid, check_cv
-from sklearn.utils import column_or_1d, indexable
+from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
@@ -24,6 +24,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sknn3._array_api import float_dtypes, namespace_of, to_numpy
 from sknn3._dataset import check_sample_weight
 from sknn3._features import as_numbers
+from sknn3._labels import as_labels
 from sknn3._minimize import Minimizer, MinimizeResult
 from sknn3._prediction import NetworkPredictionMixin
 from sknn3._progress import print_path
@@ -221,7 +222,8 @@ class ThreeLayerNNClassifierCV(
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Classes, or an indicator matrix of 0 and 1 for multilabel targets.
+            Classes, numbers or strings, or an indicator matrix of 0 and 1 for
+            multilabel targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, in training and in scores; None weighs all equally.
         groups : array-like of shape (n_samples,), default=None
@@ -269,7 +271,8 @@ class ThreeLayerNNClassifierCV(
         return self
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-        """Check the data; return y, flattened if it is a column, and the weights."""
+        """Check the data; return the labels and the weights."""
+        y = as_labels(y)
         _, y_checked = validate_data(
             self,
             as_numbers(X),
@@ -279,8 +282,6 @@ class ThreeLayerNNClassifierCV(
             dtype=float_dtypes(*namespace_of(X)),
         )
         check_classification_targets(y_checked)
-        if y_checked.ndim == 2 and y_checked.shape[1] == 1:
-            y = column_or_1d(y_checked, warn=True)
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, y_checked.shape[0])
         return y, sample_weight
@@ -393,7 +394,8 @@ class ThreeLayerNNClassifierCV(
             The score.
         """
         check_is_fitted(self)
-        return _score(check_scoring(self, self.scoring_), self, X, y, sample_weight)
+        scorer, y = check_scoring(self, self.scoring_), as_labels(y, warn=False)
+        return _score(scorer, self, X, y, sample_weight)
 
 
 class _PathNetwork(ThreeLayerNNClassifier):

@@ -1,10 +1,15 @@
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
+from sklearn.model_selection import KFold, cross_val_score
 from sklearn.utils.class_weight import compute_sample_weight
 
+from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3._dataset import Dataset
 from sknn3._labels import (
     LabelEncoding,
@@ -18,6 +23,178 @@ def encode(y):
     labels = as_labels(y)
     encoding = LabelEncoding.from_labels(labels)
     return encoding, encoding.encode(labels)
+
+
+# ------------------------------------------------------- labels as users give them
+
+ROWS = np.arange(8.0)[:, np.newaxis]
+WORDS = ["yes", "no"] * 4
+NUMBERS = [0, 1] * 4
+FRAME = pd.DataFrame({"urgent": [True, False] * 4, "refund": [1, 1, 0, 0] * 2})
+
+
+def with_label(values, label, row=3):
+    return [*values[:row], label, *values[row + 1 :]]
+
+
+ACCEPTED = {
+    "strings": (WORDS, "U"),
+    "tuple of strings": (tuple(WORDS), "U"),
+    "strings as objects": (np.array(WORDS, object), "O"),
+    "pandas' strings": (pd.Series(WORDS), "O"),
+    "pandas' strings as objects": (pd.Series(WORDS, dtype=object), "O"),
+    "pandas' string dtype": (pd.Series(WORDS, dtype="string"), "O"),
+    "categories": (pd.Series(WORDS, dtype="category"), "O"),
+    "polars' strings": (pl.Series(WORDS), "U"),
+    "polars' categories": (pl.Series(WORDS, dtype=pl.Categorical), "O"),
+    "integers": (NUMBERS, "i"),
+    "integers as objects": (np.array(NUMBERS, object), "i"),
+    "pandas' integers as objects": (pd.Series(NUMBERS, dtype=object), "i"),
+    "polars' objects": (pl.Series(NUMBERS, dtype=pl.Object), "i"),
+    "nullable integers": (pd.Series(NUMBERS, dtype="Int64"), "i"),
+    "whole floats as objects": (np.array(NUMBERS, float).astype(object), "f"),
+    "truth values as objects": (np.array([True, False] * 4, object), "b"),
+    "nullable truth values": (pd.Series([True, False] * 4, dtype="boolean"), "b"),
+    "categories of truth values": (pd.Series([True, False] * 4, dtype="category"), "b"),
+    "polars' truth values": (pl.Series([True, False] * 4), "b"),
+    "intervals as strings": (pd.cut(ROWS[:, 0], [-1, 3, 9]).astype(str), "O"),
+}
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_numbers_in_objects_and_frames_have_classes_of_their_own_dtype(case):
+    y, kind = ACCEPTED[case]
+    for clf in (
+        ThreeLayerNNClassifier(2, tol=0.1, random_state=0),
+        ThreeLayerNNClassifierCV(alphas=[1], max_iters=[9], cv=2, tol=0.1),
+    ):
+        clf.fit(ROWS, y)
+        assert clf.classes_.dtype.kind == kind
+        assert clf.classes_.tolist() == sorted(set(y))
+        assert clf.score(ROWS, y) == np.mean(clf.predict(ROWS) == np.array(y))
+
+
+FRAMES = {
+    "bool and int": FRAME,
+    "boolean": FRAME.astype("boolean"),
+    "Int64": FRAME.astype("Int64"),
+    "boolean and int": FRAME.astype({"urgent": "boolean"}),
+    "Int8 and float": FRAME.astype({"urgent": "Int8", "refund": float}),
+    "objects": FRAME.astype(object),
+    "polars": pl.from_pandas(FRAME),
+    "lists": FRAME.to_numpy().tolist(),
+    "sparse columns": FRAME.astype(pd.SparseDtype(int, 0)),
+}
+
+
+@pytest.mark.parametrize("case", FRAMES)
+def test_indicator_frames_of_several_dtypes_give_fit_and_scores_of_the_array(case):
+    Y, array = FRAMES[case], FRAME.to_numpy().astype(int)
+    for clf in (
+        ThreeLayerNNClassifier(2, tol=0.1, random_state=0),
+        ThreeLayerNNClassifierCV(
+            alphas=[1], max_iters=[9], cv=2, tol=0.1, random_state=0
+        ),
+    ):
+        expected = clone(clf).fit(ROWS, array)
+        clf.fit(ROWS, Y)
+        assert clf.multilabel_
+        assert_array_equal(clf.theta1_, expected.theta1_)
+        assert clf.score(ROWS, Y) == expected.score(ROWS, array)
+        assert_array_equal(
+            cross_val_score(clf, ROWS, Y, cv=KFold(2), error_score="raise"),
+            cross_val_score(clf, ROWS, array, cv=KFold(2)),
+        )
+
+
+DATES = pd.date_range("2020-01-01", periods=8)
+REJECTED = {
+    "None": (with_label(WORDS, None), "contains None in row 3: expected a label"),
+    "None first": (with_label(WORDS, None, 0), "contains None in row 0"),
+    "None in a tuple": (tuple(with_label(WORDS, None)), "contains None in row 3"),
+    "None, objects": (
+        pd.Series(with_label(WORDS, None), dtype=object),
+        "None in row 3",
+    ),
+    "None, numbers": (with_label(NUMBERS, None), "contains None in row 3"),
+    "None, polars": (pl.Series(with_label(WORDS, None)), "contains None in row 3"),
+    "None, polars' bool": (pl.Series([True, None] * 4), "contains None in row 1"),
+    "null, polars' int": (pl.Series([0, None] * 4), "contains NaN in row 1"),
+    "NaN among strings": (with_label(WORDS, np.nan), "contains NaN in row 3"),
+    "NaN as object": (np.array([0, 1, np.nan], object), "contains NaN in row 2"),
+    "NaN": (with_label(NUMBERS, np.nan), "contains NaN in row 3"),
+    "infinity": (with_label(NUMBERS, -np.inf), "contains infinity in row 3"),
+    "missing str": (pd.Series(with_label(WORDS, None)), "contains NaN in row 3"),
+    "missing string": (
+        pd.Series(with_label(WORDS, None), dtype="string"),
+        "contains <NA> in row 3",
+    ),
+    "missing category": (
+        pd.Series(with_label(WORDS, None), dtype="category"),
+        "contains NaN in row 3",
+    ),
+    "missing Int64": (
+        pd.Series(with_label(NUMBERS, None), dtype="Int64"),
+        "contains NaN in row 3",
+    ),
+    "missing boolean": (
+        pd.Series([True, None] * 4, dtype="boolean"),
+        "contains <NA> in row 1",
+    ),
+    "NaT": (DATES.where(DATES.day != 4).to_series(), "contains NaT in row 3"),
+    "NaT with a time zone": (
+        DATES.where(DATES.day != 1).tz_localize("UTC").to_series(),
+        "contains NaT in row 0",
+    ),
+    "missing in a frame": (
+        FRAME.astype("boolean").mask(FRAME.index.to_series() == 3),
+        "contains <NA> in row 3",
+    ),
+    "number among strings": (
+        with_label(WORDS, 3),
+        "a string in row 0, 'yes', and a number in row 3, 3: expected either",
+    ),
+    "string among numbers": (
+        np.array(with_label(NUMBERS, "no"), object),
+        "a number in row 0, 0, and a string in row 3, 'no'",
+    ),
+    "bool among strings": (
+        pd.Series(with_label(WORDS, True), dtype=object),
+        "a number in row 3, True",
+    ),
+    "number in polars' objects": (
+        pl.Series(with_label(WORDS, 3), dtype=pl.Object),
+        "a number in row 3, 3",
+    ),
+    "strings and numbers in a frame": (
+        FRAME.assign(urgent=WORDS),
+        "a string in row 0, 'yes', and a number in row 0, 1",
+    ),
+    "intervals": (
+        pd.cut(pd.Series(ROWS[:, 0]), [-1, 3, 9]),
+        "a value of type Interval in row 0, Interval.*y.astype.str",
+    ),
+    "periods": (pd.Series(DATES.to_period("D")), "a value of type Period in row 0"),
+    "lists": (pd.Series([[0, 1]] * 8), "a value of type list in row 0"),
+    "lists of unequal length": ([[0], [0, 1]] * 4, "a value of type list in row 0"),
+    "bytes as objects": (np.array([b"a", b"b"] * 4, object), "type bytes in row 0"),
+}
+
+
+@pytest.mark.parametrize("case", REJECTED)
+def test_missing_and_mixed_labels_raise_with_the_first_row(case):
+    y, message = REJECTED[case]
+    X = ROWS[: len(y)]
+    classifier = ThreeLayerNNClassifier(2, tol=0.1).fit(ROWS, NUMBERS)
+    search = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[9], cv=2, tol=0.1)
+    for function in (classifier.fit, classifier.score, search.fit):
+        with pytest.raises(ValueError, match=r"\by\b.*" + message):
+            function(X, y)
+
+
+def test_array_of_labels_is_not_copied():
+    for y in (np.array(NUMBERS), np.array(WORDS), np.array(WORDS, object)):
+        assert as_labels(y) is y
 
 
 # ------------------------------------------------------------- classes and codes
@@ -101,8 +278,8 @@ def test_column_of_labels_is_raveled_with_warning():
         ([0.5, 1.5], "Unknown label type: continuous"),
         ([1.0, 1.5], "Unknown label type: continuous"),
         ([[0.5, 1.5], [1.0, 1.0]], "several columns, of float64 values"),
-        (np.array([0, 1], object), "Unknown label type: unknown"),
-        (np.array([[0, 1], [1, 1]], object), "several columns, of object values"),
+        (np.array([0, 2**70], object), "Unknown label type: unknown"),
+        (np.array([["a", "b"], ["b", "b"]], object), "several columns, of object"),
     ],
 )
 def test_continuous_and_multioutput_targets_raise(y, message):

@@ -126,7 +126,7 @@ INVALID_DATA = {
     ],
     "[Uu]nknown label type": [
         lambda X, y, w, rng: (X, y + rng.uniform(0.1, 0.9), w),
-        lambda X, y, w, rng: (X, y.astype(object), w),
+        lambda X, y, w, rng: (X, (y + 0.5).astype(object), w),
     ],
     "requires y": [lambda X, y, w, rng: (X, None, w)],
     "y has several columns|multioutput": [
