@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from sknn3._array_api import namespace_of
@@ -96,18 +97,21 @@ class LabelEncoding:
         weights = np.ones_like(counts)
         columns = self._class_weight_of_columns(class_weight)
         classes = np.arange(2) if self.multilabel else self.classes
-        try:
-            for column, count, row in zip(columns, counts, weights, strict=True):
-                present = count > 0
-                # One sample for each class, with the weight of all of its samples.
-                row[present] = compute_class_weight(
-                    column,
-                    classes=classes[present],
-                    y=classes[present],
-                    sample_weight=count[present],
+        for column, count, row in zip(columns, counts, weights, strict=True):
+            present = count > 0
+            if not isinstance(column, dict):  # balanced
+                row[present] = count[present].sum() / (present.sum() * count[present])
+                continue
+            if column and not any(label in column for label in classes):
+                warnings.warn(
+                    f"class_weight={column!r} names none of the classes in y, "
+                    f"{classes.tolist()}: all of them have weight 1.",
+                    stacklevel=7,  # the caller of the classifier's `fit`
                 )
-        except ValueError as error:
-            raise ValueError(f"class_weight={class_weight!r}: {error}") from error
+            try:
+                row[:] = [column.get(label, 1.0) for label in classes]
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"class_weight={class_weight!r}: {error}") from error
         if not (np.isfinite(weights).all() and weights.min() >= 0):
             raise class_weight_error(class_weight)
         return weights

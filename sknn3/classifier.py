@@ -107,6 +107,7 @@ class ThreeLayerNNClassifier(
         standardised features.
     class_weight : dict, list of dict or 'balanced', default=None
         Weights of the classes, as ``{class: weight}``, which multiply `sample_weight`.
+        Classes that are not named weigh 1, and named classes that y lacks are ignored.
         'balanced' gives all classes the same total weight.  For multilabel targets,
         a list with one dict for each label.
     early_stopping : bool, default=False
@@ -337,7 +338,8 @@ class ThreeLayerNNClassifier(
         ConvergenceWarning
             If training ended before it converged.
         UserWarning
-            If Ctrl-C ended training after the first pass.
+            If Ctrl-C ended training after the first pass, or if `class_weight` names
+            none of the classes.
         """
         deadline = time.perf_counter() + float(self.max_time or math.inf)
         with restore_on_error(self), np.errstate(all="ignore"):

@@ -426,7 +426,7 @@ def test_rejected_collections_leave_estimator_unchanged(case):
     [
         ({"output_activation": "softmax"}, (X, LABELS), "softmax.*y is multilabel"),
         ({"class_weight": {0: 0, 1: 0, 2: 0}}, (X, y), "nor 0 for all samples"),
-        ({"class_weight": {7: 0}}, (X, y), "class_weight={7: 0}: The classes"),
+        ({"class_weight": {1: "x"}}, (X, y), "class_weight={1: 'x'}: could not"),
     ],
 )
 def test_parameters_that_contradict_data_raise(params, arrays, words):
@@ -434,6 +434,16 @@ def test_parameters_that_contradict_data_raise(params, arrays, words):
     with pytest.raises(ValueError, match=words):
         clf.fit(*map(cut, arrays))
     assert not attributes(clf)
+
+
+def test_class_weight_may_name_classes_that_y_lacks():
+    class_weight = {1: 5, 7: 50}
+    assert_same(
+        net(cut(X), cut(y), class_weight=class_weight),
+        local(X, y, class_weight=class_weight),
+    )
+    with pytest.warns(UserWarning, match="class_weight={7: 50} names none"):
+        net(cut(X), cut(y), class_weight={7: 50})
 
 
 def test_warm_start_with_other_classes_or_features_raises():

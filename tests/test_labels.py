@@ -351,6 +351,54 @@ def test_balanced_class_weights_count_sample_weights(rng):
 
 
 @pytest.mark.parametrize(
+    ("y", "class_weight", "weights"),
+    [
+        ([0, 1, 2, 1], {1: 5, 7: 50}, [1, 5, 1, 5]),
+        ([0, 1, 2, 1], {}, [1, 1, 1, 1]),
+        (["a", "b"], {"b": 3, "c": 2}, [1, 3]),
+        ([True, False], {True: 3, "other": 2}, [3, 1]),
+        ([1.0, 2.0], {2: 3, 4: 2}, [1, 3]),
+        ([[0, 1], [0, 0]], [{1: 3}, {1: 5, 2: 7}], [5, 1]),
+    ],
+)
+def test_classes_without_class_weight_weigh_1(y, class_weight, weights):
+    assert weights_by_class(np.array(y), class_weight).tolist() == weights
+
+
+@pytest.mark.parametrize(
+    ("y", "class_weight", "message"),
+    [
+        ([3, 4], {7: 50}, r"class_weight={7: 50} names none.*y, \[3, 4\]"),
+        (["a", "b"], {"A": 0}, r"class_weight={'A': 0} names none.*\['a', 'b'\]"),
+        ([[0, 1], [1, 0]], [{1: 1.0}, {2: 9}], r"class_weight={2: 9} .* \[0, 1\]"),
+    ],
+)
+def test_class_weight_that_names_no_class_of_y_warns(y, class_weight, message):
+    with pytest.warns(UserWarning, match=message):
+        weights = weights_by_class(np.array(y), class_weight)
+    assert weights.tolist() == [1, 1]
+
+
+def test_warning_about_class_weight_shows_the_call_of_fit():
+    clf = ThreeLayerNNClassifier(2, tol=0.1, class_weight={7: 50})
+    with pytest.warns(UserWarning, match="names none of the classes") as caught:
+        clf.fit(ROWS, NUMBERS)
+    assert caught[0].filename == __file__
+
+
+def test_class_that_a_fold_lacks_has_scores():
+    y = np.append(NUMBERS, [0, 1, 0, 7])  # one sample of a rare class
+    X, class_weight = np.arange(12.0)[:, np.newaxis], {1: 5, 7: 50}
+    clf = ThreeLayerNNClassifier(2, tol=0.1, class_weight=class_weight)
+    scores = cross_val_score(clf, X, y, cv=KFold(3), error_score="raise")
+    assert np.isfinite(scores).all()
+    search = ThreeLayerNNClassifierCV(
+        alphas=[1], max_iters=[9], cv=KFold(3), tol=0.1, class_weight=class_weight
+    )
+    assert np.isfinite(search.fit(X, y).best_score_)
+
+
+@pytest.mark.parametrize(
     ("y", "class_weight", "message"),
     [
         ([[0, 1], [1, 0]], {0: 1.0}, "expected a list of 2 dicts"),
@@ -358,6 +406,8 @@ def test_balanced_class_weights_count_sample_weights(rng):
         ([[0, 1], [1, 0]], [1.0, 2.0], "expected a list of 2 dicts"),
         ([0, 1], [{0: 1.0}], "expected {class: weight} or"),
         ([0, 1], {0: "x"}, r"class_weight=.0: 'x'.: could not"),
+        ([0, 1], {0: [1]}, r"class_weight=.0: \[1\].: "),
+        ([0, 1], {0: None}, r"class_weight=.0: None.: "),
     ],
 )
 def test_class_weights_of_wrong_type_raise(y, class_weight, message):
