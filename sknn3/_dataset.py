@@ -168,12 +168,12 @@ class Dataset:
     def from_arrays(
         cls, X: Any, y: Any, sample_weight: np.ndarray | None, class_weight: Any
     ) -> Dataset:
-        """Return the samples of validated arrays that have a weight, normalised."""
-        if sample_weight is not None and not sample_weight.all():
-            rows = np.flatnonzero(sample_weight)
-            X, y, sample_weight = select_rows(X, rows), y[rows], sample_weight[rows]
+        """Return the samples of validated arrays that have a weight, normalised.
+
+        The classes are those of all samples, also of those without a weight.
+        """
         labels = LabelEncoding.from_labels(y)
-        dataset = cls(X, labels, labels.encode(y), sample_weight)
+        dataset = cls(X, labels, labels.encode(y), sample_weight).with_weight()
         if class_weight is not None:
             weights = labels.class_weights(class_weight, dataset.class_counts)
             dataset = dataset.with_class_weights(weights)
@@ -188,8 +188,14 @@ class Dataset:
         weight = np.ones(len(codes)) if given is None else given.copy()
         for of_classes, column in zip(class_weights, codes.T, strict=True):
             weight *= of_classes[column]
-        weighted = replace(self, sample_weight=weight)
-        return weighted if weight.all() else weighted[np.flatnonzero(weight)]
+        return replace(self, sample_weight=weight).with_weight()
+
+    def with_weight(self) -> Dataset:
+        """Return the samples that have a weight, without a copy if all have."""
+        weight = self.sample_weight
+        if weight is None or weight.all():
+            return self
+        return self[np.flatnonzero(weight)]
 
     def normalised(self) -> Dataset:
         """Return the samples with weights divided by their mean."""

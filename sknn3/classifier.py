@@ -182,7 +182,8 @@ class ThreeLayerNNClassifier(
 
     Notes
     -----
-    Samples of weight zero are dropped before training.
+    Samples of weight zero are dropped before training.  Their classes stay in
+    `classes_`.
 
     The penalty is relative to the sum of the sample weights.  If the weights sum to 1,
     as in `AdaBoostClassifier`, divide `alpha` by the number of samples for the same

@@ -518,6 +518,36 @@ def test_class_of_weight_zero_stays_in_classes(iris):
     assert set(clf.fit(X[np.arange(4000) % 150], many).predict(X)) == {1}
 
 
+@pytest.mark.parametrize("output_activation", ["logistic", "softmax"])
+@pytest.mark.parametrize("absent", [[0], [2], [0, 1], [1, 2]])
+@pytest.mark.parametrize("alpha", [0, 1])
+def test_classes_without_sample_weight_are_improbable(
+    output_activation, absent, alpha, iris
+):
+    X, y = iris
+    weight = ~np.isin(y, absent) * 1.0
+    clf = quick(output_activation=output_activation, alpha=alpha, max_iter=30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clf.fit(X, y, weight)
+    assert clf.classes_.tolist() == [0, 1, 2]
+    assert np.abs(weights_of(clf)).max() < 100
+    P = clf.predict_proba(X)
+    assert P.shape == (150, 3)
+    assert P[:, absent].max() < 0.05
+    assert not np.isin(clf.predict(X), absent).any()
+
+
+@pytest.mark.parametrize("present", [0, 1])
+def test_single_class_with_weight_has_its_sign(present, binary):
+    X, y = binary
+    clf = quick().fit(X, y, y == present)
+    assert clf.classes_.tolist() == [0, 1]
+    assert (np.sign(clf.decision_function(X)) == 2 * present - 1).all()
+    assert clf.predict_proba(X)[:, present].min() > 0.95
+    assert np.abs(weights_of(clf)).max() < 100
+
+
 def test_sample_weight_below_range_of_float32(iris):
     X, y = iris
     weights = np.where(y == 0, 1e-50, 1e-45)

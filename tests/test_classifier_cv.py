@@ -446,3 +446,12 @@ def test_check_estimator(params):
 def test_scikit_learn_checks_outside_check_estimator(check):
     clf = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[5])
     check("ThreeLayerNNClassifierCV", clf)
+
+
+def test_class_without_sample_weight_stays_in_classes(iris):
+    X, y = iris
+    search = ThreeLayerNNClassifierCV(
+        alphas=[1], max_iters=[9], cv=3, tol=0.01, random_state=0
+    ).fit(X, y, sample_weight=y != 1)
+    assert search.classes_.tolist() == [0, 1, 2]
+    assert search.predict_proba(X)[:, 1].max() < 0.05

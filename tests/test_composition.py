@@ -524,6 +524,25 @@ def test_bagging_averages_networks_on_drawn_rows_and_features(iris):
     assert_allclose(bagging.predict_proba(X), P)
 
 
+def test_bags_without_some_classes_have_the_signs_and_shapes_of_all_classes():
+    X, y = make_classification(
+        600, 6, weights=[0.97], flip_y=0, class_sep=1.5, random_state=0
+    )
+    bagging = BaggingClassifier(
+        quick(), n_estimators=20, max_samples=25, random_state=0
+    ).fit(X, y)
+    n_classes = [len(np.unique(y[rows])) for rows in bagging.estimators_samples_]
+    assert set(n_classes) == {1, 2}
+    for member, n in zip(bagging.estimators_, n_classes, strict=True):
+        assert_array_equal(member.classes_, [0, 1])
+        assert n == 2 or (member.decision_function(X) < 0).all()
+    X, y = np.vstack([X, X[:300] + 3]), np.append(y, np.full(300, 2))
+    bagging = BaggingClassifier(quick(), max_samples=30, random_state=0).fit(X, y)
+    assert {len(np.unique(y[rows])) for rows in bagging.estimators_samples_} == {2, 3}
+    assert bagging.decision_function(X).shape == (900, 3)
+    assert bagging.score(X, y) > 0.9
+
+
 def test_adaboost_raises_weights_of_misclassified_samples(noisy):
     X, _ = noisy
     X = X[:300]
@@ -562,6 +581,15 @@ def test_voting_is_weighted_mean_of_probabilities(iris):
     P += 0.25 * GaussianNB().fit(X, y).predict_proba(X)
     assert_allclose(voting.predict_proba(X), P)
     assert_array_equal(voting.predict(X), P.argmax(axis=1))
+
+
+def test_voting_of_weights_without_a_class_has_all_classes(iris):
+    X, y = iris
+    members = [("net", quick()), ("bayes", LogisticRegression())]
+    voting = VotingClassifier(members, voting="soft").fit(X, y, sample_weight=y != 1)
+    P = voting.predict_proba(X)
+    assert P.shape == (150, 3)
+    assert P[:, 1].max() < 0.05
 
 
 @pytest.mark.parametrize("data", ["iris", "binary"])

@@ -151,8 +151,9 @@ def test_invalid_sample_weights_raise(sample_weight, message):
 def test_samples_of_weight_zero_are_dropped():
     X, y = np.arange(8.0).reshape(4, 2), np.array(["a", "b", "c", "a"])
     dataset = Dataset.from_arrays(X, y, np.array([1.0, 2.0, 0.0, 0.5]), None)
-    assert dataset.labels.classes.tolist() == ["a", "b"]
+    assert dataset.labels.classes.tolist() == ["a", "b", "c"]
     assert_array_equal(dataset.X, X[[0, 1, 3]])
+    assert_array_equal(dataset.codes, [0, 1, 0])
     assert_allclose(dataset.sample_weight * dataset.mean_weight, [1, 2, 0.5])
 
 

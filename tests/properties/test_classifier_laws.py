@@ -3,7 +3,7 @@
 import pickle
 
 import numpy as np
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -184,14 +184,35 @@ def test_samples_of_weight_zero_are_dropped(fit, n_rows):
     )
     places = problem.rng.randint(0, len(X) + 1, n_rows)
     X = np.insert(X, places, 1e6, axis=0)
-    of_absent = y[0]
-    if y.ndim == 1 and y.dtype.kind in "iU":  # a class of dropped samples only
-        of_absent = np.asarray("absent" if y.dtype.kind == "U" else 77)
-        y = y.astype(np.result_type(y, of_absent))
-    y = np.insert(y, places, of_absent, axis=0)
+    y = np.insert(y, places, y[0], axis=0)
     weight = np.insert(weight, places, 0)
     assert_same_fit(fitted(classifier, X, y, sample_weight=weight), clf)
     assert_array_equal(classifier.classes_, clf.classes_)
+
+
+@one_in(2)
+@given(fits(), st.integers(1, 3), st.booleans())
+def test_class_without_sample_weight_equals_class_weight_of_0(fit, n_rows, first):
+    problem, y, classifier = fit
+    assume(y.dtype.kind in "iU" and y.ndim == 1)
+    absent = ("", "zz") if y.dtype.kind == "U" else (y.min() - 1, y.max() + 1)
+    y = np.append(y, np.repeat(absent[0 if first else 1], n_rows))
+    X = np.vstack([problem.X, np.full((n_rows, problem.X.shape[1]), 1e6)])
+    each = classifier.class_weight
+    each = each if isinstance(each, dict) else {}
+    by_sample, by_class = (
+        fitted(
+            clone(classifier).set_params(class_weight=each | of_absent),
+            X,
+            y,
+            sample_weight=np.append(problem.weight, np.repeat(weight, n_rows)),
+        )
+        for weight, of_absent in [(0, {}), (1, {y[-1]: 0})]
+    )
+    assert_same_fit(by_sample, by_class)
+    assert_array_equal(by_sample.classes_, np.unique(y))
+    assert by_sample.predict_proba(problem.X).shape[1] == len(np.unique(y))
+    assert np.isfinite(by_sample.theta2_).all()
 
 
 @one_in(2)
