@@ -49,6 +49,11 @@ class LabelEncoding:
         """Return the encoding for the classes of all parts of a data set."""
         if encodings[0].multilabel:
             return encodings[0]
+        if len({part.classes.dtype.kind in "OU" for part in encodings}) > 1:
+            raise ValueError(
+                "y has strings in some partitions and numbers in others: expected "
+                "either strings or numbers."
+            )
         return cls(np.unique(np.concatenate([part.classes for part in encodings])))
 
     def encode(self, labels: Any) -> np.ndarray:
@@ -150,7 +155,9 @@ def as_labels(y: Any, *, warn: bool = True, partition: int | None = None) -> Any
     The shape is (n,), or (n, K) for an indicator matrix, which may be sparse.  None and
     arrays of other namespaces than NumPy keep their type.
     """
-    if not (y is None or issparse(y) or namespace_of(y)[0] is not np):
+    if issparse(y):
+        y = y.tocsr()
+    elif y is not None and namespace_of(y)[0] is np:
         where = "" if partition is None else f" of partition {partition}"
         if isinstance(y, list | tuple):
             # NumPy would make strings of the numbers and the NaN among strings.

@@ -28,6 +28,7 @@ X = RNG.standard_normal((ROWS, 4))
 y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
 LABELS = (X > 0).astype(int)
 FRAME = pd.DataFrame(X, columns=list("abcd"))
+MIXED = pd.DataFrame({"urgent": X[:, 0] > 0, "refund": (X[:, 1] > 0).astype(int)})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -126,6 +127,17 @@ ACCEPTED = {
     "frame": lambda: (frame(FRAME), frame(pd.Series(y))),
     "strings": lambda: (frame(FRAME), frame(pd.Series(np.array(["a", "b", "c"])[y]))),
     "categories": lambda: (frame(FRAME), frame(pd.Series(y, dtype="category"))),
+    "objects": lambda: (cut(X), cut(y.astype(object))),
+    "pandas' truth values": lambda: (
+        frame(FRAME),
+        frame(pd.Series(y > 0, dtype="boolean")),
+    ),
+    "bool and int columns": lambda: (frame(FRAME), frame(MIXED)),
+    "boolean and Int64 columns": lambda: (
+        frame(FRAME),
+        frame(MIXED.astype({"urgent": "boolean", "refund": "Int64"})),
+    ),
+    "columns of objects": lambda: (cut(X), cut(MIXED.to_numpy())),
     "pandas' integers": lambda: (frame(FRAME), frame(pd.Series(y, dtype="Int64"))),
     "pandas' floats": lambda: (frame(FRAME.astype("Float64")), frame(pd.Series(y))),
 }
@@ -137,6 +149,7 @@ def test_accepted_collections_equal_fit_in_memory(case):
     y_here = np.concatenate([np.asarray(_dense(b)) for b in _blocks(y_parts)])
     expected, fit = local(X, y_here), net(X_parts, y_parts)
     assert_same(fit, expected)
+    assert fit.classes_.dtype == expected.classes_.dtype
     assert_array_equal(fit.predict(X_parts).compute(), expected.predict(X))
     assert fit.score(X_parts, y_parts) == pytest.approx(expected.score(X, y_here))
 
@@ -171,6 +184,14 @@ def test_partitions_with_only_zero_weights_equal_fit_in_memory(params, weight):
     assert fit.score(*(cut(array, 10) for array in arrays)) == pytest.approx(
         expected.score(*arrays)
     )
+
+
+def test_classes_of_all_partitions_stay_without_weights():
+    arrays = X[BY_CLASS], y[BY_CLASS], (y[BY_CLASS] != 2) * 1.0
+    expected, fit = local(*arrays), net(*(cut(array, 10) for array in arrays))
+    assert_same(fit, expected)
+    assert fit.classes_.tolist() == [0, 1, 2]
+    assert fit.predict_proba(cut(X)).compute()[:, 2].max() < 0.05
 
 
 def test_collections_of_unknown_length_equal_fit_in_memory():
@@ -232,6 +253,8 @@ def _with(value, row=150):
     return cut(changed)
 
 
+WORDS = np.array(["a", "b", "c"], dtype=object)[y]
+PRESENT = np.arange(ROWS) != 150
 LENGTHS = np.arange(ROWS) // 10 != 15  # ten rows are missing in the second
 STRINGS = FRAME.assign(a="u")
 MISSING = FRAME.assign(a=pd.array([1, None] * 150, dtype="Int64"))
@@ -327,7 +350,7 @@ REJECTED = {
     "no rows": (
         lambda: (unknown(X, kept=y > 9), unknown(y, kept=y > 9)),
         ValueError,
-        "X has no rows with a weight, expected at least one",
+        "X has no rows, expected at least one",
     ),
     "NaN": (
         lambda: (_with(np.nan), cut(y)),
@@ -384,6 +407,42 @@ REJECTED = {
         lambda: (frame(FRAME), frame(pd.Series(MISSING["a"]))),
         ValueError,
         "Input y contains NaN",
+    ),
+    "None among strings": (
+        lambda: (frame(FRAME), frame(pd.Series(WORDS).where(PRESENT, None))),
+        ValueError,
+        "Input y contains (NaN|<NA>) in row 50 of partition 1: expected a label",
+    ),
+    "None among objects": (
+        lambda: (cut(X), cut(np.where(PRESENT, WORDS, None))),
+        ValueError,
+        "Input y contains None in row 50 of partition 1",
+    ),
+    "missing category": (
+        lambda: (
+            frame(FRAME),
+            frame(pd.Series(WORDS).where(PRESENT, None).astype("category")),
+        ),
+        ValueError,
+        "Input y contains (NaN|<NA>) in row 50 of partition 1",
+    ),
+    "missing boolean": (
+        lambda: (
+            frame(FRAME),
+            frame(MIXED.astype("boolean").mask(MIXED.index.to_series() == 150)),
+        ),
+        ValueError,
+        "Input y contains <NA> in row 50 of partition 1",
+    ),
+    "number among strings": (
+        lambda: (cut(X), cut(np.where(PRESENT, WORDS, 3).astype(object))),
+        ValueError,
+        "y has a string in row 0, '.', and a number in row 50 of partition 1, 3",
+    ),
+    "strings and numbers in partitions": (
+        lambda: (cut(X), in_second(cut(WORDS), lambda block: np.ones(100, int))),
+        ValueError,
+        "y has strings in some partitions and numbers in others",
     ),
     "continuous y": (
         lambda: (cut(X), cut(X[:, 0])),
@@ -466,6 +525,10 @@ def test_warm_start_with_other_classes_or_features_raises():
         (lambda: (cut(X), cut(LABELS)), "mix of multilabel-indicator and"),
         (lambda: (cut(X[:0]), cut(y[:0])), "no samples with a weight"),
         (lambda: (_with(np.nan), cut(y)), "Input X contains NaN"),
+        (
+            lambda: (cut(X), cut(np.where(PRESENT, y, None))),
+            "Input y contains None in row 50 of partition 1",
+        ),
     ],
 )
 def test_score_rejects_other_data(arrays, words):

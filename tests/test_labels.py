@@ -245,7 +245,7 @@ def test_targets_of_single_class_are_one():
     assert encoding.targets(codes).tolist() == [[1], [1]]
 
 
-@pytest.mark.parametrize("container", [np.array, sp.csr_array, sp.csr_matrix])
+@pytest.mark.parametrize("container", [np.array, sp.csr_array, sp.lil_matrix])
 def test_indicator_matrix_is_multilabel(container):
     encoding, codes = encode(container([[0, 1], [1, 1], [0, 0]]))
     assert encoding.multilabel

@@ -70,7 +70,8 @@ def _as_array(values: Any, name: str) -> da.Array:
     if isinstance(values, da.Array):
         return values
     if is_dask_collection(values) and hasattr(type(values), "to_dask_array"):
-        return values.map_partitions(_frame_to_numpy)
+        # `as_labels` converts y, since `check_array` makes floats of nullable dtypes.
+        return values.map_partitions(np.asarray if name == "y" else _frame_to_numpy)
     raise TypeError(
         f"{name} is of type {type(values).__name__}, expected a dask array, DataFrame "
         "or Series: see dask.array.from_array and dask.dataframe.from_pandas. For data "

@@ -83,10 +83,12 @@ class Partitions:
         encodings = gather(client, client.map(labels_of, parts))
         not_empty = [i for i in indices if encodings[i]]
         if not not_empty:
-            raise ValueError("X has no rows with a weight, expected at least one.")
+            raise ValueError("X has no rows, expected at least one.")
         labels = LabelEncoding.union([encodings[i] for i in not_empty])
         parts = client.map(with_labels, [parts[i] for i in not_empty], labels=labels)
         data = cls(client, [X[i] for i in not_empty], parts, labels, X_like).counted()
+        if not data.n_samples:
+            raise ValueError("X has no rows with a weight, expected at least one.")
         if class_weight is not None:
             weights = labels.class_weights(class_weight, data.class_counts)
             parts = client.map(

@@ -14,7 +14,7 @@ from sklearn.utils import check_array
 
 from sknn3._dataset import Dataset, RowSelection
 from sknn3._features import as_numbers
-from sknn3._labels import LabelEncoding
+from sknn3._labels import LabelEncoding, as_labels
 from sknn3._parallel import single_blas_thread
 from sknn3.dask._sums import CompensatedSums, Sums, add, compensated
 
@@ -58,13 +58,15 @@ def check_rows(index: int, X: Any, n_features: int, estimator_name: str) -> Rows
 def encode_labels(
     index: int, n_rows: int, y: Any, sample_weight: Any = None
 ) -> Dataset | None:
-    """Return the samples of a partition that have a weight, or None without any.
+    """Return the samples of a partition that have a weight, or None without any rows.
 
     In place of X the data set has the numbers of the rows.
     """
     _check_lengths(index, n_rows, y, sample_weight)
-    y, rows = _check_labels(y), np.arange(n_rows)
-    if sample_weight is not None and n_rows:
+    if not n_rows:
+        return None
+    y = as_labels(y, warn=False, partition=index)
+    if sample_weight is not None:
         sample_weight = check_array(
             sample_weight,
             ensure_2d=False,
@@ -72,12 +74,9 @@ def encode_labels(
             dtype=np.float64,
             input_name="sample_weight",
         )
-        rows = np.flatnonzero(sample_weight)
-        y, sample_weight = y[rows], sample_weight[rows]
-    if not len(rows):
-        return None
     labels = LabelEncoding.from_labels(y)
-    return Dataset(rows, labels, labels.encode(y), sample_weight)
+    rows = np.arange(n_rows)
+    return Dataset(rows, labels, labels.encode(y), sample_weight).with_weight()
 
 
 def _check_lengths(index: int, n_rows: int, y: Any, sample_weight: Any) -> None:
@@ -89,20 +88,8 @@ def _check_lengths(index: int, n_rows: int, y: Any, sample_weight: Any) -> None:
             )
 
 
-def _check_labels(y: Any) -> Any:
-    y = check_array(
-        y,
-        accept_sparse="csr",
-        ensure_2d=False,
-        dtype=None,
-        ensure_min_samples=0,
-        input_name="y",
-    )
-    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-
-
 def labels_of(part: Dataset | None) -> LabelEncoding | None:
-    """Return the classes of a partition, None for one without samples."""
+    """Return the classes of a partition, None for one without rows."""
     return part.labels if part else None
 
 
@@ -167,6 +154,9 @@ def score_partition(
     weight = None if sample_weight is None else sample_weight[:, 0]
     predicted = network.predict(X)
     correct = accuracy_score(
-        _check_labels(y), predicted, normalize=False, sample_weight=weight
+        as_labels(y, warn=False, partition=block_id[0]),
+        predicted,
+        normalize=False,
+        sample_weight=weight,
     )
     return np.array([[correct, total]])
