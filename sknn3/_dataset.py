@@ -21,6 +21,7 @@ from sknn3._kernel import (
     block_cost_gradient,
     block_loss,
     block_outputs,
+    narrow_theta1,
     weights_like,
 )
 from sknn3._labels import (
@@ -51,6 +52,9 @@ MAX_CHUNKS = 16
 
 # Entries of a block that is centred, which makes a float64 copy of it.
 CENTRED_ENTRIES = 2**20
+
+# Column indices of sparse rows that are looked up at once, which copies them.
+LOOKUP_ENTRIES = 2**20
 
 
 def row_blocks(n_samples: int, *, on_cpu: bool = True) -> list[slice]:
@@ -119,6 +123,36 @@ def slice_rows(X: Any, rows: slice) -> Any:
 def load_rows(block: Any) -> Any:
     """Return the rows of a block, read from the file if it is a `RowSelection`."""
     return block.X[block.rows] if isinstance(block, RowSelection) else block
+
+
+def used_columns(X: Any) -> np.ndarray:
+    """Return a mask of the columns of sparse rows that have an entry."""
+    used = np.zeros(X.shape[1], bool)
+    for entries in _entry_slices(X):
+        used[X.indices[entries]] = True
+    return used
+
+
+def select_columns(X: Any, used: np.ndarray) -> Any:
+    """Return sparse rows without the other columns, which must be empty.
+
+    Only the column indices are copied.
+    """
+    new_index = np.zeros(len(used), X.indices.dtype)
+    new_index[used] = np.arange(np.count_nonzero(used))
+    indices = np.empty_like(X.indices, shape=int(X.indptr[-1]))
+    for entries in _entry_slices(X):
+        indices[entries] = new_index[X.indices[entries]]
+    narrow = csr_array((X.shape[0], np.count_nonzero(used)), dtype=X.dtype)
+    narrow.data, narrow.indices = X.data[: len(indices)], indices
+    narrow.indptr = X.indptr
+    return narrow
+
+
+def _entry_slices(X: Any) -> Iterator[slice]:
+    n_entries = int(X.indptr[-1])
+    for start in range(0, n_entries, LOOKUP_ENTRIES):
+        yield slice(start, min(start + LOOKUP_ENTRIES, n_entries))
 
 
 def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
@@ -256,6 +290,10 @@ class Dataset:
             is_held_out[np.flatnonzero(strata == stratum)[positions]] = True
         return self[np.flatnonzero(~is_held_out)], self[np.flatnonzero(is_held_out)]
 
+    def select_columns(self, used: np.ndarray) -> Dataset:
+        """Return the same samples without the other columns, see `select_columns`."""
+        return replace(self, X=select_columns(self.X, used))
+
     @contextmanager
     def with_threads(self) -> Iterator[Dataset]:
         """Yield the same samples with threads to work on their chunks."""
@@ -333,6 +371,13 @@ class Dataset:
 
         return _add(iter(self.map_chunks(chunk_sums, self.chunks)))
 
+    def column_counts(self) -> tuple[np.ndarray]:
+        """Return 1 for each column of sparse rows that has an entry, and 0 for others.
+
+        Sums over partitions are the numbers of partitions with an entry.
+        """
+        return (used_columns(load_rows(self.X)).astype(float),)
+
     def column_sums(self, step: int) -> tuple[float, np.ndarray]:
         """Return the sums of the weights and of the columns over each `step`-th row."""
         total_weight, sums = 0.0, np.zeros(self.X.shape[1])
@@ -373,6 +418,19 @@ class Dataset:
             B = load_rows(slice_rows(X, rows))
             w = np.ones(B.shape[0]) if weight is None else weight[rows]
             yield astype(B, widest, xp), to_device(w, xp, device, widest)
+
+
+def without_empty_columns(dataset: Any) -> tuple[Any, np.ndarray | None]:
+    """Return a data set without empty columns of sparse rows, and a mask of the others.
+
+    The mask is None where there are no such columns.
+    """
+    if not issparse(dataset.X_like):
+        return dataset, None
+    (counts,) = dataset.column_counts()
+    used = counts > 0
+    used[0] |= not used.any()  # a network has an input
+    return (dataset, None) if used.all() else (dataset.select_columns(used), used)
 
 
 def _add(sums: Iterator[tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -416,10 +474,14 @@ def output_blocks(X: Any, theta1: Any, theta2: Any, activation: str) -> Iterator
     n_rows = ROUND_ROWS if xp is np else DEVICE_BLOCK_ROWS
     for start in range(0, X.shape[0], n_rows):
         rows = slice(start, min(start + n_rows, X.shape[0]))
-        block = load_rows(slice_rows(X, rows))
+        block, W = load_rows(slice_rows(X, rows)), theta1
+        if issparse(block) and block.nnz < block.shape[1]:
+            # The product copies all weights, which takes longer than this.
+            used = used_columns(block)
+            block, W = select_columns(block, used), narrow_theta1(theta1, used)
         try:
             blas_tokens.get()
-            O = block_outputs(block, theta1, theta2, activation, xp)
+            O = block_outputs(block, W, theta2, activation, xp)
         finally:
             blas_tokens.put(None)
         yield O

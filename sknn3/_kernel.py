@@ -205,6 +205,31 @@ def split_layers(
     )
 
 
+def narrow_theta1(theta1: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Return a copy with the biases and the weights of the used columns of X only."""
+    return theta1[:, np.append(True, used)]
+
+
+def narrow_weights(
+    params: np.ndarray | None, used: np.ndarray | None, hidden_layer_size: int
+) -> np.ndarray | None:
+    """Return packed weights of the used columns of X only; None uses all."""
+    if params is None or used is None:
+        return params
+    theta1, theta2 = split_layers(params, len(used), hidden_layer_size)
+    return pack_weights(narrow_theta1(theta1, used), theta2)
+
+
+def widen_theta1(
+    theta1: np.ndarray, used: np.ndarray, others: np.ndarray | None
+) -> np.ndarray:
+    """Return weights of all columns of X; those of columns not used are 0 or given."""
+    shape, dtype = (len(theta1), len(used) + 1), theta1.dtype
+    wide = np.zeros(shape, dtype) if others is None else others.astype(dtype)
+    wide[:, np.append(True, used)] = theta1
+    return wide
+
+
 def weights_like(X: Any, params: np.ndarray, hidden_layer_size: int) -> tuple[Any, Any]:
     """Return both layers' weights in the namespace, device and dtype of X."""
     xp, device = namespace_of(X)

@@ -30,9 +30,18 @@ from sknn3._conditioning import (
     make_preconditioner,
     pack_initial_weights,
 )
-from sknn3._dataset import Dataset, check_sample_weight
+from sknn3._dataset import Dataset, check_sample_weight, without_empty_columns
 from sknn3._features import as_numbers
-from sknn3._kernel import ACTIVATIONS, OUTPUTS, Network, pack_weights, weights_like
+from sknn3._kernel import (
+    ACTIVATIONS,
+    OUTPUTS,
+    Network,
+    narrow_weights,
+    pack_weights,
+    split_layers,
+    weights_like,
+    widen_theta1,
+)
 from sknn3._labels import LabelEncoding, as_labels
 from sknn3._minimize import (
     CONVERGENCE_MESSAGES,
@@ -346,8 +355,12 @@ class ThreeLayerNNClassifier(
         with restore_on_error(self), np.errstate(all="ignore"):
             data = self._validate(X, y, sample_weight)
             network = self._network(data.labels)
-            params = self._given_weights(data, network, coefs_init, intercepts_init)
-            make_attributes = partial(fitted_attributes, data, network)
+            start = self._given_weights(data, network, coefs_init, intercepts_init)
+            data, used = without_empty_columns(data)
+            params = narrow_weights(start, used, network.hidden_layer_size)
+            # Weights that only the penalty touches are zero at its minimum.
+            others = None if self.alpha > 0 else start
+            make_attributes = partial(fitted_attributes, data, network, used, others)
             callbacks = _Callbacks(self, X, y, sample_weight, make_attributes)
             callbacks.begin_fit()
             rng = check_random_state(self.random_state)
@@ -479,9 +492,25 @@ class ThreeLayerNNClassifier(
 
 
 def fitted_attributes(
-    dataset: Dataset, network: Network, result: MinimizeResult
+    dataset: Dataset,
+    network: Network,
+    used: np.ndarray | None,
+    others: np.ndarray | None,
+    result: MinimizeResult,
 ) -> dict[str, Any]:
-    """Return all fitted attributes but those of `validate_data`."""
+    """Return all fitted attributes but those of `validate_data`.
+
+    The weights have the dtype and the device of X.  `used` is a mask of the columns of
+    X that take part in the fit, if not all do, and `others` are packed weights from
+    which come those of the other columns; None means zero.
+    """
+    h = network.hidden_layer_size
+    theta1, theta2 = weights_like(dataset.X_like, result.best.params.copy(), h)
+    if used is not None:
+        if others is not None:
+            others, _ = split_layers(others, len(used), h)
+        theta1 = widen_theta1(theta1, used, others)
+    scores = [evaluation.score for evaluation in result.evaluations]
     return {
         "classes_": dataset.labels.classes,
         "multilabel_": dataset.labels.multilabel,
@@ -489,17 +518,6 @@ def fitted_attributes(
         "out_activation_": network.output_activation,
         "n_layers_": 3,
         "n_outputs_": dataset.labels.n_outputs,
-        **fitted_weights(dataset.X_like, network.hidden_layer_size, result),
-    }
-
-
-def fitted_weights(
-    X_like: Any, hidden_layer_size: int, result: MinimizeResult
-) -> dict[str, Any]:
-    """Return the weights, in the dtype and on the device of X, and the loss curve."""
-    theta1, theta2 = weights_like(X_like, result.best.params.copy(), hidden_layer_size)
-    scores = [evaluation.score for evaluation in result.evaluations]
-    return {
         "theta1_": theta1,
         "theta2_": theta2,
         "loss_": result.best.cost,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from copy import copy
+from functools import partial
 from itertools import product
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -36,7 +37,6 @@ from sknn3._sklearn_compat import (
 )
 from sknn3.classifier import (
     ThreeLayerNNClassifier,
-    fitted_weights,
     restore_on_error,
     task_kwargs,
 )
@@ -406,7 +406,8 @@ class _PathNetwork(ThreeLayerNNClassifier):
     def _end_pass(self, callbacks: Any, minimizer: Minimizer) -> bool:
         n_done = len(minimizer.evaluations)
         if n_done in self.budgets:
-            self.results_[n_done] = minimizer.result("max_iter")
+            result = minimizer.result("max_iter")
+            self.results_[n_done] = partial(callbacks.attributes, result)
         return super()._end_pass(callbacks, minimizer)
 
     def _warn_unless_converged(self, *_: Any) -> None:
@@ -420,9 +421,7 @@ class _PathNetwork(ThreeLayerNNClassifier):
         truncated = copy(self)
         truncated.max_iter = budget
         if budget in self.results_:
-            W1 = self.theta1_[:, 1:]  # has the columns, dtype and device of X
-            weights = fitted_weights(W1, W1.shape[0], self.results_[budget])
-            truncated.__dict__.update(weights)
+            truncated.__dict__.update(self.results_[budget]())
         return truncated
 
 

@@ -280,6 +280,125 @@ def test_sparse_data_is_not_densified(rng):
     tracemalloc.stop()
 
 
+@pytest.fixture
+def words(rng):
+    """Sparse counts of 40 words, all in some row, and classes that depend on them."""
+    X = rng.poisson(0.2, (200, 40)).astype(float)
+    X[np.arange(40), np.arange(40)] += 1
+    return sp.csr_array(X), (X[:, :20].sum(axis=1) > X[:, 20:].sum(axis=1)).astype(int)
+
+
+USED = np.setdiff1d(np.arange(43), [0, 17, 42])
+
+
+def with_empty_columns(X, index_dtype=np.int32):
+    """Insert three empty columns into sparse data: the first, a middle, the last."""
+    wide = sp.csr_array((X.shape[0], 43), dtype=X.dtype)
+    wide.data, wide.indptr = X.data, X.indptr.astype(index_dtype)
+    wide.indices = USED.astype(index_dtype)[X.indices]
+    return wide
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(
+    ("dtype", "index_dtype"), [(np.float64, np.int64), (np.float32, np.int32)]
+)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"conditioning": "full"},
+        {"conditioning": None, "init_epsilon": 0.12, "alpha": 0},
+        {"early_stopping": True},
+    ],
+    ids=["default", "full", "unconditioned", "early stopping"],
+)
+def test_empty_columns_of_sparse_data_take_no_part(
+    solver, dtype, index_dtype, options, words
+):
+    X, y = words[0].astype(dtype), words[1]
+    wide = with_empty_columns(X, index_dtype)
+    before = {name: vars(wide)[name].copy() for name in ("data", "indices", "indptr")}
+    options = {"solver": solver, "max_iter": 40, "tol": 0.01} | options
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clf, narrow = quick(**options).fit(wide, y), quick(**options).fit(X, y)
+    assert clf.theta1_.shape == (6, 44)
+    assert clf.theta1_.dtype == dtype
+    assert clf.n_features_in_ == 43
+    assert_array_equal(clf.coefs_[0][USED], narrow.coefs_[0])
+    assert_array_equal(clf.coefs_[0][[0, 17, 42]], 0)
+    assert_array_equal(clf.intercepts_[0], narrow.intercepts_[0])
+    assert_array_equal(clf.theta2_, narrow.theta2_)
+    assert clf.loss_curve_ == narrow.loss_curve_
+    assert clf.validation_scores_ == narrow.validation_scores_
+    assert_array_equal(clf.predict_proba(wide), narrow.predict_proba(X))
+    for name, unchanged in before.items():
+        assert_array_equal(getattr(wide, name), unchanged)
+
+
+def test_columns_with_entries_in_rows_without_a_weight_only_are_empty(words):
+    X, y = words
+    wide = with_empty_columns(X).tolil()
+    wide[:20, 17] = 1
+    wide, weight = wide.tocsr(), (np.arange(len(y)) >= 20).astype(float)
+    clf = quick().fit(wide, y, sample_weight=weight)
+    assert_array_equal(clf.coefs_[0][17], 0)
+    assert_array_equal(
+        clf.coefs_[0][USED], quick().fit(X, y, sample_weight=weight).coefs_[0]
+    )
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("alpha", [0, 1])
+@pytest.mark.parametrize("start", ["coefs_init", "warm_start"])
+def test_given_weights_of_empty_columns_stay_where_there_is_no_penalty(
+    start, alpha, words, rng
+):
+    X, y = words
+    wide = with_empty_columns(X)
+    coefs = [rng.standard_normal((43, 6)), rng.standard_normal((6, 1))]
+    biases = [np.zeros(6), np.zeros(1)]
+    clf = quick(alpha=alpha, max_iter=5)
+    narrow = clone(clf).fit(
+        X, y, coefs_init=[coefs[0][USED], coefs[1]], intercepts_init=biases
+    )
+    if start == "warm_start":
+        clf.fit(sp.csr_array(np.ones((2, 43))), [0, 1])
+        clf.theta1_ = np.column_stack([biases[0], coefs[0].T])
+        clf.theta2_ = np.column_stack([biases[1], coefs[1].T])
+        clf.set_params(warm_start=True).fit(wide, y)
+    else:
+        clf.fit(wide, y, coefs_init=coefs, intercepts_init=biases)
+    assert_array_equal(clf.coefs_[0][USED], narrow.coefs_[0])
+    expected = np.zeros((3, 6)) if alpha else coefs[0][[0, 17, 42]]
+    assert_array_equal(clf.coefs_[0][[0, 17, 42]], expected)
+    assert clf.loss_curve_ == narrow.loss_curve_
+
+
+def test_sparse_data_without_any_entry_predicts_the_larger_class():
+    X, y = sp.csr_array((6, 5)), [0, 1, 1, 1, 1, 1]
+    clf = quick().fit(X, y)
+    assert_array_equal(clf.coefs_[0], 0)
+    assert_array_equal(clf.predict(X), 1)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_empty_columns_take_the_memory_of_their_weights_only(solver, rng):
+    n, d = 1000, 2**20  # the default of HashingVectorizer
+    X = sp.random_array((n, d), density=20 / d, format="csr", rng=rng)
+    y = rng.randint(0, 2, n)
+    weights = 8 * 2 * d
+    tracemalloc.start()
+    with pytest.warns(ConvergenceWarning):
+        clf = Net(2, solver=solver, max_iter=3, tol=0, random_state=0).fit(X, y)
+    assert tracemalloc.get_traced_memory()[1] < weights + 2**24
+    tracemalloc.reset_peak()
+    clf.predict(X)
+    assert tracemalloc.get_traced_memory()[1] < weights + 2**23
+    tracemalloc.stop()
+
+
 def test_float32_weights_predict_float64_rows_in_float64(iris):
     X, y = iris
     clf = quick().fit(X.astype(np.float32), y)

@@ -131,6 +131,17 @@ def test_results_equal_grid_search_with_other_containers(iris, container):
     assert_equal_searches(ours, grid_search(X, names, scoring="neg_log_loss"))
 
 
+def test_results_equal_grid_search_with_empty_columns_of_sparse_data(iris):
+    X, y = sp.csr_array(np.hstack([iris[0], np.zeros((150, 2))])), iris[1]
+    X.resize(150, 9)
+    X = X.tolil()
+    X[:4, 6] = 1  # empty in some of the folds
+    X = X.tocsr()
+    ours = path_search(X, y, scoring="neg_log_loss")
+    assert_equal_searches(ours, grid_search(X, y, scoring="neg_log_loss"))
+    assert_array_equal(ours.coefs_[0][[4, 5, 7, 8]], 0)
+
+
 def test_results_equal_grid_search_with_routed_sample_weight(iris, rng):
     X, y = iris
     weights = rng.uniform(0, 3, len(y))

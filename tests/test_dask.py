@@ -150,6 +150,21 @@ def test_sparse_partitions_equal_fit_in_memory(client, large, kind):
     )
 
 
+def test_empty_columns_of_sparse_partitions_take_no_part(client, large):
+    X, y = large
+    X = np.where(abs(X) > 1, X, 0)
+    X[:, 5] = 0
+    X[:1000, 7] = 0  # empty in the first partitions only
+    X[200:, 8] = 0  # has entries in rows without a weight only
+    weight = (np.arange(len(y)) >= 200).astype(float)
+    for params in ({}, {"early_stopping": True}):
+        local = fitted(quick(Local, **params), sp.csr_array(X), y, weight)
+        blocks = cut(X).map_blocks(sp.csr_array)
+        net = fitted(quick(**params), blocks, cut(y), cut(weight))
+        assert_same_fit(net, local)
+        assert_array_equal(net.coefs_[0][[5, 8]], 0)
+
+
 def test_data_frames_equal_fit_in_memory_and_keep_feature_names(client, large):
     X, y = large
     frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])

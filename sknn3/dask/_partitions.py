@@ -17,7 +17,7 @@ import numpy as np
 from distributed import Client, Future
 from scipy.sparse import issparse
 
-from sknn3._dataset import Dataset
+from sknn3._dataset import Dataset, select_columns
 from sknn3._labels import (
     LabelEncoding,
     class_weight_error,
@@ -152,6 +152,14 @@ class Partitions:
         )
         return training.counted(), validation.counted()
 
+    def select_columns(self, used: np.ndarray) -> Partitions:
+        """Return the same samples without the other columns of sparse rows."""
+        return replace(
+            self,
+            rows=self.client.map(select_columns, self.rows, used=used),
+            X_like=select_columns(self.X_like, used),
+        )
+
     # ------------------------------------------------- sums over the samples
 
     def loss_gradient_sums(self, *args: Any) -> Sums:
@@ -161,6 +169,10 @@ class Partitions:
     def loss_sums(self, *args: Any) -> Sums:
         """Return the sums of `Dataset.loss_sums`."""
         return self.sum(methodcaller("loss_sums", *args))
+
+    def column_counts(self) -> Sums:
+        """Return the sums of `Dataset.column_counts`."""
+        return self.sum(methodcaller("column_counts"))
 
     def column_sums(self, step: int) -> Sums:
         """Return the sums of `Dataset.column_sums`."""
