@@ -228,23 +228,25 @@ class Minimizer:
         """
         self.lowest = Iterate(params)
         self.gradient_scale = self.preconditioner.gradient_scale(params)
-        method, options_for = SOLVERS[self.solver]
-        options = options_for(params.size)
+        solver = self.solver
         try:
             # A line search that fails ends the solver.  A restart from the lowest point
-            # clears its memory, and often finds a lower one.
+            # clears its memory, and often finds a lower one.  It is by L-BFGS: before
+            # the first pass of TNC, SciPy loops over all variables in Python.
             while True:
+                method, options_for = SOLVERS[solver]
                 cost_before = self.lowest.cost
                 scipy.optimize.minimize(
                     self._evaluate,
                     self.preconditioner.from_weights(self.lowest.params),
                     jac=True,
                     method=method,
-                    options=options,
+                    options=options_for(params.size),
                     callback=self._end_step,
                 )
                 if self.lowest.cost == cost_before:
                     return self.result("stalled")
+                solver = "lbfgs"
         except _Stop as stop:
             return self.result(*stop.args)
         except KeyboardInterrupt:

@@ -3,6 +3,7 @@ import time
 
 import numpy as np
 import pytest
+import scipy.optimize
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der
@@ -234,6 +235,21 @@ def test_solver_that_ends_early_is_restarted(solver, limit, monkeypatch):
     result = run(solver=solver)
     assert result.stop_reason == "converged"
     assert len(result.evaluations) > 30
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_restart_is_by_lbfgs(solver, monkeypatch):
+    methods, minimize = [], scipy.optimize.minimize
+
+    def spy(*args, method, options, **kwargs):
+        methods.append(method)
+        if len(methods) == 1:
+            options |= {"maxfun": 25}  # ends the first run early
+        return minimize(*args, method=method, options=options, **kwargs)
+
+    monkeypatch.setattr(scipy.optimize, "minimize", spy)
+    assert run(solver=solver).stop_reason == "converged"
+    assert methods == [SOLVERS[solver][0], "L-BFGS-B"]
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
