@@ -357,14 +357,22 @@ def penalised_mean(
 ) -> tuple[float, np.ndarray]:
     """Return J and dJ/dparams from the sums over all rows; overwrite `gradient`."""
     if alpha > 0:  # without a penalty, the squares of the weights may overflow
-        W = params.astype(np.float64)
-        for theta in split_layers(W, n_features, hidden_layer_size):
-            theta[:, 0] = 0
-        cost += 0.5 * alpha * float(W @ W)
+        half_square, W = l2_penalty(params, n_features, hidden_layer_size)
+        cost += alpha * half_square
         W *= alpha
         gradient += W
     gradient *= 1 / total_weight
     return cost / total_weight, gradient
+
+
+def l2_penalty(
+    params: np.ndarray, n_features: int, hidden_layer_size: int
+) -> tuple[float, np.ndarray]:
+    """Return half the squares of the weights without biases, and their gradient."""
+    W = params.astype(np.float64)
+    for theta in split_layers(W, n_features, hidden_layer_size):
+        theta[:, 0] = 0
+    return 0.5 * float(W @ W), W
 
 
 @_ignore_overflow

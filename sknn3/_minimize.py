@@ -11,15 +11,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.optimize
+from scipy.special import entr
 
 from sknn3._array_api import namespace_of
 from sknn3._conditioning import Preconditioner
 from sknn3._dataset import Dataset
-from sknn3._kernel import Network, penalised_mean
+from sknn3._kernel import Network, l2_penalty, penalised_mean
 from sknn3._rounding import COST_BITS, GRADIENT_BITS, round_number, round_to_largest
 
 
@@ -29,8 +32,12 @@ class Objective:
     def __init__(self, dataset: Dataset, network: Network, alpha: float) -> None:
         self.dataset = dataset
         self.network = network
-        # The weights of the samples are divided by their mean, and so is alpha.
-        self.alpha = float(alpha) / dataset.mean_weight
+        self.n_features = dataset.X_like.shape[1]
+        # The weights of the samples are divided by their mean, and so is alpha.  A mean
+        # below 1 is that of shares, whose sum says nothing about the number of samples.
+        unit = max(dataset.mean_weight, 1.0)
+        self.alpha = float(alpha) / unit
+        self.sum_of_weights = dataset.total_weight * unit
         self.total_weight = dataset.total_weight
         self.penalty = self.alpha / self.total_weight
         xp, _ = namespace_of(dataset.X_like)
@@ -45,11 +52,25 @@ class Objective:
             cost,
             gradient,
             params,
-            n_features=self.dataset.X_like.shape[1],
+            n_features=self.n_features,
             hidden_layer_size=self.network.hidden_layer_size,
             alpha=self.alpha,
             total_weight=self.total_weight,
         )
+
+    def l2_penalty(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the penalty and its gradient for alpha/S = 1."""
+        return l2_penalty(params, self.n_features, self.network.hidden_layer_size)
+
+    @np.errstate(all="ignore")
+    def gain(self, point: Iterate) -> float:
+        """Return by which share the mean loss is below that of the best constants."""
+        loss = point.cost - self.penalty * self.l2_penalty(point.params)[0]
+        priors = self.dataset.labels.priors(self.dataset.class_counts)
+        constant_loss = float(entr(priors).sum())
+        if self.network.output_activation == "logistic":
+            constant_loss += float(entr(1 - priors).sum())
+        return 1 - loss / constant_loss if constant_loss > 0 else 1.0
 
 
 # The solvers' own limits and tolerances are off, since `Minimizer` stops them.  (TNC
@@ -86,6 +107,13 @@ def _lbfgs_options(_n_variables: int) -> dict[str, Any]:
 
 SOLVERS = {"tnc": ("TNC", _tnc_options), "lbfgs": ("L-BFGS-B", _lbfgs_options)}
 
+# A strong penalty pulls the weights to zero before they have learnt anything, and the
+# solver ends at a network with constant outputs, also where a lower minimum exists.  So
+# the first passes from random weights have a penalty, alpha/S, of at most this.  Passes
+# by L-BFGS reach lower costs than as many of TNC.
+RELAXED_PENALTY = 2e-4
+RELAXED_PASSES = 20
+
 # Where the cost overflows, the solver sees this multiple of the lowest cost, so that
 # its line search backtracks.
 OVERFLOW_COST = 1e3
@@ -117,6 +145,17 @@ CONVERGENCE_MESSAGES: dict[str, str | None] = {
         "kept."
     ),
 }
+
+
+# A fit whose loss is nearer than this, relatively, to that of the best constant outputs
+# has constant outputs, up to rounding and `tol`.
+CONSTANT_GAIN = 1e-4
+
+CONSTANT_MESSAGE = (
+    "The outputs of the fitted network are nearly the same for all samples. Either "
+    "alpha={alpha} is too large for a sum of sample weights of {sum_of_weights:g}, or X "
+    "has no information about y. Decrease alpha."
+)
 
 
 class Iterate(NamedTuple):
@@ -190,6 +229,9 @@ class _Stop(Exception):  # noqa: N818 (it is not an error)
 class Minimizer:
     """One run of a solver, with a budget of passes.
 
+    `start` is "random", "given", or "previous" for the weights of an earlier run, which
+    then goes on beyond `max_iter` until the cost falls.  `relax` allows for a smaller
+    penalty in the first passes, with the costs of the full penalty in the records.
     `before_pass` and `after_pass` are called with the minimizer around each pass, and
     the run ends if `after_pass` returns True.  `deadline` is a time of
     `time.perf_counter`.  `lowest` is the point of the lowest cost so far, and
@@ -198,12 +240,14 @@ class Minimizer:
 
     def __init__(
         self,
-        objective: Callable[[np.ndarray], tuple[float, np.ndarray]],
+        objective: Objective,
         preconditioner: Preconditioner,
         *,
         solver: str,
         max_iter: int,
         tol: float,
+        start: str = "given",
+        relax: bool = False,
         deadline: float = math.inf,
         early_stopping: EarlyStopping | None = None,
         before_pass: Callable[[Minimizer], None] = lambda _: None,
@@ -214,11 +258,14 @@ class Minimizer:
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.start = start
+        self.relax = relax
         self.deadline = deadline
         self.early_stopping = early_stopping
         self.before_pass = before_pass
         self.after_pass = after_pass
         self.lowest: Iterate
+        self.recent: Iterate  # the lowest since the solver was last started
         self.evaluations: list[Evaluation] = []
 
     def run(self, params: np.ndarray) -> MinimizeResult:
@@ -228,25 +275,21 @@ class Minimizer:
         """
         self.lowest = Iterate(params)
         self.gradient_scale = self.preconditioner.gradient_scale(params)
-        solver = self.solver
+        variables = self.preconditioner.from_weights(params)
+        cost_before = math.inf
         try:
+            if self.relax and self.objective.penalty > RELAXED_PENALTY:
+                variables = self._relaxed_passes(variables)
             # A line search that fails ends the solver.  A restart from the lowest point
             # clears its memory, and often finds a lower one.  It is by L-BFGS: before
             # the first pass of TNC, SciPy loops over all variables in Python.
-            while True:
-                method, options_for = SOLVERS[solver]
-                cost_before = self.lowest.cost
-                scipy.optimize.minimize(
-                    self._evaluate,
-                    self.preconditioner.from_weights(self.lowest.params),
-                    jac=True,
-                    method=method,
-                    options=options_for(params.size),
-                    callback=self._end_step,
-                )
+            for solver in chain([self.solver], repeat("lbfgs")):
+                self._run_solver(solver, variables, callback=self._end_step)
                 if self.lowest.cost == cost_before:
-                    return self.result("stalled")
-                solver = "lbfgs"
+                    break
+                cost_before = self.lowest.cost
+                variables = self.preconditioner.from_weights(self.lowest.params)
+            return self.result("stalled")
         except _Stop as stop:
             return self.result(*stop.args)
         except KeyboardInterrupt:
@@ -261,60 +304,120 @@ class Minimizer:
         if self.early_stopping and evaluations:
             best, best_score = self.early_stopping.best, self.early_stopping.best_score
             if stop_reason != "interrupted":  # the last step may have no score yet
-                score = self.early_stopping.score(self.lowest)
+                score = self.early_stopping.score(self.recent)
                 evaluations[-1] = evaluations[-1]._replace(score=score)
                 if score >= best_score:
-                    best, best_score = self.lowest, score
+                    best, best_score = self.recent, score
         return MinimizeResult(
             best, evaluations, stop_reason, best_score, self.lowest.max_gradient
         )
 
-    def _evaluate(self, variables: np.ndarray) -> tuple[float, np.ndarray]:
-        """Do one pass, and return cost and gradient to the solver."""
+    def _relaxed_passes(self, variables: np.ndarray) -> np.ndarray:
+        """Minimise the cost with a smaller penalty, and return where that ends."""
+        variables = self._run_solver(
+            "lbfgs",
+            variables,
+            max_passes=RELAXED_PASSES,
+            penalty_cut=self.objective.penalty - RELAXED_PENALTY,
+            callback=self._score_step,
+        )
+        if self.early_stopping:
+            self.early_stopping.n_unimproved = 0
+        return variables
+
+    def _run_solver(
+        self,
+        solver: str,
+        variables: np.ndarray,
+        *,
+        callback: Callable[[np.ndarray], None],
+        max_passes: int = _UNLIMITED,
+        penalty_cut: float = 0.0,
+    ) -> np.ndarray:
+        """Run one of SciPy's solvers, and return the variables where it ends."""
+        method, options_for = SOLVERS[solver]
+        self.solver_cost = math.inf
+        return scipy.optimize.minimize(
+            partial(self._evaluate, penalty_cut=penalty_cut),
+            variables,
+            jac=True,
+            method=method,
+            options=options_for(variables.size) | {"maxfun": max_passes},
+            callback=callback,
+        ).x
+
+    def _evaluate(
+        self, variables: np.ndarray, penalty_cut: float
+    ) -> tuple[float, np.ndarray]:
+        """Do one pass, and return cost and gradient to the solver.
+
+        The solver sees a penalty, alpha/S, that is smaller by `penalty_cut`.
+        """
         self.before_pass(self)
-        cost, gradient = self._cost_gradient(variables)
-        if self.after_pass(self):
-            raise _Stop("callback")
-        if self.lowest.max_gradient <= self.tol:
-            raise _Stop("converged")
-        if len(self.evaluations) >= self.max_iter:
-            raise _Stop("max_iter")
-        if time.perf_counter() >= self.deadline:
-            raise _Stop("max_time")
-        if not np.isfinite(cost):
+        params = self.preconditioner.to_weights(variables)
+        cost, gradient = self.objective(params)
+        max_gradient = float(np.abs(gradient / self.gradient_scale).max())
+        if not np.isfinite(cost + max_gradient):
+            cost = math.inf
+        solver_cost = cost
+        if penalty_cut:
+            half_square, W = self.objective.l2_penalty(params)
+            solver_cost -= penalty_cut * half_square
+            gradient = gradient - penalty_cut * W
+        self._record(Iterate(params, cost, max_gradient), solver_cost)
+        self._stop_if_done()
+        if not math.isfinite(cost):
             overflow_cost = OVERFLOW_COST * (1 + abs(self.lowest.cost))
             return overflow_cost, np.zeros_like(variables)
         gradient = self.preconditioner.transform_gradient(gradient)
         gradient = round_to_largest(gradient, GRADIENT_BITS)
-        return round_number(cost, COST_BITS), gradient
+        return round_number(solver_cost, COST_BITS), gradient
 
-    def _cost_gradient(self, variables: np.ndarray) -> tuple[float, np.ndarray]:
-        """Evaluate the objective and record the pass; overflow costs infinity."""
-        params = self.preconditioner.to_weights(variables)
-        cost, gradient = self.objective(params)
-        max_gradient = float(np.abs(gradient / self.gradient_scale).max())
-        finite = np.isfinite(cost + max_gradient)
-        if not finite and not self.evaluations:
+    def _record(self, point: Iterate, solver_cost: float) -> None:
+        """Record a pass; overflow costs infinity."""
+        if point.cost == math.inf and not self.evaluations:
             raise ValueError(
                 "The cost or its gradient is not finite at the initial weights: X, "
                 "alpha, init_epsilon, coefs_init or intercepts_init are too large, or "
                 "sample_weight too small, for the dtype. Scale the features."
             )
-        if finite and cost < self.lowest.cost:
-            self.lowest = Iterate(params, cost, max_gradient)
+        if solver_cost < self.solver_cost:
+            self.recent, self.solver_cost = point, solver_cost
+        if point.cost < self.lowest.cost:
+            self.lowest = point
         self.evaluations.append(Evaluation(self.lowest.cost, self._latest_score()))
-        return cost if finite else math.inf, gradient
+
+    def _stop_if_done(self) -> None:
+        """End the solver if a stopping rule fires."""
+        if self.after_pass(self):
+            raise _Stop("callback")
+        has_improved = self.lowest.cost < self.evaluations[0].cost
+        if self.lowest.max_gradient <= self.tol and (
+            has_improved or self.start != "random"
+        ):
+            raise _Stop("converged")
+        if len(self.evaluations) >= self.max_iter and (
+            has_improved or self.start != "previous"
+        ):
+            raise _Stop("max_iter")
+        if time.perf_counter() >= self.deadline:
+            raise _Stop("max_time")
 
     def _latest_score(self) -> float | None:
         """Return the last score; the first pass has to compute one."""
         if self.evaluations:
             return self.evaluations[-1].score
-        return self.early_stopping.update(self.lowest) if self.early_stopping else None
+        return self.early_stopping.update(self.recent) if self.early_stopping else None
 
-    def _end_step(self, _variables: np.ndarray) -> None:
-        """Score the lowest point: the solver has accepted a step."""
+    def _score_step(self, _variables: np.ndarray) -> None:
+        """Score the point that the solver has accepted as a step."""
         if self.early_stopping:
-            score = self.early_stopping.update(self.lowest)
+            score = self.early_stopping.update(self.recent)
             self.evaluations[-1] = self.evaluations[-1]._replace(score=score)
-            if self.early_stopping.n_unimproved >= self.early_stopping.n_iter_no_change:
-                raise _Stop("early_stopping")
+
+    def _end_step(self, variables: np.ndarray) -> None:
+        """Score a step, and stop if the last ones have not improved the score."""
+        self._score_step(variables)
+        early = self.early_stopping
+        if early and early.n_unimproved >= early.n_iter_no_change:
+            raise _Stop("early_stopping")

@@ -44,6 +44,8 @@ from sknn3._kernel import (
 )
 from sknn3._labels import LabelEncoding, as_labels
 from sknn3._minimize import (
+    CONSTANT_GAIN,
+    CONSTANT_MESSAGE,
     CONVERGENCE_MESSAGES,
     SOLVERS,
     EarlyStopping,
@@ -67,7 +69,7 @@ class ThreeLayerNNClassifier(
     SciPy's truncated Newton (TNC) or L-BFGS minimises the cost.  There is no learning
     rate and there are no batches.  The same `random_state` gives the same fit.
 
-    With sample weights :math:`s_i` and :math:`S = \sum_i s_i`, the cost is
+    With sample weights :math:`s_i` and their sum :math:`S`, the cost is
 
     .. math::
 
@@ -92,16 +94,19 @@ class ThreeLayerNNClassifier(
         is that of `MLPClassifier`, and of the lambda of many courses.
     solver : {'tnc', 'lbfgs'}, default='tnc'
         SciPy's truncated Newton, or its limited-memory BFGS.
-    max_iter : int, default=200
+    max_iter : int, default=300
         Number of passes: evaluations of cost and gradient over the training data,
-        for either solver.
+        for either solver.  With `warm_start`, `fit` makes more passes where that is
+        needed to lower the cost of the previous weights.
     max_time : float, default=None
         If given, training ends with the pass in which this many seconds are over.
         Such a fit is not reproducible.
-    tol : float, default=1e-4
+    tol : float, default=5e-4
         Training has converged when no component of the gradient by the weights is
         larger than this.  With conditioning, components by the weights of a feature
-        with a standard deviation below about 1 are divided by that deviation.
+        with a standard deviation below about 1 are divided by that deviation.  For
+        classes of unequal shares p, components by the weights of an output are divided
+        by p (1 - p), relative to that of equal shares.
     conditioning : {'auto', 'full', 'diagonal'} or None, default='auto'
         The coordinates in which the solver works.  They change the path, not the
         minimum.  'full' whitens the features and 'diagonal' scales them; both centre
@@ -109,11 +114,15 @@ class ThreeLayerNNClassifier(
         'full' for dense data of up to 1024 features, else 'diagonal'.
     init_epsilon : float, default=None
         If given, all initial weights are uniform in (-init_epsilon, init_epsilon).
-        If None, the weights are Glorot-uniform.  Hidden biases are uniform in (-1, 1)
-        for 'logistic', in (-0.5, 0.5) for 'tanh', and 0 for the others.  Output biases
-        are the log-odds of the classes' shares of the samples.  With conditioning, the
-        biases refer to the mean sample and activation, and the hidden weights to
-        standardised features.
+        If None, hidden weights are uniform and give the inputs of the hidden units a
+        standard deviation of 1 + 2 / sqrt(d) for d features.  Output weights are
+        Glorot-uniform.  Hidden biases are uniform in (-1, 1) for 'logistic', in
+        (-0.5, 0.5) for 'tanh', and 0 for the others.  Output biases are the log-odds
+        of the classes' shares of the samples.  With conditioning, the biases refer to
+        the mean sample and activation, and the hidden weights to standardised
+        features.  Where alpha/S is larger than 2e-4, the first 20 passes are L-BFGS
+        with an alpha/S of 2e-4: a strong penalty from the start on leads to constant
+        outputs more often.
     class_weight : dict, list of dict or 'balanced', default=None
         Weights of the classes, as ``{class: weight}``, which multiply `sample_weight`.
         Classes that are not named weigh 1, and named classes that y lacks are ignored.
@@ -194,9 +203,9 @@ class ThreeLayerNNClassifier(
     Samples of weight zero are dropped before training.  Their classes stay in
     `classes_`.
 
-    The penalty is relative to the sum of the sample weights.  If the weights sum to 1,
-    as in `AdaBoostClassifier`, divide `alpha` by the number of samples for the same
-    penalty.
+    The penalty is relative to the sum of the sample weights, so that a weight of 2
+    counts as two samples.  Weights with a mean below 1, such as those that sum to 1 in
+    `AdaBoostClassifier`, are scaled to a mean of 1.
 
     With both `warm_start` and `early_stopping`, pass an int as `random_state`.
     Otherwise each call of `fit` holds out different samples.
@@ -248,6 +257,9 @@ class ThreeLayerNNClassifier(
         "verbose": ["verbose"],
     }
 
+    # Ends of training that need no warning.
+    _expected_stops: tuple[str, ...] = ()
+
     _doc_link_module = "sknn3"
     _doc_link_template = DOC_LINK_TEMPLATE
 
@@ -259,9 +271,9 @@ class ThreeLayerNNClassifier(
         output_activation: str = "logistic",
         alpha: float = 1.0,
         solver: str = "tnc",
-        max_iter: int = 200,
+        max_iter: int = 300,
         max_time: float | None = None,
-        tol: float = 1e-4,
+        tol: float = 5e-4,
         conditioning: str | None = "auto",
         init_epsilon: float | None = None,
         class_weight: Any = None,
@@ -346,7 +358,8 @@ class ThreeLayerNNClassifier(
         Warns
         -----
         ConvergenceWarning
-            If training ended before it converged.
+            If training ended before it converged, or if the outputs are nearly the same
+            for all samples, most often since `alpha` is too large.
         UserWarning
             If Ctrl-C ended training after the first pass, or if `class_weight` names
             none of the classes.
@@ -355,11 +368,11 @@ class ThreeLayerNNClassifier(
         with restore_on_error(self), np.errstate(all="ignore"):
             data = self._validate(X, y, sample_weight)
             network = self._network(data.labels)
-            start = self._given_weights(data, network, coefs_init, intercepts_init)
+            given = self._given_weights(data, network, coefs_init, intercepts_init)
             data, used = without_empty_columns(data)
-            params = narrow_weights(start, used, network.hidden_layer_size)
+            params = narrow_weights(given, used, network.hidden_layer_size)
             # Weights that only the penalty touches are zero at its minimum.
-            others = None if self.alpha > 0 else start
+            others = None if self.alpha > 0 else given
             make_attributes = partial(fitted_attributes, data, network, used, others)
             callbacks = _Callbacks(self, X, y, sample_weight, make_attributes)
             callbacks.begin_fit()
@@ -373,7 +386,9 @@ class ThreeLayerNNClassifier(
                     conditioning=self.conditioning,
                     penalty=objective.penalty,
                 )
+                start = "previous" if coefs_init is None else "given"
                 if params is None:
+                    start = "random"
                     params = draw_initial_weights(
                         train, network, preconditioner, rng, self.init_epsilon
                     )
@@ -383,6 +398,8 @@ class ThreeLayerNNClassifier(
                     solver=self.solver,
                     max_iter=self.max_iter,
                     tol=float(self.tol),
+                    start=start,
+                    relax=start == "random" and self.init_epsilon is None,
                     deadline=deadline,
                     early_stopping=early_stopping,
                     before_pass=callbacks.begin_pass,
@@ -393,7 +410,7 @@ class ThreeLayerNNClassifier(
             callbacks.end_fit()
         if self.verbose:
             _progress.print_result(result)
-        self._warn_unless_converged(result)
+        self._warn(result, objective)
         return self
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> Dataset:
@@ -472,11 +489,12 @@ class ThreeLayerNNClassifier(
             _progress.print_pass(minimizer)
         return callbacks.end_pass(minimizer)
 
-    def _warn_unless_converged(
-        self, result: MinimizeResult, stacklevel: int = 5
+    def _warn(
+        self, result: MinimizeResult, objective: Objective, stacklevel: int = 5
     ) -> None:
+        """Warn of an early end, and of a network with constant outputs."""
         message = CONVERGENCE_MESSAGES[result.stop_reason]
-        if message is not None:
+        if message is not None and result.stop_reason not in self._expected_stops:
             interrupted = result.stop_reason == "interrupted"
             warnings.warn(
                 message.format(
@@ -488,6 +506,14 @@ class ThreeLayerNNClassifier(
                 ),
                 UserWarning if interrupted else ConvergenceWarning,
                 stacklevel=stacklevel,  # by default the caller of `fit`
+            )
+        if abs(objective.gain(result.best)) < CONSTANT_GAIN:
+            warnings.warn(
+                CONSTANT_MESSAGE.format(
+                    alpha=self.alpha, sum_of_weights=objective.sum_of_weights
+                ),
+                ConvergenceWarning,
+                stacklevel=stacklevel,
             )
 
 
@@ -553,8 +579,10 @@ class _Callbacks:
         sample_weight: Any,
         attributes: Callable[[MinimizeResult], dict[str, Any]],
     ) -> None:
+        # A warm start may need more passes than `max_iter`.
+        max_passes = None if estimator.warm_start else estimator.max_iter
         # scikit-learn documents this method for authors of estimators.
-        self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)  # noqa: SLF001
+        self.context = estimator._init_callback_context(max_subtasks=max_passes)  # noqa: SLF001
         self.kwargs = task_kwargs(estimator, X, y, sample_weight)
         self.attributes = attributes
 

@@ -26,7 +26,7 @@ from sknn3._array_api import float_dtypes, namespace_of, to_numpy
 from sknn3._dataset import check_sample_weight
 from sknn3._features import as_numbers
 from sknn3._labels import as_labels
-from sknn3._minimize import Minimizer, MinimizeResult
+from sknn3._minimize import Minimizer, MinimizeResult, Objective
 from sknn3._prediction import NetworkPredictionMixin
 from sknn3._progress import print_path
 from sknn3._sklearn_compat import (
@@ -77,7 +77,7 @@ class ThreeLayerNNClassifierCV(
         SciPy's truncated Newton, or its limited-memory BFGS.
     max_time : float, default=None
         If given, seconds after which the training of each path ends too.
-    tol : float, default=1e-4
+    tol : float, default=5e-4
         Bound for the gradient at which training has converged.
     conditioning : {'auto', 'full', 'diagonal'} or None, default='auto'
         The coordinates in which the solver works.
@@ -176,7 +176,7 @@ class ThreeLayerNNClassifierCV(
         output_activation: str = "logistic",
         solver: str = "tnc",
         max_time: float | None = None,
-        tol: float = 1e-4,
+        tol: float = 5e-4,
         conditioning: str | None = "auto",
         init_epsilon: float | None = None,
         class_weight: Any = None,
@@ -410,7 +410,7 @@ class _PathNetwork(ThreeLayerNNClassifier):
             self.results_[n_done] = partial(callbacks.attributes, result)
         return super()._end_pass(callbacks, minimizer)
 
-    def _warn_unless_converged(self, *_: Any) -> None:
+    def _warn(self, *_: Any) -> None:
         pass
 
     def truncated_copy(self, budget: int) -> ThreeLayerNNClassifier:
@@ -428,13 +428,15 @@ class _PathNetwork(ThreeLayerNNClassifier):
 class _RefitNetwork(ThreeLayerNNClassifier):
     """Network that does not warn if `max_iter`, which was searched, ends the fit."""
 
-    def _warn_unless_converged(
+    _expected_stops = ("max_iter", "interrupted")
+
+    def _warn(
         self,
         result: MinimizeResult,
+        objective: Objective,
         stacklevel: int = 10,  # the caller of the search's `fit`
     ) -> None:
-        if result.stop_reason not in ("max_iter", "interrupted"):
-            super()._warn_unless_converged(result, stacklevel)
+        super()._warn(result, objective, stacklevel)
 
 
 # Callbacks and errors show the names of classes.

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sknn3._minimize import MinimizeResult
+from sknn3._minimize import MinimizeResult, Objective
 from sknn3.classifier import ThreeLayerNNClassifier
 from sknn3.dask._client import cluster_errors, current_client
 from sknn3.dask._collections import align_chunks, as_row_array
@@ -111,11 +111,11 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
             super().fit(X, y, sample_weight, coefs_init, intercepts_init)
         return self
 
-    def _warn_unless_converged(
-        self, result: MinimizeResult, stacklevel: int = 7
+    def _warn(
+        self, result: MinimizeResult, objective: Objective, stacklevel: int = 7
     ) -> None:
         # Two frames more than in the base class: this method and `fit`.
-        super()._warn_unless_converged(result, stacklevel)
+        super()._warn(result, objective, stacklevel)
 
     def _validate(  # type: ignore[override] # the interface of a Dataset
         self, X: Any, y: Any, sample_weight: Any
