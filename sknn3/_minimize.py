@@ -153,8 +153,8 @@ CONSTANT_GAIN = 1e-4
 
 CONSTANT_MESSAGE = (
     "The outputs of the fitted network are nearly the same for all samples. Either "
-    "alpha={alpha} is too large for a sum of sample weights of {sum_of_weights:g}, or X "
-    "has no information about y. Decrease alpha."
+    "alpha={alpha} is too large for a sum of sample weights of {sum_of_weights:g}, or "
+    "X has no information about y. Decrease alpha."
 )
 
 
