@@ -111,8 +111,8 @@ SOLVERS = {"tnc": ("TNC", _tnc_options), "lbfgs": ("L-BFGS-B", _lbfgs_options)}
 # solver ends at a network with constant outputs, also where a lower minimum exists.  So
 # the first passes from random weights have a penalty, alpha/S, of at most this.  Passes
 # by L-BFGS reach lower costs than as many of TNC.
-RELAXED_PENALTY = 2e-4
-RELAXED_PASSES = 20
+RELAXED_PENALTY = 5e-4
+RELAXED_PASSES = 10
 
 # Where the cost overflows, the solver sees this multiple of the lowest cost, so that
 # its line search backtracks.

@@ -120,9 +120,9 @@ class ThreeLayerNNClassifier(
         (-0.5, 0.5) for 'tanh', and 0 for the others.  Output biases are the log-odds
         of the classes' shares of the samples.  With conditioning, the biases refer to
         the mean sample and activation, and the hidden weights to standardised
-        features.  Where alpha/S is larger than 2e-4, the first 20 passes are L-BFGS
-        with an alpha/S of 2e-4: a strong penalty from the start on leads to constant
-        outputs more often.
+        features.  Where alpha/S is larger than 5e-4, the first 10 passes are those of
+        L-BFGS with an alpha/S of 5e-4: a strong penalty from the start on leads to
+        constant outputs more often.
     class_weight : dict, list of dict or 'balanced', default=None
         Weights of the classes, as ``{class: weight}``, which multiply `sample_weight`.
         Classes that are not named weigh 1, and named classes that y lacks are ignored.
