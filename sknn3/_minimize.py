@@ -334,7 +334,10 @@ class Minimizer:
         max_passes: int = _UNLIMITED,
         penalty_cut: float = 0.0,
     ) -> np.ndarray:
-        """Run one of SciPy's solvers, and return the variables where it ends."""
+        """Run one of SciPy's solvers, and return the variables where it ends.
+
+        L-BFGS ends with the step in which `max_passes` are reached.
+        """
         method, options_for = SOLVERS[solver]
         self.solver_cost = math.inf
         return scipy.optimize.minimize(
@@ -342,7 +345,7 @@ class Minimizer:
             variables,
             jac=True,
             method=method,
-            options=options_for(variables.size) | {"maxfun": max_passes},
+            options=options_for(variables.size) | {"maxfun": max_passes - 1},
             callback=callback,
         ).x
 
