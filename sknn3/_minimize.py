@@ -147,14 +147,13 @@ CONVERGENCE_MESSAGES: dict[str, str | None] = {
 }
 
 
-# A fit whose loss is nearer than this, relatively, to that of the best constant outputs
-# has constant outputs, up to rounding and `tol`.
+# The gain over the best constant outputs up to which a network has learnt nothing.
 CONSTANT_GAIN = 1e-4
 
 CONSTANT_MESSAGE = (
-    "The outputs of the fitted network are nearly the same for all samples. Either "
-    "alpha={alpha} is too large for a sum of sample weights of {sum_of_weights:g}, or "
-    "X has no information about y. Decrease alpha."
+    "The fitted network is no better than constant outputs on the training data. "
+    "Either alpha={alpha} is too large for a sum of sample weights of "
+    "{sum_of_weights:g}, or X has no information about y. Decrease alpha."
 )
 
 

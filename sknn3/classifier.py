@@ -358,8 +358,8 @@ class ThreeLayerNNClassifier(
         Warns
         -----
         ConvergenceWarning
-            If training ended before it converged, or if the outputs are nearly the same
-            for all samples, most often since `alpha` is too large.
+            If training ended before it converged, or if the network is no better than
+            constant outputs, most often since `alpha` is too large.
         UserWarning
             If Ctrl-C ended training after the first pass, or if `class_weight` names
             none of the classes.
@@ -507,7 +507,10 @@ class ThreeLayerNNClassifier(
                 UserWarning if interrupted else ConvergenceWarning,
                 stacklevel=stacklevel,  # by default the caller of `fit`
             )
-        if abs(objective.gain(result.best)) < CONSTANT_GAIN:
+        gain = objective.gain(result.best)
+        # Random weights are worse than constants before they are trained.
+        is_trained = result.stop_reason in ("converged", "early_stopping")
+        if gain < CONSTANT_GAIN and (is_trained or gain > -CONSTANT_GAIN):
             warnings.warn(
                 CONSTANT_MESSAGE.format(
                     alpha=self.alpha, sum_of_weights=objective.sum_of_weights
