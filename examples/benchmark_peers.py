@@ -132,8 +132,13 @@ def by_turns(n_turns: int, **functions: Callable[[], Any]) -> dict[str, float]:
 
 
 def net(**params: Any) -> ThreeLayerNNClassifier:
-    """Make a ThreeLayerNNClassifier with the objective of MLPClassifier."""
-    return ThreeLayerNNClassifier(output_activation="softmax", random_state=0, **params)
+    """Make a ThreeLayerNNClassifier with the objective of MLPClassifier.
+
+    Its fits end by `max_iter`, not by `tol`.
+    """
+    return ThreeLayerNNClassifier(
+        output_activation="softmax", tol=0, random_state=0, **params
+    )
 
 
 def mnist(arguments: argparse.Namespace) -> tuple[np.ndarray, ...]:
@@ -233,7 +238,7 @@ def small_data() -> Row:
 
     scipy.optimize.minimize = timed_minimize
     try:
-        net(solver="lbfgs", tol=0).fit(X, y)
+        net(solver="lbfgs").fit(X, y)
     finally:
         scipy.optimize.minimize = minimize
     return {"problem": "150 x 4 x 25", "own microseconds": 1e6 * np.median(spent)}
@@ -266,9 +271,9 @@ def race_on_digits(arguments: argparse.Namespace) -> Iterator[Row]:
         n_passes = {}
         enough = 60 if arguments.quick else 400
         for solver in SOLVERS:
-            curve = net(solver=solver, tol=0, max_iter=enough).fit(X, y).loss_curve_
+            curve = net(solver=solver, max_iter=enough).fit(X, y).loss_curve_
             n_passes[solver] = next(i for i, J in enumerate(curve, 1) if goal >= J)
-            ours = net(solver=solver, tol=0, max_iter=n_passes[solver])
+            ours = net(solver=solver, max_iter=n_passes[solver])
             racers[solver] = lambda ours=ours, X=X: ours.fit(X, y)
         times = by_turns(1 if arguments.quick else 3, **racers)
         best = min(times["as it comes"], times["one thread"])
@@ -519,7 +524,7 @@ def measure_growth(arguments: argparse.Namespace) -> Iterator[Row]:
             y = np.resize(labels, n_samples)
 
             def fit(max_iter: int, X: Any = X, y: Any = y) -> None:
-                net(solver="lbfgs", tol=0, max_iter=max_iter).fit(X, y)
+                net(solver="lbfgs", max_iter=max_iter).fit(X, y)
 
             times = by_turns(
                 1, few=lambda fit=fit: fit(2), many=lambda fit=fit: fit(22)
@@ -597,6 +602,7 @@ def search_paths(arguments: argparse.Namespace) -> Iterator[Row]:
                 scoring="neg_log_loss",
                 solver=solver,
                 output_activation="softmax",
+                tol=0,
                 random_state=0,
             )
             times = by_turns(

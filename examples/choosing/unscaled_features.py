@@ -48,6 +48,7 @@ def cost_of_ours(X: np.ndarray, n_passes: int) -> float:
         alpha=ALPHA,
         solver="lbfgs",
         max_iter=n_passes,
+        tol=0,
         random_state=0,
     )
     return net.fit(X, y).loss_
@@ -62,6 +63,7 @@ def cost_of_mlp(X: np.ndarray, n_passes: int) -> float:
         solver="lbfgs",
         max_fun=n_passes,
         max_iter=n_passes,
+        tol=0,
         random_state=0,
     )
     return net.fit(X, y).loss_

@@ -21,7 +21,7 @@ X, y = load_digits20(return_X_y=True)
 # Pass the axes of the first display to the second.
 
 fits = {
-    solver: ThreeLayerNNClassifier(solver=solver, tol=1e-3, random_state=0).fit(X, y)
+    solver: ThreeLayerNNClassifier(solver=solver, random_state=0).fit(X, y)
     for solver in ("tnc", "lbfgs")
 }
 ax = None

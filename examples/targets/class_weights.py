@@ -47,9 +47,7 @@ figure, axes = plt.subplots(
 )
 print("weights                       recall  precision  misses  false alarms")
 for ax, (name, (parameters, weights)) in zip(axes, settings.items(), strict=True):
-    net = ThreeLayerNNClassifier(
-        10, max_iter=1000, tol=1e-3, random_state=0, **parameters
-    )
+    net = ThreeLayerNNClassifier(10, random_state=0, **parameters)
     net.fit(X_train, y_train, sample_weight=weights)
     predicted = net.predict(X_test)
     recall = recall_score(y_test, predicted)
@@ -87,7 +85,7 @@ plt.show()
 # probabilities for the original frequencies, train without weights and change the
 # threshold instead:
 
-net = ThreeLayerNNClassifier(10, max_iter=1000, tol=1e-3, random_state=0)
+net = ThreeLayerNNClassifier(10, random_state=0)
 rare = net.fit(X_train, y_train).predict_proba(X_test)[:, 1]
 print(f"share of class 1: {y_test.mean():.1%}, mean probability: {rare.mean():.1%}")
 for threshold in [0.5, 0.2, 0.05]:

@@ -30,9 +30,7 @@ print("labels of the first samples:", *Y[:3], sep="\n")
 # Each label has a separate output, a sigmoid. The probabilities of a sample need not
 # sum to 1. ``predict`` returns the labels with a probability above one half.
 
-pipe = make_pipeline(
-    StandardScaler(), ThreeLayerNNClassifier(alpha=10, tol=1e-3, random_state=0)
-)
+pipe = make_pipeline(StandardScaler(), ThreeLayerNNClassifier(alpha=10, random_state=0))
 pipe.fit(X_train, Y_train)
 probabilities = pipe.predict_proba(X_test)
 with np.printoptions(precision=2, suppress=True):
