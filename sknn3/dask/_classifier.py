@@ -57,12 +57,12 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     >>> X = da.from_array(X.astype("float32"), chunks=(1250, -1))
     >>> y = da.from_array(y, chunks=1250)
     >>> with Client(processes=False, dashboard_address=":0") as client:
-    ...     clf = DaskThreeLayerNNClassifier(tol=1e-3, random_state=0).fit(X, y)
+    ...     clf = DaskThreeLayerNNClassifier(random_state=0).fit(X, y)
     ...     accuracy = clf.score(X, y)
     >>> round(accuracy, 2)
     0.99
     >>> clf.to_local()
-    ThreeLayerNNClassifier(random_state=0, tol=0.001)
+    ThreeLayerNNClassifier(random_state=0)
     """
 
     def __sklearn_tags__(self) -> Any:
