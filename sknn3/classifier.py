@@ -115,8 +115,8 @@ class ThreeLayerNNClassifier(
     init_epsilon : float, default=None
         If given, all initial weights are uniform in (-init_epsilon, init_epsilon).
         If None, hidden weights are uniform and give the inputs of the hidden units a
-        standard deviation of 1 + 2 / sqrt(d) for d features.  Output weights are
-        Glorot-uniform.  Hidden biases are uniform in (-1, 1) for 'logistic', in
+        standard deviation of about 0.8 + 1.5 / sqrt(d) for d independent features.
+        Output weights are Glorot-uniform.  Hidden biases are uniform in (-1, 1) for 'logistic', in
         (-0.5, 0.5) for 'tanh', and 0 for the others.  Output biases are the log-odds
         of the classes' shares of the samples.  With conditioning, the biases refer to
         the mean sample and activation, and the hidden weights to standardised
