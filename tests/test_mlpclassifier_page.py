@@ -247,7 +247,9 @@ def test_stall_at_relu_kink_warns_unlike_mlpclassifier(rng, solver):
     settings = {"alpha": 0.1, "max_iter": 5000, "random_state": 0}
     mlp = MLPClassifier(2, "relu", solver="lbfgs", **settings).fit(X, y)
     assert np.abs(our_cost(mlp, X, y, 0.1)[1]).max() > 10 * mlp.tol
-    net = ThreeLayerNNClassifier(2, activation="relu", solver=solver, **settings)
+    net = ThreeLayerNNClassifier(
+        2, activation="relu", solver=solver, tol=mlp.tol, **settings
+    )
     with pytest.warns(ConvergenceWarning, match="kink"):
         net.fit(X, y)
     assert net.stop_reason_ == "stalled"
@@ -365,12 +367,15 @@ def test_adam_warm_start_changes_coefs_in_place(iris):
 
 @pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
 def test_few_samples_need_smaller_alpha_than_default(solver):
-    X, y = make_circles(200, noise=0.08, factor=0.4, random_state=0)
+    X, y = make_circles(100, noise=0.08, factor=0.4, random_state=0)
     assert MLPClassifier(random_state=0).fit(X, y).score(X, y) == 1
-    net = ThreeLayerNNClassifier(solver=solver, random_state=0).fit(X, y)
+    net = ThreeLayerNNClassifier(solver=solver, random_state=0)
+    with pytest.warns(ConvergenceWarning, match=r"alpha=1\.0 is too large"):
+        net.fit(X, y)
     assert len(set(net.predict(X))) == 1
-    net.set_params(alpha=0.1, tol=1e-3).fit(X, y)
-    assert net.score(X, y) == 1
+    assert net.set_params(alpha=0.1).fit(X, y).score(X, y) == 1
+    X, y = make_circles(200, noise=0.08, factor=0.4, random_state=0)
+    assert net.set_params(alpha=1).fit(X, y).score(X, y) == 1
 
 
 @pytest.mark.filterwarnings("ignore:max_iter:sklearn.exceptions.ConvergenceWarning")
