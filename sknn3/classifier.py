@@ -116,13 +116,13 @@ class ThreeLayerNNClassifier(
         If given, all initial weights are uniform in (-init_epsilon, init_epsilon).
         If None, hidden weights are uniform and give the inputs of the hidden units a
         standard deviation of about 0.8 + 1.5 / sqrt(d) for d independent features.
-        Output weights are Glorot-uniform.  Hidden biases are uniform in (-1, 1) for 'logistic', in
-        (-0.5, 0.5) for 'tanh', and 0 for the others.  Output biases are the log-odds
-        of the classes' shares of the samples.  With conditioning, the biases refer to
-        the mean sample and activation, and the hidden weights to standardised
-        features.  Where alpha/S is larger than 5e-4, the first 10 passes are those of
-        L-BFGS with an alpha/S of 5e-4: a strong penalty from the start on leads to
-        constant outputs more often.
+        Output weights are Glorot-uniform.  Hidden biases are uniform in (-1, 1) for
+        'logistic', in (-0.5, 0.5) for 'tanh', and 0 for the others.  Output biases are
+        the log-odds of the classes' shares of the samples.  With conditioning, the
+        biases refer to the mean sample and activation, and the hidden weights to
+        standardised features.  Where alpha/S is larger than 5e-4, the first 10 passes
+        are those of L-BFGS with an alpha/S of 5e-4: a strong penalty from the start on
+        leads to constant outputs more often.
     class_weight : dict, list of dict or 'balanced', default=None
         Weights of the classes, as ``{class: weight}``, which multiply `sample_weight`.
         Classes that are not named weigh 1, and named classes that y lacks are ignored.
