@@ -142,10 +142,10 @@ class ThreeLayerNNClassifierCV(
     >>> clf = ThreeLayerNNClassifierCV(
     ...     alphas=[0.1, 1, 10], max_iters=[10, 20, 40], random_state=0
     ... ).fit(X, y)
-    >>> clf.best_params_
-    {'alpha': 0.1, 'max_iter': 40}
+    >>> clf.alpha_
+    0.1
     >>> round(clf.best_score_, 2)
-    0.98
+    0.99
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

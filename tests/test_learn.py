@@ -476,9 +476,8 @@ def test_numbers_of_page_4_are_correct(training, published, digits):
         "92%": (net[20, 70, "our defaults"].score(X, y), 0.01),
         "100%": (training["on_seen"][0], 0.002),
         "89%": (unseen[0.01], 0.015),
-        "91%": (unseen[1], 0.01),
-        "67%": (unseen[100], 0.015),
-        "84%": (training["sizes"][5], 0.03),
+        "68%": (unseen[100], 0.015),
+        "85%": (training["sizes"][5], 0.03),
         "30%": (training["sizes"][1], 0.03),
         "1%": (net[1, 70, "our defaults"].score(X, (y - 1) % 10), 0.01),
         "0%": (half.score(X[2500:], y[2500:]), 0),
@@ -489,6 +488,7 @@ def test_numbers_of_page_4_are_correct(training, published, digits):
         "35%": (accuracy(one_unit.x), 0.03),
     }
     assert_states(SCRIPTS[3], exact, rough)
+    assert unseen[1] == pytest.approx(0.92, abs=0.01)  # the page has 92% twice
 
 
 def test_equal_hidden_units_stay_equal_in_training(training):

@@ -167,7 +167,7 @@ print("accuracy:", clf.score(X, y) == accuracy(fitted))
 #
 # Here they are again: with the random weights of the practical, and with the defaults
 # of the estimator, which adapts the initial weights to the data, works in coordinates
-# that shorten the path, and weakens a strong penalty in the first 20 passes. The cost
+# that shorten the path, and weakens a strong penalty in the first passes. The cost
 # and its minima are the same.
 
 practical = {(1, 70): 0.9386, (1, 10): 0.1, (0, 10): 0.6384, (20, 70): 0.8936}
@@ -229,8 +229,8 @@ plt.show()
 
 # %%
 # With a small penalty the network overfits: 100% of the training digits are right, and
-# about 89% of the others. With :math:`\lambda = 1` that is about 91%. With a large
-# penalty both fall, to about 67% at 100. :class:`~sknn3.ThreeLayerNNClassifierCV`
+# about 89% of the others. With :math:`\lambda = 1` that is about 92%. With a large
+# penalty both fall, to about 68% at 100. :class:`~sknn3.ThreeLayerNNClassifierCV`
 # chooses the penalty by cross-validation.
 #
 # The weights of hidden units
@@ -262,7 +262,7 @@ for h, score in sizes.items():
     print(f"{h:2} hidden units  unseen {score:.0%}")
 
 # %%
-# 25 units get about 91%, five about 84%, and one about 30%. The figure shows unseen
+# 25 units get about 92%, five about 85%, and one about 30%. The figure shows unseen
 # digits with the predictions of the network with 25 units. Wrong ones are in red, with
 # the true digit in brackets.
 
