@@ -153,7 +153,8 @@ CONSTANT_GAIN = 1e-4
 CONSTANT_MESSAGE = (
     "The fitted network is no better than constant outputs on the training data. "
     "Either alpha={alpha} is too large for a sum of sample weights of "
-    "{sum_of_weights:g}, or X has no information about y. Decrease alpha."
+    "{sum_of_weights:g}, tol={tol:.1e} is too large, or X has no information about y. "
+    "Decrease alpha or tol."
 )
 
 

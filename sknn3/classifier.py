@@ -513,7 +513,9 @@ class ThreeLayerNNClassifier(
         if gain < CONSTANT_GAIN and (is_trained or gain > -CONSTANT_GAIN):
             warnings.warn(
                 CONSTANT_MESSAGE.format(
-                    alpha=self.alpha, sum_of_weights=objective.sum_of_weights
+                    alpha=self.alpha,
+                    sum_of_weights=objective.sum_of_weights,
+                    tol=float(self.tol),
                 ),
                 ConvergenceWarning,
                 stacklevel=stacklevel,
