@@ -254,7 +254,7 @@ def test_score_uses_scoring(iris):
 
 def test_search_in_pipeline_with_frames(iris):
     X, y = load_iris(return_X_y=True, as_frame=True)
-    clf = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[20], **SMALL)
+    clf = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[40], **SMALL)
     pipe = make_pipeline(StandardScaler().set_output(transform="pandas"), clf)
     assert pipe.fit(X, y).score(X, y) > 0.9
     assert_array_equal(pipe[-1].feature_names_in_, X.columns)

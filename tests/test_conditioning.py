@@ -111,7 +111,7 @@ def test_initial_weights_refer_to_standardised_features(kind, rng):
     preconditioner = make(X, kind, penalty=0.0)
     theta1, theta2 = unpack(preconditioner.rescale_initial_weights(drawn.copy()), 3, 3)
     drawn1, drawn2 = unpack(drawn, 3, 3)
-    expected = Z @ drawn1[:, 1:].T * 0.75 / 1.3 + drawn1[:, 0]
+    expected = Z @ drawn1[:, 1:].T / 1.3 + drawn1[:, 0]
     assert_allclose(X @ theta1[:, 1:].T + theta1[:, 0], expected, atol=1e-5)
     assert_allclose(theta2[:, 0], drawn2[:, 0] - drawn2[:, 1:].sum(axis=1) / 2)
 
@@ -326,11 +326,26 @@ def test_initial_weights_fill_the_interval_of_init_epsilon():
         assert 0.29 < theta.max() < 0.3
 
 
-def test_initial_weights_are_glorot_uniform():
-    _, theta1, theta2 = draw()
-    for W, n_units in [(theta1[:, 1:], 204), (theta2[:, 1:], 203)]:
-        epsilon = np.sqrt(6 / n_units)
-        assert 0.98 * epsilon < np.abs(W).max() < epsilon
+def test_initial_output_weights_are_glorot_uniform():
+    _, _, theta2 = draw()
+    epsilon = np.sqrt(6 / (200 + 3))
+    assert 0.98 * epsilon < np.abs(theta2[:, 1:]).max() < epsilon
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 4, 100])
+def test_initial_inputs_of_hidden_units_have_deviation_of_few_features(n_features, rng):
+    X = rng.standard_normal((1000, n_features))
+    dataset = Dataset.from_arrays(X, np.arange(1000) % 2, None, None)
+    network = Network(500, "logistic", "logistic")
+    preconditioner = make_preconditioner(
+        dataset, network, conditioning=None, penalty=0.0
+    )
+    params = draw_initial_weights(dataset, network, preconditioner, rng, None)
+    theta1, _ = unpack(params, n_features, 500)
+    deviation = 1 + 2 / np.sqrt(n_features)
+    epsilon = np.sqrt(3 / n_features) * deviation
+    assert 0.98 * epsilon < np.abs(theta1[:, 1:]).max() < epsilon
+    assert (X @ theta1[:, 1:].T).std() == pytest.approx(deviation, rel=0.05)
     assert 0.95 < np.abs(theta1[:, 0]).max() < 1
 
 

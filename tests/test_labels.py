@@ -185,7 +185,8 @@ REJECTED = {
 def test_missing_and_mixed_labels_raise_with_the_first_row(case):
     y, message = REJECTED[case]
     X = ROWS[: len(y)]
-    classifier = ThreeLayerNNClassifier(2, tol=0.1).fit(ROWS, NUMBERS)
+    classifier = ThreeLayerNNClassifier(2, tol=0.1, random_state=0)
+    classifier.fit(ROWS, sorted(NUMBERS))
     search = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[9], cv=2, tol=0.1)
     for function in (classifier.fit, classifier.score, search.fit):
         with pytest.raises(ValueError, match=r"\by\b.*" + message):

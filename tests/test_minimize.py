@@ -113,16 +113,21 @@ def run(
 # ------------------------------------------------------------------ the objective
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("mean_weight", [None, 1e-3, 1, 40])
 @pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sp.csr_array])
-def test_objective_equals_cost_gradient(large, rng, weighted, container):
+def test_objective_equals_cost_gradient(large, rng, mean_weight, container):
     X, y = large
-    weight = rng.uniform(0, 2, len(X)) if weighted else None
+    weight = None
+    if mean_weight is not None:
+        weight = rng.uniform(0, 2, len(X))
+        weight *= mean_weight / weight.mean()
     network = Network(4, "tanh", "softmax")
     dataset = Dataset.from_arrays(container(X), y, weight, None)
     objective = Objective(dataset, network, alpha=70)
     params = rng.standard_normal(4 * 13 + 3 * 5) / 3
     cost, gradient = objective(params)
+    if mean_weight == 1e-3:  # a mean below 1 is scaled to 1
+        weight /= 1e-3
     expected = cost_gradient(
         params, X, y, sample_weight=weight, alpha=70, **network._asdict()
     )
@@ -130,6 +135,7 @@ def test_objective_equals_cost_gradient(large, rng, weighted, container):
     assert_allclose(gradient, expected[1], atol=1e-14)
     total_weight = len(X) if weight is None else weight.sum()
     assert objective.penalty == pytest.approx(70 / total_weight, rel=1e-14)
+    assert objective.sum_of_weights == pytest.approx(total_weight, rel=1e-14)
 
 
 @pytest.mark.parametrize("beyond", [1e39, np.inf, np.nan])

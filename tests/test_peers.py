@@ -481,7 +481,7 @@ def test_repeated_warm_starts_never_raise_loss(solver, clouds):
         return curves
 
     # After a single pass the solver has no memory yet, so the path is the same.  (A
-    # penalty above 2e-4 is smaller in the first passes from random weights.)
+    # strong penalty is smaller in the first passes from random weights.)
     (whole,), (start, rest) = losses(15), losses(1, 15)
     assert start == whole[:1]
     assert_allclose(rest, whole, rtol=1e-9)
