@@ -106,6 +106,7 @@ def test_loss_equals_cost_and_falls_from_initial_weights(
     elif class_weight:
         of_classes[0] = 0.25
     weight = problem.weight * of_classes[problem.codes]
+    weight = weight / min(weight[weight > 0].mean(), 1)  # scaled up to a mean of 1
     Y = problem.codes if len(counts) > 1 else np.ones_like(problem.codes)
     costs = [
         network(*thetas, sample_weight=weight, Y=Y)[0]
@@ -163,13 +164,23 @@ def test_predictions_do_not_depend_on_other_rows(fit, n_rows):
 
 
 @one_in(2)
-@given(fits(), st.integers(-30, 30))
-def test_scaling_sample_weight_and_alpha_gives_same_fit(fit, exponent):
+@given(fits(), st.integers(0, 30))
+def test_scaling_large_sample_weight_and_alpha_gives_same_fit(fit, exponent):
     problem, y, classifier = fit
-    X, weight = problem.X, problem.weight
+    X, weight = problem.X, problem.weight * 2.0**12  # with class weights, a mean above 1
     clf = fitted(clone(classifier), X, y, sample_weight=weight)
     classifier.alpha *= 2.0**exponent
     scaled = fitted(classifier, X, y, sample_weight=weight * 2.0**exponent)
+    assert_same_fit(scaled, clf)
+
+
+@one_in(2)
+@given(fits(), st.integers(0, 30))
+def test_scaling_small_sample_weight_gives_same_fit(fit, exponent):
+    problem, y, classifier = fit
+    X, weight = problem.X, problem.weight * 2.0**-12  # with class weights, a mean below 1
+    clf = fitted(clone(classifier), X, y, sample_weight=weight)
+    scaled = fitted(classifier, X, y, sample_weight=weight * 2.0**-exponent)
     assert_same_fit(scaled, clf)
 
 
