@@ -207,8 +207,9 @@ def test_initial_weights_fill_their_intervals_and_output_biases_are_log_odds(iri
     X, _ = iris
     y = np.repeat([0, 1, 2], [100, 30, 20])
     clf = initial_fit(X, y, hidden_layer_size=200, conditioning=None)
-    # Hidden units have inputs of deviation 1 + 2 / sqrt(4); output weights are Glorot's.
-    for W, bound in zip(clf.coefs_, [np.sqrt(3 / 4) * 2, np.sqrt(6 / 203)], strict=True):
+    hidden = np.sqrt(3 / 4) * (1 + 2 / np.sqrt(4))  # inputs of this deviation
+    glorot = np.sqrt(6 / (200 + 3))
+    for W, bound in zip(clf.coefs_, [hidden, glorot], strict=True):
         assert bound * 0.98 < np.abs(W).max() < bound
     assert 0.98 < np.abs(clf.intercepts_[0]).max() < 1
     shares = np.array([100, 30, 20]) / 150

@@ -42,7 +42,10 @@ def test_fit_is_finite_consistent_and_repeatable(fit):
     assert (np.diff(clf.loss_curve_) <= 0).all()
     if classifier.early_stopping:
         assert max(clf.validation_scores_) == clf.best_validation_score_
-        assert clf.loss_ in clf.loss_curve_
+        assert clf.loss_ >= clf.loss_curve_[-1]
+        # The first passes from random weights minimise a smaller penalty.
+        if clf.init_epsilon is not None or clf.alpha == 0:
+            assert clf.loss_ in clf.loss_curve_
     else:
         assert clf.loss_ == clf.loss_curve_[-1]
 
@@ -167,7 +170,8 @@ def test_predictions_do_not_depend_on_other_rows(fit, n_rows):
 @given(fits(), st.integers(0, 30))
 def test_scaling_large_sample_weight_and_alpha_gives_same_fit(fit, exponent):
     problem, y, classifier = fit
-    X, weight = problem.X, problem.weight * 2.0**12  # with class weights, a mean above 1
+    X = problem.X
+    weight = problem.weight * 2.0**12  # a mean above 1 with any class weights
     clf = fitted(clone(classifier), X, y, sample_weight=weight)
     classifier.alpha *= 2.0**exponent
     scaled = fitted(classifier, X, y, sample_weight=weight * 2.0**exponent)
@@ -178,7 +182,8 @@ def test_scaling_large_sample_weight_and_alpha_gives_same_fit(fit, exponent):
 @given(fits(), st.integers(0, 30))
 def test_scaling_small_sample_weight_gives_same_fit(fit, exponent):
     problem, y, classifier = fit
-    X, weight = problem.X, problem.weight * 2.0**-12  # with class weights, a mean below 1
+    X = problem.X
+    weight = problem.weight * 2.0**-12  # a mean below 1 with any class weights
     clf = fitted(clone(classifier), X, y, sample_weight=weight)
     scaled = fitted(classifier, X, y, sample_weight=weight * 2.0**-exponent)
     assert_same_fit(scaled, clf)
