@@ -8,17 +8,20 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der
 
+from sknn3._conditioning import draw_initial_weights, make_preconditioner
 from sknn3._dataset import Dataset
 from sknn3._kernel import Network
 from sknn3._minimize import (
     CONVERGENCE_MESSAGES,
+    RELAXED_PASSES,
+    RELAXED_PENALTY,
     SOLVERS,
     EarlyStopping,
     Iterate,
     Minimizer,
     Objective,
 )
-from sknn3.network import cost_gradient
+from sknn3.network import cost_gradient, unpack
 
 
 class Identity:
@@ -95,6 +98,7 @@ def run(
     tol=1e-6,
     deadline=math.inf,
     early_stopping=None,
+    start_kind="given",
     **hooks,
 ):
     minimizer = Minimizer(
@@ -105,9 +109,17 @@ def run(
         tol=tol,
         deadline=deadline,
         early_stopping=early_stopping,
+        start=start_kind,
         **hooks,
     )
     return minimizer.run(start)
+
+
+KINDS = ["random", "given", "previous"]
+
+
+def costs_of(result):
+    return [evaluation.cost for evaluation in result.evaluations]
 
 
 # ------------------------------------------------------------------ the objective
@@ -136,6 +148,78 @@ def test_objective_equals_cost_gradient(large, rng, mean_weight, container):
     total_weight = len(X) if weight is None else weight.sum()
     assert objective.penalty == pytest.approx(70 / total_weight, rel=1e-14)
     assert objective.sum_of_weights == pytest.approx(total_weight, rel=1e-14)
+
+
+def test_penalty_and_its_gradient_equal_loops_over_weights(rng):
+    dataset = Dataset.from_arrays(rng.standard_normal((9, 4)), np.arange(9), None, None)
+    objective = Objective(dataset, Network(3, "tanh", "softmax"), alpha=2)
+    params = rng.standard_normal(3 * 5 + 9 * 4)
+    half_square, expected = 0.0, np.zeros_like(params)
+    for i in range(params.size):
+        width = 5 if i < 15 else 4
+        if (i if i < 15 else i - 15) % width > 0:  # column 0 has the biases
+            half_square += params[i] ** 2 / 2
+            expected[i] = params[i]
+    cost, gradient = objective.l2_penalty(params)
+    assert cost == pytest.approx(half_square, rel=1e-14)
+    assert_array_equal(gradient, expected)
+    # It is what alpha adds to the cost.
+    without = Objective(dataset, objective.network, alpha=0)(params)
+    with_penalty = objective(params)
+    assert with_penalty[0] - without[0] == pytest.approx(2 / 9 * cost, rel=1e-12)
+    assert_allclose(with_penalty[1] - without[1], 2 / 9 * gradient, atol=1e-14)
+
+
+def loss_of(targets, outputs, output_activation):
+    """Return the cross-entropy of a sample, by the definition."""
+    if output_activation == "softmax":
+        p = [math.exp(o) / sum(math.exp(u) for u in outputs) for o in outputs]
+        return -sum(t * math.log(q) for t, q in zip(targets, p, strict=True))
+    p = [1 / (1 + math.exp(-o)) for o in outputs]
+    return -sum(math.log(q if t else 1 - q) for t, q in zip(targets, p, strict=True))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("outputs", ["one", "softmax", "sigmoids", "labels"])
+def test_gain_over_best_constants_equals_loops_over_samples(outputs, weighted, rng):
+    X, codes = rng.standard_normal((40, 2)), rng.randint(0, 3, 40)
+    y, Y = codes, np.eye(3)[codes]
+    if outputs == "one":
+        y, Y = codes > 0, (codes > 0)[:, np.newaxis]
+    elif outputs == "labels":
+        y = Y = rng.randint(0, 2, (40, 3))
+    weight = rng.uniform(0, 5, 40) if weighted else np.ones(40)
+    output_activation = "softmax" if outputs == "softmax" else "logistic"
+    dataset = Dataset.from_arrays(X, y, weight if weighted else None, None)
+    network = Network(2, "tanh", output_activation)
+    objective = Objective(dataset, network, alpha=3)
+    params = rng.standard_normal(2 * 3 + Y.shape[1] * 3)
+    theta1, theta2 = unpack(params, 2, 2)
+
+    shares = (weight @ Y) / weight.sum()
+    softmax = output_activation == "softmax"
+    constants = np.log(shares) if softmax else np.log(shares / (1 - shares))
+    loss = best = 0.0
+    for x, targets, w in zip(X, Y, weight, strict=True):
+        activations = [math.tanh(row[0] + row[1:] @ x) for row in theta1]
+        of_sample = [row[0] + row[1:] @ activations for row in theta2]
+        loss += w * loss_of(targets, of_sample, output_activation)
+        best += w * loss_of(targets, constants, output_activation)
+    cost, _ = objective(params)
+    gain = objective.gain(Iterate(params, cost))
+    assert gain == pytest.approx(1 - loss / best, rel=1e-10)
+    # The gain of the best constants is 0.
+    at_best = np.zeros_like(params)
+    unpack(at_best, 2, 2)[1][:, 0] = constants
+    cost, _ = objective(at_best)
+    assert objective.gain(Iterate(at_best, cost)) == pytest.approx(0, abs=1e-13)
+
+
+def test_gain_of_a_single_class_is_1():
+    dataset = Dataset.from_arrays(np.eye(3), np.zeros(3), None, None)
+    objective = Objective(dataset, Network(2, "tanh", "logistic"), alpha=1)
+    params = np.ones(2 * 4 + 3)
+    assert objective.gain(Iterate(params, *objective(params))) == 1
 
 
 @pytest.mark.parametrize("beyond", [1e39, np.inf, np.nan])
@@ -503,6 +587,135 @@ def test_convergence_messages_can_be_formatted():
     values |= {"max_time": 2.5}
     for message in filter(None, CONVERGENCE_MESSAGES.values()):
         assert "{" not in message.format(**values)
+
+
+# ------------------------------------------------------------- the kinds of start
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_random_start_converges_only_after_the_cost_has_fallen(solver):
+    random, given = (run(solver=solver, tol=1e9, start_kind=kind) for kind in KINDS[:2])
+    assert random.stop_reason == given.stop_reason == "converged"
+    assert len(given.evaluations) == 1
+    *before, last = [evaluation.cost for evaluation in random.evaluations]
+    assert last < before[0] == before[-1]
+    assert random.best.cost == last
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_only_gradient_0_at_given_weights_has_converged(solver, kind):
+    result = run(start=np.ones(3), solver=solver, start_kind=kind)
+    assert result.stop_reason == ("stalled" if kind == "random" else "converged")
+    assert_array_equal(result.best.params, np.ones(3))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_previous_start_goes_on_beyond_max_iter_until_the_cost_falls(solver, kind):
+    n_first = 1 + np.argmax(np.diff(costs_of(run(solver=solver))) < 0) + 1
+    assert n_first >= 2
+    for max_iter in (1, 2, n_first, n_first + 3):
+        result = run(solver=solver, max_iter=max_iter, start_kind=kind)
+        beyond = kind == "previous"
+        n = max(max_iter, n_first) if beyond else max_iter
+        assert len(result.evaluations) == n
+        assert result.stop_reason == "max_iter"
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_previous_start_without_a_lower_cost_stalls(solver):
+    def flat(params):
+        return 1.0, np.ones(3)  # a wrong gradient, which no step follows
+
+    assert run(flat, solver=solver, max_iter=1, start_kind="previous").stop_reason == (
+        "stalled"
+    )
+
+
+# ------------------------------------------------------------- the relaxed penalty
+
+
+class RecordedObjective(Objective):
+    """The cost of a network, which records the points of its calls."""
+
+    def __call__(self, params):
+        self.__dict__.setdefault("points", []).append(params.copy())
+        return super().__call__(params)
+
+
+def relaxed_run(alpha, solver, max_iter, *, relax=True, start=None, **options):
+    """Return the objective with its points, and the result."""
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((60, 3))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    dataset = Dataset.from_arrays(X, y, None, None)
+    network = Network(4, "tanh", "logistic")
+    objective = RecordedObjective(dataset, network, alpha)
+    preconditioner = make_preconditioner(
+        dataset, network, conditioning=None, penalty=objective.penalty
+    )
+    if start is None:
+        start = draw_initial_weights(dataset, network, preconditioner, rng, None)
+    options |= {"solver": solver, "max_iter": max_iter, "relax": relax, "tol": 0}
+    result = Minimizer(objective, preconditioner, **options).run(start)
+    return objective, result
+
+
+@pytest.mark.parametrize("alpha", [0.5, 5, 500])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_costs_of_relaxed_passes_are_those_of_the_full_penalty(solver, alpha):
+    objective, result = relaxed_run(alpha, solver, 40)
+    costs = [Objective.__call__(objective, point)[0] for point in objective.points]
+    assert_array_equal(costs_of(result), np.minimum.accumulate(costs))
+    assert result.best.cost == min(costs)
+    assert_array_equal(result.best.params, objective.points[np.argmin(costs)])
+
+
+@pytest.mark.parametrize("alpha", [0.5, 5, 500])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_relaxed_passes_are_lbfgs_with_a_smaller_penalty(solver, alpha):
+    relaxed, _ = relaxed_run(alpha, solver, 40)
+    weak, _ = relaxed_run(RELAXED_PENALTY * 60, "lbfgs", RELAXED_PASSES, relax=False)
+    first = relaxed.points[:RELAXED_PASSES]
+    assert_allclose(first, weak.points, rtol=1e-4, atol=1e-4)
+    # The last relaxed step may take more than one pass.  The solver then starts at a
+    # point that has been evaluated, and minimises the whole cost.
+    n = next(
+        i
+        for i in range(RELAXED_PASSES, 40)
+        if any((relaxed.points[i] == point).all() for point in relaxed.points[:i])
+    )
+    assert n - RELAXED_PASSES < 5
+    rest, _ = relaxed_run(alpha, solver, 40 - n, relax=False, start=relaxed.points[n])
+    assert_array_equal(relaxed.points[n:], rest.points)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_penalty_up_to_the_relaxed_one_is_not_relaxed(solver):
+    for alpha in (0, RELAXED_PENALTY * 60):
+        objectives = [
+            relaxed_run(alpha, solver, 25, relax=relax)[0] for relax in (False, True)
+        ]
+        assert_array_equal(*(objective.points for objective in objectives))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("max_iter", [1, 2, 9, 10, 11, 12, 13, 25])
+def test_smaller_max_iter_is_the_beginning_of_a_relaxed_run(solver, max_iter):
+    results = {}
+
+    def keep(minimizer):
+        results[len(minimizer.evaluations)] = minimizer.result("max_iter")
+
+    long, _ = relaxed_run(5, solver, 40, after_pass=keep)
+    short, result = relaxed_run(5, solver, max_iter)
+    assert_array_equal(short.points, long.points[:max_iter])
+    assert_array_equal(result.best.params, results[max_iter].best.params)
+    assert result.evaluations == results[max_iter].evaluations
+
+
+# ----------------------------------------------------------- callbacks and deadlines
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
