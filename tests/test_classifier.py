@@ -16,7 +16,14 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, logit
 from sklearn.base import clone
-from sklearn.datasets import make_classification
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_iris,
+    load_wine,
+    make_circles,
+    make_classification,
+    make_moons,
+)
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -186,6 +193,104 @@ def test_kink_of_relu_stalls_and_warns(solver, rng):
         clf.intercepts_[0][unit] -= nudge
         slopes.append(slope)
     assert np.abs(slopes[0] - slopes[1]).max() > 100 * clf.tol
+
+
+# ------------------------------------------------- low minima and constant outputs
+
+CONSTANT = r"nearly the same for all samples.*alpha={} is too large for a sum .* {},"
+XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_default_fit_reaches_low_minima_of_rings_and_moons(solver, seed):
+    clf = Net(solver=solver, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "max_iter=", ConvergenceWarning)
+        X, y = make_circles(200, noise=0.1, factor=0.5, random_state=0)
+        assert clf.fit(X, y).score(X, y) >= 0.95
+        X, y = make_moons(1000, noise=0.2, random_state=0)
+        assert clf.fit(X, y).loss_ <= 0.24
+        assert clf.score(X, y) > 0.94
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("seed", range(4))
+def test_constant_outputs_of_default_fit_warn_and_name_alpha(solver, seed):
+    clf = Net(solver=solver, random_state=seed)
+    with pytest.warns(ConvergenceWarning, match=CONSTANT.format("1.0", 4)) as caught:
+        clf.fit(*XOR)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert clf.stop_reason_ == "converged"
+    assert np.ptp(clf.predict_proba(XOR[0])) < 1e-3
+    clf.set_params(alpha=1e-3).fit(*XOR)  # no warning
+    assert clf.score(*XOR) == 1
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("alpha", [0, 1e-3, 1.0])
+@pytest.mark.parametrize("outputs", ["one", "sigmoids", "softmax", "labels"])
+def test_constant_features_warn_of_constant_outputs(solver, alpha, outputs):
+    X = np.full((40, 3), 2.0)
+    codes = np.arange(40) % 4
+    y = {
+        "one": codes > 0,
+        "labels": np.column_stack([codes > 0, codes > 2, codes == 1]).astype(int),
+    }.get(outputs, codes)
+    clf = Net(solver=solver, alpha=alpha, random_state=0)
+    clf.set_params(output_activation="softmax" if outputs == "softmax" else "logistic")
+    with pytest.warns(ConvergenceWarning, match="or X has no information about y"):
+        clf.fit(X, y)
+    if outputs != "labels":  # whose shares differ in the training part
+        clf.set_params(early_stopping=True)
+        with pytest.warns(ConvergenceWarning, match="or X has no information about y"):
+            clf.fit(X, y)
+
+
+def test_warning_of_constant_outputs_has_the_sum_of_weights(iris):
+    X, y = iris
+    for unit, total in ((3, 450), (1e-3, 150)):  # a mean below 1 is scaled to 1
+        clf = quick(alpha=1000.0 * max(1, unit))
+        with pytest.warns(ConvergenceWarning, match=CONSTANT.format(".*", total)):
+            clf.fit(X, y, np.full(150, unit))
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "cancer", "moons", "circles"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_only_constant_outputs_warn_of_them(solver, name):
+    X, y = {
+        "iris": lambda: load_iris(return_X_y=True),
+        "wine": lambda: load_wine(return_X_y=True),
+        "cancer": lambda: load_breast_cancer(return_X_y=True),
+        "moons": lambda: make_moons(200, noise=0.2, random_state=0),
+        "circles": lambda: make_circles(200, noise=0.1, factor=0.5, random_state=0),
+    }[name]()
+    X = StandardScaler().fit_transform(X)
+    shares = np.bincount(y) / len(y)
+    constant = []
+    for alpha in (1e-3, 0.1, 1, 3, 10, 30, 100, 300, 1000):
+        clf = Net(8, alpha=alpha, solver=solver, random_state=0)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            P = clf.fit(X, y).predict_proba(X)
+        constant.append(any("nearly the same" in str(w.message) for w in caught))
+        if constant[-1]:
+            assert_allclose(P, np.tile(shares, (len(y), 1)), atol=3e-3)
+        else:  # the order of the samples tells
+            Y = np.eye(len(shares))[y]
+            assert roc_auc_score(Y, P, average="macro") > 0.8
+    assert constant == sorted(constant)
+    assert not any(constant[:3])
+    assert constant[-1]
+
+
+def test_fits_that_end_before_they_learn_do_not_warn_of_constant_outputs(iris):
+    X, y = iris
+    for max_iter in range(1, 30):
+        with pytest.warns(ConvergenceWarning) as caught:
+            quick(max_iter=max_iter, tol=0).fit(X, y)
+        assert all("passes ended before" in str(w.message) for w in caught)
 
 
 def test_convergence_warning_points_at_caller_of_fit(iris):
