@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.special import expit, logit
+from scipy.special import expit, logit, softmax
 from sklearn.base import clone
 from sklearn.datasets import (
     load_breast_cancer,
@@ -25,6 +25,7 @@ from sklearn.datasets import (
     make_moons,
 )
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neural_network import MLPClassifier
@@ -747,6 +748,59 @@ def test_class_of_weight_zero_stays_in_classes(iris):
     assert set(clf.fit(X[np.arange(4000) % 150], many).predict(X)) == {1}
 
 
+def rare_problem(targets):
+    """Return training and test data; class 2, or label 2, has a share of 2%."""
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((11000, 5))
+    O = X @ np.array([[0, 0, 0, 0, 0], [2, -1, 0, 0, 0], [0, 1.5, 1, 0, 0]]).T
+    P = softmax(O - [0, 0, 5], axis=1)
+    y = (rng.uniform(size=(11000, 1)) > P.cumsum(axis=1)).sum(axis=1)
+    if targets == "two":
+        y = (y == 2).astype(int)
+    elif targets == "labels":
+        y = np.eye(3, dtype=int)[y]
+    return X[:1000], y[:1000], X[1000:], y[1000:]
+
+
+RARE = ["two", "sigmoids", "softmax", "labels"]
+
+
+@pytest.mark.parametrize("targets", RARE)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("tol", [1e-3, 1e-2, 0.1, 10])
+def test_rare_class_never_converges_at_the_random_start(tol, solver, targets):
+    X, y, *_ = rare_problem(targets)
+    for seed in range(4):
+        clf = quick(tol=tol, solver=solver, random_state=seed)
+        clf.set_params(
+            output_activation="softmax" if targets == "softmax" else "logistic"
+        )
+        clf.fit(X, y)
+        assert clf.stop_reason_ == "converged"
+        assert clf.n_iter_ > 1
+        assert clf.loss_ < clf.loss_curve_[0]
+
+
+@pytest.mark.parametrize("targets", RARE)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("tol", [1e-3, 1e-2])
+def test_rare_class_is_ranked_as_by_logistic_regression_of_equal_tol(
+    tol, solver, targets
+):
+    X, y, X_test, y_test = rare_problem(targets)
+    is_rare = (y_test[:, 2] if y.ndim == 2 else y_test == y.max()).astype(int)
+    peer = LogisticRegression(tol=tol).fit(X, y[:, 2] if y.ndim == 2 else y)
+    expected = roc_auc_score(is_rare, peer.predict_proba(X_test)[:, -1])
+    assert expected > 0.85
+    for seed in range(2):
+        clf = Net(tol=tol, solver=solver, random_state=seed)
+        clf.set_params(
+            output_activation="softmax" if targets == "softmax" else "logistic"
+        )
+        P = clf.fit(X, y).predict_proba(X_test)
+        assert roc_auc_score(is_rare, P[:, -1]) > expected - 0.03
+
+
 @pytest.mark.parametrize("output_activation", ["logistic", "softmax"])
 @pytest.mark.parametrize("absent", [[0], [2], [0, 1], [1, 2]])
 @pytest.mark.parametrize("alpha", [0, 1])
@@ -786,6 +840,31 @@ def test_sample_weight_below_range_of_float32(iris):
         mean = weights.mean() * unit
         same = quick(alpha=0.1 * max(mean, 1))
         assert_same_fit(clf, same.fit(X.astype(np.float32), y, weights * unit))
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_weights_with_a_mean_below_1_are_scaled_to_it(solver, early_stopping, iris):
+    X, y = iris
+    weights = np.random.RandomState(0).uniform(0.2, 3, 150)
+    weights /= weights.mean()
+    clf = quick(solver=solver, early_stopping=early_stopping)
+    expected = clone(clf).fit(X, y, weights)
+    for unit in (0.9, 1 / 150, 1e-12):
+        scaled = clone(clf).fit(X, y, weights * unit)
+        assert_allclose(weights_of(scaled), weights_of(expected), rtol=0, atol=1e-6)
+        assert_allclose(scaled.loss_, expected.loss_, rtol=1e-10)
+    # Weights with a mean above 1 count as so many samples.
+    larger = clone(clf).set_params(alpha=2.0).fit(X, y, weights * 2)
+    assert_allclose(weights_of(larger), weights_of(expected), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_class_weight_of_one_over_count_equals_balanced(solver, iris):
+    X, y = iris[0][:120], iris[1][:120]  # the last class has 20 samples
+    clf = quick(solver=solver, class_weight=dict(enumerate(1 / np.bincount(y))))
+    balanced = quick(solver=solver, class_weight="balanced").fit(X, y)
+    assert_allclose(weights_of(clf.fit(X, y)), weights_of(balanced), atol=1e-6)
 
 
 def test_balanced_class_weight_raises_recall_of_rare_class(rng):
@@ -923,6 +1002,49 @@ def test_early_stopping_without_class_of_two_samples_raises():
 
 
 # --------------------------------------------------------------------- warm start
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("max_iter", [1, 2, 3])
+@pytest.mark.parametrize("alpha", [0, 1])
+def test_each_warm_start_of_few_passes_lowers_the_loss(solver, max_iter, alpha, iris):
+    X, y = iris
+    clf = Net(solver=solver, max_iter=max_iter, alpha=alpha, warm_start=True)
+    clf.set_params(random_state=0)
+    losses = []
+    for call in range(30):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            clf.fit(X, y)
+        losses.append(clf.loss_)
+        assert len(clf.loss_curve_) == clf.n_iter_
+        if clf.stop_reason_ in ("converged", "stalled"):
+            break
+        assert clf.stop_reason_ == "max_iter"
+        assert clf.n_iter_ == max_iter if call == 0 else clf.n_iter_ >= max_iter
+        if call > 0:
+            assert clf.loss_curve_[0] == pytest.approx(losses[-2], rel=1e-12)
+            assert losses[-1] < clf.loss_curve_[0]
+            # It ends with the first pass that lowers the loss.
+            beyond = clf.loss_curve_[max_iter - 1 : -1]
+            assert beyond == [clf.loss_curve_[0]] * len(beyond)
+    assert (np.diff(losses) < 0).all()
+    assert losses[-1] < 0.95 * losses[0]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_warm_start_at_a_minimum_ends(solver, iris):
+    X, y = iris
+    clf = quick(solver=solver, warm_start=True).fit(X, y)
+    before = weights_of(clf)
+    clf.fit(X, y)
+    assert (clf.stop_reason_, clf.n_iter_) == ("converged", 1)
+    assert_allclose(weights_of(clf), before, rtol=1e-12)
+    clf.set_params(tol=0)
+    for max_iter in (100_000, 1, 1):
+        with pytest.warns(ConvergenceWarning):
+            clf.set_params(max_iter=max_iter).fit(X, y)
+    assert clf.stop_reason_ == "stalled"
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

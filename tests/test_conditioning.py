@@ -126,6 +126,37 @@ def test_gradient_scale_of_small_features_is_their_deviation(kind, rng):
     assert_array_equal(scale2, 1)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("y", "weight", "expected"),
+    [
+        ([0, 1], [1, 1], [1]),
+        ([0, 1], [1, 9], [0.09 / 0.25]),
+        ([0, 0], [1, 9], [1]),  # all samples have the class
+        ([0, 1, 2], [1, 1, 1], [1, 1, 1]),
+        # Shares of 0.05, 0.25 and 0.7 have variances of at most 2/9, that of a third.
+        ([0, 1, 2], [1, 5, 14], [0.0475 * 4.5, 0.1875 * 4.5, 0.21 * 4.5]),
+        ([0, 1, 2], [1, 0, 9], [0.09 * 4.5, 1, 0.09 * 4.5]),  # no sample of class 1
+        ([[0, 1], [1, 0], [0, 0]], [2, 5, 3], [1, 0.16 / 0.25]),
+    ],
+)
+def test_gradient_scale_of_outputs_is_variance_of_their_targets(
+    kind, y, weight, expected, rng
+):
+    dataset = Dataset.from_arrays(
+        rng.standard_normal((len(y), 2)), np.array(y), np.array(weight, float), None
+    )
+    # A sample of weight 0 is dropped, and its class stays.
+    preconditioner = make_preconditioner(
+        dataset, Network(3, "logistic", "logistic"), conditioning=kind, penalty=1.0
+    )
+    n_outputs = len(expected)
+    scale = preconditioner.gradient_scale(np.zeros(3 * 3 + n_outputs * 4))
+    scale1, scale2 = unpack(scale, 2, 3)
+    assert_allclose(scale2, np.tile(np.c_[expected], 4), rtol=1e-12)
+    assert_allclose(scale1, max(expected), rtol=1e-12)  # no feature is small
+
+
 def test_initial_weights_without_conditioning_are_not_rescaled(X, rng):
     drawn = rng.standard_normal(26)
     assert_array_equal(make(X, None).rescale_initial_weights(drawn.copy()), drawn)
