@@ -93,6 +93,26 @@ def test_fit_is_a_task_with_a_task_for_each_pass(iris, recorder, solver):
     assert recorder.max_subtasks == clf.max_iter
 
 
+@pytest.mark.parametrize("max_iter", [1, 2, 3])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_passes_of_warm_start_beyond_max_iter_are_tasks(iris, solver, max_iter):
+    recorder = Recorder()
+    clf = ThreeLayerNNClassifier(4, solver=solver, max_iter=max_iter, warm_start=True)
+    clf.set_params(random_state=0).set_callbacks(recorder)
+    losses, n_passes = [], []
+    for _ in range(5):
+        recorder.calls.clear()
+        with pytest.warns(ConvergenceWarning, match=f"max_iter={max_iter} passes"):
+            losses.append(clf.fit(*iris).loss_)
+        ends = [call[2] for call in recorder.calls if call[:2] == ("end", "pass")]
+        assert ends == list(range(clf.n_iter_))
+        assert recorder.max_subtasks is None  # the number of passes is not known before
+        n_passes.append(clf.n_iter_)
+    assert (np.diff(losses) < 0).all()
+    assert n_passes[0] == max_iter
+    assert min(n_passes[1:]) >= max(max_iter, 2)
+
+
 def test_hooks_get_data_as_given(iris, recorder):
     X, y = iris[0].tolist(), iris[1].tolist()
     clf = ThreeLayerNNClassifier(4, **CONVERGING).set_callbacks(recorder)

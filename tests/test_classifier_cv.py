@@ -43,11 +43,13 @@ def grid_search(
     weights=None,
     request=True,
     groups=None,
+    alphas=ALPHAS,
+    max_iters=MAX_ITERS,
     **options,
 ):
     """Return a fitted GridSearchCV over both parameters."""
     network = ThreeLayerNNClassifier(**(SMALL | options))
-    grid = {"alpha": ALPHAS, "max_iter": MAX_ITERS}
+    grid = {"alpha": alphas, "max_iter": max_iters}
     search = GridSearchCV(network, grid, cv=cv, scoring=scoring, n_jobs=n_jobs)
     with warnings.catch_warnings():  # for max_iter that ends a fit
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -206,6 +208,28 @@ def test_results_equal_grid_search_with_groups(iris):
     )
     ours = clf.fit(X, y, groups=groups)
     assert_equal_searches(ours, grid_search(X, y, cv=GroupKFold(3), groups=groups))
+
+
+@pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
+def test_results_equal_grid_search_with_strong_alphas_and_small_budgets(solver, iris):
+    # The first passes have a smaller penalty, and some fits end with constant outputs.
+    grid = {"alphas": [3, 30, 300], "max_iters": (1, 2, 9, 10, 11, 12, 13, 25)}
+    for early_stopping in (False, True):
+        options = {"solver": solver, "early_stopping": early_stopping}
+        options |= grid | {"scoring": "neg_log_loss", "cv": 2}
+        ours = path_search(*iris, **options)
+        assert_equal_searches(ours, grid_search(*iris, **options))
+
+
+def test_scale_of_small_sample_weights_does_not_change_results(iris, rng):
+    X, y = iris
+    weights = rng.uniform(0.2, 3, 150) * 2.0**-10
+    ours = path_search(X, y, weights=weights, scoring="neg_log_loss")
+    other = path_search(X, y, weights=weights * 2.0**-20, scoring="neg_log_loss")
+    for key, scores in ours.cv_results_.items():
+        if key.endswith("_score"):
+            assert_array_equal(other.cv_results_[key], scores)
+    assert_array_equal(other.theta1_, ours.theta1_)
 
 
 @pytest.mark.parametrize("order", [(30, 3, 11), (11, 11, 3)])
@@ -373,6 +397,21 @@ def test_max_time_warns_of_paths_and_refit(iris):
     assert of_paths.startswith("max_time=1e-09 seconds ended 4 of 4 paths before 50")
     assert of_refit.startswith("max_time=1e-09 seconds ended after 1 passes")
     assert {warning.filename for warning in warned} == {__file__}
+
+
+@pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
+def test_constant_outputs_of_refit_warn_and_name_alpha(solver, iris):
+    X, y = iris
+    clf = ThreeLayerNNClassifierCV(
+        alphas=[1000], max_iters=[60], cv=3, solver=solver, **SMALL
+    )
+    message = "alpha=1000 is too large for a sum of sample weights of 150, or X has no"
+    with pytest.warns(ConvergenceWarning, match=message) as caught:
+        clf.fit(X, y)
+    assert [warning.filename for warning in caught] == [__file__]
+    # Constant outputs of other candidates give no warning.
+    clf.set_params(alphas=[0.1, 1000], scoring="neg_log_loss").fit(X, y)
+    assert clf.alpha_ == 0.1
 
 
 def test_verbose_prints_a_line_for_each_path(iris, capsys):

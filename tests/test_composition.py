@@ -12,7 +12,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV, CalibrationDisplay
 from sklearn.compose import make_column_transformer
-from sklearn.datasets import make_classification
+from sklearn.datasets import load_iris, make_classification
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -571,6 +571,20 @@ def test_adaboost_raises_weights_of_misclassified_samples(noisy):
     assert_array_equal(boosting.predict(X), votes > 0)
     unboosted = quick(**params).fit(X, y)
     assert boosting.score(X, y) > unboosted.score(X, y) + 0.05
+
+
+@pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
+def test_adaboost_of_default_networks_learns(solver):
+    X, y = load_iris(return_X_y=True)
+    clf = ThreeLayerNNClassifier(solver=solver, random_state=0)
+    boosting = AdaBoostClassifier(clf, n_estimators=5, random_state=0).fit(X, y)
+    assert boosting.score(X, y) >= 0.95  # no warning; of LogisticRegression: 0.86
+    # The first member, of equal weights, is the network itself.
+    seed = boosting.estimators_[0].random_state
+    alone = clone(clf).set_params(random_state=seed).fit(X, y)
+    assert_allclose(
+        boosting.estimators_[0].predict_proba(X), alone.predict_proba(X), atol=1e-6
+    )
 
 
 def test_voting_is_weighted_mean_of_probabilities(iris):
