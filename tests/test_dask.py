@@ -289,6 +289,32 @@ def test_convergence_warning_points_to_the_call_of_fit(client, iris):
     assert record[0].filename == __file__
 
 
+def test_constant_outputs_warn_and_name_alpha(client, iris):
+    message = r"alpha=1000 is too large for a sum of sample weights of 150, or X has no"
+    with pytest.warns(ConvergenceWarning, match=message) as record:
+        quick(alpha=1000, max_iter=60).fit(*map(cut, iris))
+    assert [warning.filename for warning in record] == [__file__]
+
+
+def test_weights_with_a_mean_below_1_equal_fit_in_memory(client, iris, rng):
+    X, y = iris[0][:120], iris[1][:120]
+    weights = rng.uniform(1e-7, 3e-6, 120)
+    for params, arrays in (
+        ({}, (X, y, weights)),
+        ({"class_weight": dict(enumerate(1 / np.bincount(y)))}, (X, y)),
+    ):
+        net = fitted(quick(**params), *map(functools.partial(cut, rows=50), arrays))
+        assert_same_fit(net, fitted(quick(Local, **params), *arrays))
+
+
+def test_warm_starts_of_one_pass_lower_the_loss(client, iris):
+    net, local = (quick(cls, max_iter=1, warm_start=True) for cls in (Net, Local))
+    X, y = map(cut, iris)
+    losses = [fitted(net, X, y).loss_ for _ in range(4)]
+    assert (np.diff(losses) < 0).all()
+    assert_allclose(losses, [fitted(local, *iris).loss_ for _ in range(4)], rtol=1e-9)
+
+
 def test_max_time_ends_fit_and_warns(client, iris):
     with pytest.warns(ConvergenceWarning, match="max_time=1e-09 seconds ended"):
         net = quick(max_time=1e-9).fit(*map(cut, iris))
