@@ -352,6 +352,67 @@ def test_init_epsilon_bounds_all_initial_weights(iris):
     assert np.abs(clf.intercepts_[0]).max() > 0.1
 
 
+@pytest.mark.parametrize(
+    ("params", "start", "relaxed"),
+    [
+        ({}, None, True),
+        ({"early_stopping": True}, None, True),
+        ({"warm_start": True}, None, True),  # of the first call
+        ({"alpha": 0.01}, None, False),  # a weak penalty is not relaxed
+        ({"init_epsilon": 0.5}, None, False),
+        ({}, "coefs_init", False),
+        ({"warm_start": True}, "warm_start", False),
+    ],
+)
+def test_first_passes_of_strong_penalty_are_lbfgs_from_random_weights_only(
+    iris, params, start, relaxed
+):
+    X, y = iris
+    first = initial_fit(X, y)
+    curves = []
+    for solver in SOLVERS:
+        clf = Net(solver=solver, max_iter=9, tol=0, random_state=0, **params)
+        given = (None, first.coefs_, first.intercepts_) * (start == "coefs_init")
+        if start == "warm_start":
+            with pytest.warns(ConvergenceWarning):
+                clf.set_params(max_iter=1).fit(X, y)
+        with pytest.warns(ConvergenceWarning):
+            clf.set_params(max_iter=9).fit(X, y, *given)
+        curves.append(clf.loss_curve_)
+    tnc, lbfgs = curves
+    assert tnc[0] == lbfgs[0]
+    assert (tnc == lbfgs) == relaxed
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("alpha", [0, 1, 30])
+def test_fit_of_few_passes_is_the_beginning_of_a_longer_one(
+    solver, early_stopping, alpha, iris
+):
+    clf = quick(solver=solver, early_stopping=early_stopping, alpha=alpha, tol=0)
+
+    def fit(max_iter):
+        with pytest.warns(ConvergenceWarning, match="max_iter="):
+            return clone(clf).set_params(max_iter=max_iter).fit(*iris)
+
+    clf.set_params(n_iter_no_change=1000)
+    longest = fit(33)
+    for max_iter in (1, 2, 5, 9, 10, 11, 12, 15, 20, 21, 22, 30):
+        short = fit(max_iter)
+        assert short.n_iter_ == max_iter
+        assert short.loss_curve_ == longest.loss_curve_[:max_iter]
+        if early_stopping:  # the last step of a budget is scored when it ends
+            scores = longest.validation_scores_[: max_iter - 1]
+            assert short.validation_scores_[:-1] == scores
+        else:
+            assert short.loss_ == short.loss_curve_[-1]
+            cost, _ = cost_gradient(
+                weights_of(short), *iris, hidden_layer_size=6, alpha=alpha
+            )
+            assert short.loss_ == pytest.approx(cost, rel=1e-12)
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("conditioning", ["full", "diagonal"])
 def test_conditioning_trains_unscaled_features_like_scaled_ones(solver, conditioning):
