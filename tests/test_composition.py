@@ -286,14 +286,15 @@ def weights_by_feature(clf):
 
 def test_feature_selection_by_importance_getter(noisy):
     X, y = noisy
-    select = SelectFromModel(quick(), importance_getter=weights_by_feature).fit(X, y)
-    norms = np.sqrt((quick().fit(X, y).theta1_[:, 1:] ** 2).sum(axis=0))
+    clf = quick(tol=5e-4)  # a larger one leaves initial weights to the noise
+    select = SelectFromModel(clf, importance_getter=weights_by_feature).fit(X, y)
+    norms = np.sqrt((clone(clf).fit(X, y).theta1_[:, 1:] ** 2).sum(axis=0))
     assert_array_equal(select.get_support(), norms >= norms.mean())
-    rfe = RFE(quick(), n_features_to_select=1, importance_getter=weights_by_feature)
+    rfe = RFE(clf, n_features_to_select=1, importance_getter=weights_by_feature)
     rfe.fit(X, y)
     kept = [0, 1, 2, 3]
     for rank in (4, 3, 2):
-        norms = weights_by_feature(quick().fit(X[:, kept], y))
+        norms = weights_by_feature(clone(clf).fit(X[:, kept], y))
         assert rfe.ranking_[kept.pop(norms.argmin())] == rank
     assert kept == [0]
     assert rfe.ranking_[1] == 2
@@ -543,6 +544,10 @@ def test_bags_without_some_classes_have_the_signs_and_shapes_of_all_classes():
     assert bagging.score(X, y) > 0.9
 
 
+# The weights of a member may leave nothing that one hidden unit can learn.
+@pytest.mark.filterwarnings(
+    "ignore:The fitted network is no better:sklearn.exceptions.ConvergenceWarning"
+)
 def test_adaboost_raises_weights_of_misclassified_samples(noisy):
     X, _ = noisy
     X = X[:300]
@@ -702,7 +707,7 @@ def test_validation_curve_over_alpha_ends_at_regression_and_class_shares(noisy):
 # which all outputs are constant.
 @pytest.mark.filterwarnings(
     r"ignore:max_iter=\d+ passes ended:sklearn.exceptions.ConvergenceWarning",
-    "ignore:The outputs of the fitted network:sklearn.exceptions.ConvergenceWarning",
+    "ignore:The fitted network is no better:sklearn.exceptions.ConvergenceWarning",
 )
 def test_halving_search_over_max_iter_finds_best_of_whole_grid(noisy):
     X, y = noisy[0][:300], noisy[1][:300]

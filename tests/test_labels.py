@@ -17,6 +17,11 @@ from sknn3._labels import (
     draw_stratified_holdout,
 )
 
+# Most labels here have nothing to do with the rows.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The fitted network is no better:sklearn.exceptions.ConvergenceWarning"
+)
+
 
 def encode(y):
     """Return the encoding of the labels, and their codes."""
