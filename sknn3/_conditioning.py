@@ -54,10 +54,10 @@ ROWS_PER_FEATURE = 10
 RIDGE = 0.3
 PENALTY_FACTOR = 20.0
 
-# The initial inputs of hidden units have a deviation of 1 + START_SPREAD / sqrt(d), over
-# 1 + RIDGE, for d independent features.  With few features, smaller weights leave the
-# units nearly linear, and the solver ends at the minimum of a linear model.  With many
-# features, larger weights end at higher costs.
+# The initial inputs of hidden units have a deviation of 1 + START_SPREAD / sqrt(d),
+# divided by 1 + RIDGE, for d independent features.  With few features, smaller weights
+# leave the units nearly linear, and the solver ends at the minimum of a linear model.
+# With many features, larger weights end at higher costs.
 START_SPREAD = 2.0
 
 # A class that nearly all or no samples have would start at an infinite bias.
