@@ -175,11 +175,16 @@ def make_preconditioner(
 def _output_scale(dataset: Dataset) -> np.ndarray:
     """Return the variance of each target over that of equal shares, at most 1.
 
-    It is 1 for classes without samples, and for those of all samples.
+    It is the larger variance of the weighted and unweighted targets: a class of many
+    samples with tiny weights is not rare.  It is 1 for classes without samples, and for
+    those of all samples.
     """
-    priors = dataset.labels.priors(dataset.class_counts)
-    equal = 1 / max(2, 1 if dataset.labels.multilabel else len(priors))
-    scale = priors * (1 - priors) / (equal * (1 - equal))
+    labels = dataset.labels
+    shares = np.stack(
+        [labels.priors(dataset.class_counts), labels.priors(dataset.class_sizes)]
+    )
+    equal = 1 / max(2, 1 if labels.multilabel else shares.shape[1])
+    scale = (shares * (1 - shares)).max(axis=0) / (equal * (1 - equal))
     return np.where(scale > 0, np.minimum(scale, 1), 1)
 
 

@@ -265,6 +265,11 @@ class Dataset:
         return self.labels.class_counts(self.codes, self.sample_weight)
 
     @property
+    def class_sizes(self) -> np.ndarray:
+        """Numbers of samples of the classes, in the shape of `class_counts`."""
+        return self.labels.class_counts(self.codes, None)
+
+    @property
     def total_weight(self) -> float:
         """Sum of the weights."""
         weight = self.sample_weight

@@ -106,7 +106,8 @@ class ThreeLayerNNClassifier(
         larger than this.  With conditioning, components by the weights of a feature
         with a standard deviation below about 1 are divided by that deviation.  For
         classes of unequal shares p, components by the weights of an output are divided
-        by p (1 - p), relative to that of equal shares.
+        by p (1 - p), relative to that of equal shares; p is the share of the samples or
+        of their weights, where the classes are less unequal.
     conditioning : {'auto', 'full', 'diagonal'} or None, default='auto'
         The coordinates in which the solver works.  They change the path, not the
         minimum.  'full' whitens the features and 'diagonal' scales them; both centre

@@ -131,13 +131,21 @@ def test_gradient_scale_of_small_features_is_their_deviation(kind, rng):
     ("y", "weight", "expected"),
     [
         ([0, 1], [1, 1], [1]),
-        ([0, 1], [1, 9], [0.09 / 0.25]),
+        ([0] + 9 * [1], 10 * [1], [0.09 / 0.25]),
+        # The shares of the weights or of the samples, where they are less unequal:
+        ([0] + 9 * [1], [4] + 9 * [1], [4 * 9 / 13**2 / 0.25]),
+        ([0, 1], [1, 9], [1]),
         ([0, 0], [1, 9], [1]),  # all samples have the class
         ([0, 1, 2], [1, 1, 1], [1, 1, 1]),
         # Shares of 0.05, 0.25 and 0.7 have variances of at most 2/9, that of a third.
-        ([0, 1, 2], [1, 5, 14], [0.0475 * 4.5, 0.1875 * 4.5, 0.21 * 4.5]),
-        ([0, 1, 2], [1, 0, 9], [0.09 * 4.5, 1, 0.09 * 4.5]),  # no sample of class 1
-        ([[0, 1], [1, 0], [0, 0]], [2, 5, 3], [1, 0.16 / 0.25]),
+        (
+            [0] + 5 * [1] + 14 * [2],
+            20 * [2],
+            [0.0475 * 4.5, 0.1875 * 4.5, 0.21 * 4.5],
+        ),
+        # No sample of class 1 has a weight.
+        ([0, 1] + 9 * [2], [1, 0] + 9 * [1], [0.09 * 4.5, 1, 0.09 * 4.5]),
+        (2 * [[0, 1]] + 5 * [[1, 0]] + 3 * [[0, 0]], 10 * [1], [1, 0.16 / 0.25]),
     ],
 )
 def test_gradient_scale_of_outputs_is_variance_of_their_targets(

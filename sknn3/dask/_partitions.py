@@ -55,6 +55,7 @@ class Partitions:
     sizes: list[int] = field(default_factory=list)
     n_samples: int = 0
     class_counts: np.ndarray = field(default_factory=lambda: np.empty(0))
+    class_sizes: np.ndarray = field(default_factory=lambda: np.empty(0))
     total_weight: float = 0.0
     mean_weight: float = 1.0
     pass_futures: list[Future] = field(default_factory=list)
@@ -102,7 +103,7 @@ class Partitions:
     def counted(self) -> Partitions:
         """Count the samples, and drop partitions without any."""
         counts = gather(self.client, self.client.map(count_samples, self.parts))
-        not_empty = [i for i, (n_samples, _, _) in enumerate(counts) if n_samples]
+        not_empty = [i for i, (n_samples, *_) in enumerate(counts) if n_samples]
         total = rounded_total([compensated(count) for count in counts])
         return replace(
             self,
@@ -110,8 +111,9 @@ class Partitions:
             parts=[self.parts[i] for i in not_empty],
             sizes=[counts[i][0] for i in not_empty],
             n_samples=int(total[0]),
-            class_counts=total[1],
-            total_weight=float(total[2]),
+            total_weight=float(total[1]),
+            class_counts=total[2],
+            class_sizes=total[3],
         )
 
     def normalised(self) -> Partitions:

@@ -109,10 +109,11 @@ def divide_weights(part: Dataset, mean: float) -> Dataset:
     return replace(part, sample_weight=weight / mean, mean_weight=mean)
 
 
-def count_samples(part: Dataset) -> tuple[int, np.ndarray, float]:
-    """Return the number of samples, the weight of each class and the total weight."""
+def count_samples(part: Dataset) -> tuple[int, float, np.ndarray, np.ndarray]:
+    """Return numbers and weights: of all samples, and of those of each class."""
     with np.errstate(over="ignore"):  # an infinite total is an error of the client
-        return part.n_samples, part.class_counts, part.total_weight
+        weights = part.total_weight, part.class_counts
+        return part.n_samples, *weights, part.class_sizes
 
 
 def sum_partitions(
