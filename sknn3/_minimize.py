@@ -135,10 +135,11 @@ CONVERGENCE_MESSAGES: dict[str, str | None] = {
         "is."
     ),
     "stalled": (
-        "The solver found no lower cost after {n_iter} passes, with the largest "
-        "gradient component at {max_gradient:.1e}, above tol={tol:.1e}. The precision "
-        "of the dtype is exhausted, or a kink of activation='relu' stops the line "
-        "search. Increase tol, scale the features, or use float64."
+        "The solver found no lower cost after {n_iter} passes; the largest gradient "
+        "component is {max_gradient:.1e}, and tol={tol:.1e}. The precision of the "
+        "dtype is exhausted, a kink of activation='relu' stops the line search, or the "
+        "initial weights are a minimum. Increase tol, scale the features, or use "
+        "float64."
     ),
     "interrupted": (
         "Training was interrupted after {n_iter} passes; the best weights so far are "

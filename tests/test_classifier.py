@@ -174,11 +174,22 @@ def test_exhausted_precision_stalls_and_warns(solver, iris):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_random_start_at_a_minimum_stalls_and_warns_of_its_gradient(solver):
+    clf = Net(3, activation="identity", alpha=0, solver=solver, random_state=0)
+    with (
+        pytest.warns(ConvergenceWarning, match="no better than constant outputs"),
+        pytest.warns(ConvergenceWarning, match=r"is 0\.0e\+00, and tol=5\.0e-04"),
+    ):
+        clf.fit(np.zeros((20, 2)), np.tile([0, 1], 10))
+    assert clf.stop_reason_ == "stalled"
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_kink_of_relu_stalls_and_warns(solver, rng):
     X = rng.standard_normal((30, 2))
     y = X[:, 0] + rng.logistic(size=30) > 0
     clf = Net(2, activation="relu", solver=solver, alpha=0.1, max_iter=5000)
-    with pytest.warns(ConvergenceWarning, match="or a kink of activation='relu' stops"):
+    with pytest.warns(ConvergenceWarning, match="a kink of activation='relu' stops"):
         clf.set_params(random_state=3).fit(X, y)
     assert clf.stop_reason_ == "stalled"
     inputs = np.abs(X @ clf.coefs_[0] + clf.intercepts_[0])
