@@ -24,11 +24,7 @@ from sknn3._kernel import (
     narrow_theta1,
     weights_like,
 )
-from sknn3._labels import (
-    LabelEncoding,
-    class_weight_error,
-    draw_stratified_holdout,
-)
+from sknn3._labels import LabelEncoding, class_weight_error, draw_stratified_holdout
 from sknn3._parallel import MapChunks, blas_tokens, chunk_map
 
 # ------------------------------------------------------------- rows and blocks

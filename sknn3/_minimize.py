@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from itertools import chain, repeat
 from typing import Any, NamedTuple
@@ -184,21 +185,19 @@ class MinimizeResult(NamedTuple):
     max_gradient: float  # at the lowest cost
 
 
+@dataclass(eq=False)
 class EarlyStopping:
     """Keeps the point with the best score on held-out samples.
 
     Of equal scores the latest is the best, since its cost is lower.
     """
 
-    def __init__(
-        self, held_out: Dataset, network: Network, n_iter_no_change: int
-    ) -> None:
-        self.held_out = held_out
-        self.network = network
-        self.n_iter_no_change = n_iter_no_change
-        self.best: Iterate
-        self.best_score = -math.inf
-        self.n_unimproved = 0
+    held_out: Dataset
+    network: Network
+    n_iter_no_change: int
+    best: Iterate = field(init=False)
+    best_score: float = field(init=False, default=-math.inf)
+    n_unimproved: int = field(init=False, default=0)
 
     def score(self, point: Iterate) -> float:
         """Return minus the mean loss of the held-out samples, without a penalty."""
@@ -227,6 +226,7 @@ class _Stop(Exception):  # noqa: N818 (it is not an error)
     """Ends the solver from inside the objective; its argument is the stop reason."""
 
 
+@dataclass(eq=False)
 class Minimizer:
     """One run of a solver, with a budget of passes.
 
@@ -239,35 +239,21 @@ class Minimizer:
     `evaluations` has an entry for each pass.
     """
 
-    def __init__(
-        self,
-        objective: Objective,
-        preconditioner: Preconditioner,
-        *,
-        solver: str,
-        max_iter: int,
-        tol: float,
-        start: str = "given",
-        relax: bool = False,
-        deadline: float = math.inf,
-        early_stopping: EarlyStopping | None = None,
-        before_pass: Callable[[Minimizer], None] = lambda _: None,
-        after_pass: Callable[[Minimizer], bool] = lambda _: False,
-    ) -> None:
-        self.objective = objective
-        self.preconditioner = preconditioner
-        self.solver = solver
-        self.max_iter = max_iter
-        self.tol = tol
-        self.start = start
-        self.relax = relax
-        self.deadline = deadline
-        self.early_stopping = early_stopping
-        self.before_pass = before_pass
-        self.after_pass = after_pass
-        self.lowest: Iterate
-        self.recent: Iterate  # the lowest since the solver was last started
-        self.evaluations: list[Evaluation] = []
+    objective: Objective
+    preconditioner: Preconditioner
+    _: KW_ONLY
+    solver: str
+    max_iter: int
+    tol: float
+    start: str = "given"
+    relax: bool = False
+    deadline: float = math.inf
+    early_stopping: EarlyStopping | None = None
+    before_pass: Callable[[Minimizer], None] = lambda _: None
+    after_pass: Callable[[Minimizer], bool] = lambda _: False
+    lowest: Iterate = field(init=False)
+    recent: Iterate = field(init=False)  # the lowest since the solver was last started
+    evaluations: list[Evaluation] = field(init=False, default_factory=list)
 
     def run(self, params: np.ndarray) -> MinimizeResult:
         """Run the solver until a stopping rule fires, and return the result.

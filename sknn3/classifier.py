@@ -19,11 +19,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from sknn3 import _progress
-from sknn3._array_api import (
-    float_dtypes,
-    namespace_of,
-    to_numpy,
-)
+from sknn3._array_api import float_dtypes, namespace_of, to_numpy
 from sknn3._conditioning import (
     draw_initial_weights,
     layer_sizes,

@@ -35,11 +35,7 @@ from sknn3._sklearn_compat import (
     fit_context,
     safe_indexing,
 )
-from sknn3.classifier import (
-    ThreeLayerNNClassifier,
-    restore_on_error,
-    task_kwargs,
-)
+from sknn3.classifier import ThreeLayerNNClassifier, restore_on_error, task_kwargs
 
 
 class ThreeLayerNNClassifierCV(

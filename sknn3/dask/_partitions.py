@@ -18,11 +18,7 @@ from distributed import Client, Future
 from scipy.sparse import issparse
 
 from sknn3._dataset import Dataset, select_columns
-from sknn3._labels import (
-    LabelEncoding,
-    class_weight_error,
-    draw_stratified_holdout,
-)
+from sknn3._labels import LabelEncoding, class_weight_error, draw_stratified_holdout
 from sknn3._parallel import single_blas_thread
 from sknn3.dask._client import gather, sync
 from sknn3.dask._collections import persist_partitions
