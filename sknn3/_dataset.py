@@ -354,16 +354,7 @@ class Dataset:
         def block_sums(X: Any, Y: Any, weight: Any) -> Any:
             try:  # Ctrl-C during the wait adds a token; no token is ever lost
                 blas_tokens.get()
-                return function(
-                    load_rows(X),
-                    Y,
-                    weight,
-                    theta1=theta1,
-                    theta2=theta2,
-                    activation=network.activation,
-                    output_activation=network.output_activation,
-                    xp=xp,
-                )
+                return function(load_rows(X), Y, weight, theta1, theta2, network, xp)
             finally:
                 blas_tokens.put(None)
 

@@ -223,9 +223,14 @@ def narrow_weights(
 def widen_theta1(
     theta1: np.ndarray, used: np.ndarray, others: np.ndarray | None
 ) -> np.ndarray:
-    """Return weights of all columns of X; those of columns not used are 0 or given."""
-    shape, dtype = (len(theta1), len(used) + 1), theta1.dtype
-    wide = np.zeros(shape, dtype) if others is None else others.astype(dtype)
+    """Return weights of all columns of X.
+
+    Those of columns that are not used come from the packed weights `others`; None means
+    zero.
+    """
+    wide = np.zeros((len(theta1), len(used) + 1), theta1.dtype)
+    if others is not None:
+        wide[...] = split_layers(others, len(used), len(theta1))[0]
     wide[:, np.append(True, used)] = theta1
     return wide
 
@@ -277,11 +282,9 @@ def block_cost_gradient(
     X: Any,
     Y: Any,
     sample_weight: Any,
-    *,
     theta1: Any,
     theta2: Any,
-    activation: str,
-    output_activation: str,
+    network: Network,
     xp: Any,
 ) -> tuple[float, np.ndarray]:
     """Return the sums of loss and packed gradient over a block of rows.
@@ -291,14 +294,14 @@ def block_cost_gradient(
     """
     (h, n_inputs), n_outputs = theta1.shape, theta2.shape[0]
     A = hidden_inputs(X, theta1, xp)
-    O = outputs_from_hidden(A, theta2, activation, xp)
-    loss, D2 = _loss(O, Y, sample_weight, output_activation, xp)
+    O = outputs_from_hidden(A, theta2, network.activation, xp)
+    loss, D2 = _loss(O, Y, sample_weight, network.output_activation, xp)
     D1 = theta2[:, 1:].T @ D2
 
     gradient = np.empty(h * n_inputs + n_outputs * (h + 1))
     gradient1, gradient2 = split_layers(gradient, n_inputs - 1, h)
     gradient2[...] = to_numpy(D2 @ A.T)
-    ACTIVATIONS[activation].multiply_by_derivative(D1, A[1:, :], xp)
+    ACTIVATIONS[network.activation].multiply_by_derivative(D1, A[1:, :], xp)
     gradient1[:, 0] = to_numpy(D1 @ A[0, :])
     gradient1[:, 1:] = to_numpy(D1 @ X)
     return loss, gradient
@@ -309,17 +312,15 @@ def block_loss(
     X: Any,
     Y: Any,
     sample_weight: Any,
-    *,
     theta1: Any,
     theta2: Any,
-    activation: str,
-    output_activation: str,
+    network: Network,
     xp: Any,
 ) -> tuple[float]:
     """Return the sum of the loss over a block of rows, without a gradient."""
     A = hidden_inputs(X, theta1, xp)
-    O = outputs_from_hidden(A, theta2, activation, xp)
-    return _loss(O, Y, sample_weight, output_activation, xp)[:1]
+    O = outputs_from_hidden(A, theta2, network.activation, xp)
+    return _loss(O, Y, sample_weight, network.output_activation, xp)[:1]
 
 
 def _loss(
@@ -349,9 +350,9 @@ def penalised_mean(
     cost: float,
     gradient: np.ndarray,
     params: np.ndarray,
-    *,
     n_features: int,
     hidden_layer_size: int,
+    *,
     alpha: float,
     total_weight: float,
 ) -> tuple[float, np.ndarray]:

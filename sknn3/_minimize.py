@@ -53,8 +53,8 @@ class Objective:
             cost,
             gradient,
             params,
-            n_features=self.n_features,
-            hidden_layer_size=self.network.hidden_layer_size,
+            self.n_features,
+            self.network.hidden_layer_size,
             alpha=self.alpha,
             total_weight=self.total_weight,
         )

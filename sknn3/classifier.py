@@ -34,7 +34,6 @@ from sknn3._kernel import (
     Network,
     narrow_weights,
     pack_weights,
-    split_layers,
     weights_like,
     widen_theta1,
 )
@@ -529,14 +528,12 @@ def fitted_attributes(
     """Return all fitted attributes but those of `validate_data`.
 
     The weights have the dtype and the device of X.  `used` is a mask of the columns of
-    X that take part in the fit, if not all do, and `others` are packed weights from
-    which come those of the other columns; None means zero.
+    X that take part in the fit, if not all do; `widen_theta1` describes `others`.
     """
-    h = network.hidden_layer_size
-    theta1, theta2 = weights_like(dataset.X_like, result.best.params.copy(), h)
+    theta1, theta2 = weights_like(
+        dataset.X_like, result.best.params.copy(), network.hidden_layer_size
+    )
     if used is not None:
-        if others is not None:
-            others, _ = split_layers(others, len(used), h)
         theta1 = widen_theta1(theta1, used, others)
     scores = [evaluation.score for evaluation in result.evaluations]
     return {

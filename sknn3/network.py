@@ -54,6 +54,7 @@ from sknn3._dataset import check_sample_weight
 from sknn3._kernel import (
     ACTIVATIONS,
     OUTPUTS,
+    Network,
     block_cost_gradient,
     hidden_inputs,
     outputs_from_hidden,
@@ -421,19 +422,18 @@ def cost_gradient(
         X,
         to_device(Y, xp, device, X.dtype if Y.ndim == 2 else None),
         sample_weight,
-        theta1=theta1,
-        theta2=theta2,
-        activation=activation,
-        output_activation=output_activation,
-        xp=xp,
+        theta1,
+        theta2,
+        Network(hidden_layer_size, activation, output_activation),
+        xp,
     )
     with np.errstate(over="ignore", invalid="ignore"):
         cost, gradient = penalised_mean(
             cost,
             gradient,
             params,
-            n_features=n_features,
-            hidden_layer_size=hidden_layer_size,
+            n_features,
+            hidden_layer_size,
             alpha=alpha,
             total_weight=total_weight,
         )
