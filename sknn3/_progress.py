@@ -1,6 +1,9 @@
-"""Lines of text that report the progress of training."""
+"""Reports of the progress of training: lines of text, and scikit-learn's callbacks."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 from sknn3._minimize import Iterate, Minimizer, MinimizeResult
 
@@ -33,3 +36,52 @@ def _print(what: str, point: Iterate, score: float | None) -> None:
         f"largest gradient {point.max_gradient:.1e}{validation}",
         flush=True,
     )
+
+
+class Callbacks:
+    """Calls the hooks of scikit-learn's callbacks for a fit and for its passes."""
+
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        attributes: Callable[[MinimizeResult], dict[str, Any]],
+    ) -> None:
+        # A warm start may need more passes than `max_iter`.
+        max_passes = None if estimator.warm_start else estimator.max_iter
+        # scikit-learn documents this method for authors of estimators.
+        self.context = estimator._init_callback_context(max_subtasks=max_passes)  # noqa: SLF001
+        self.kwargs = task_kwargs(estimator, X, y, sample_weight)
+        self.attributes = attributes
+
+    def begin_fit(self) -> None:
+        self.context.call_on_fit_task_begin(**self.kwargs)
+
+    def end_fit(self) -> None:
+        self.context.call_on_fit_task_end(**self.kwargs, reconstruction_attributes=dict)
+
+    def begin_pass(self, minimizer: Minimizer) -> None:
+        self.current_pass = self.context.subcontext("pass")
+        self.current_pass.call_on_fit_task_begin(
+            **self.kwargs, reconstruction_attributes=self._attributes_of(minimizer)
+        )
+
+    def end_pass(self, minimizer: Minimizer) -> bool:
+        """Return whether a callback ends the fit."""
+        return bool(
+            self.current_pass.call_on_fit_task_end(
+                **self.kwargs, reconstruction_attributes=self._attributes_of(minimizer)
+            )
+        )
+
+    def _attributes_of(self, minimizer: Minimizer) -> Callable[[], dict[str, Any]]:
+        """Return a function, since few callbacks need the fitted attributes."""
+        return lambda: self.attributes(minimizer.result("callback"))
+
+
+def task_kwargs(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
+    """Return the arguments that callbacks get for each task of a fit."""
+    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    return {"estimator": estimator, "X": X, "y": y, "metadata": metadata}

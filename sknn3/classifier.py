@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
@@ -18,7 +18,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from sknn3 import _progress
 from sknn3._array_api import float_dtypes, namespace_of, to_numpy
 from sknn3._conditioning import (
     draw_initial_weights,
@@ -49,6 +48,7 @@ from sknn3._minimize import (
     Objective,
 )
 from sknn3._prediction import NetworkPredictionMixin
+from sknn3._progress import Callbacks, print_pass, print_result
 from sknn3._sklearn_compat import Interval, StrOptions, fit_context
 
 # Address of the documentation in diagrams; empty until there is a public one.
@@ -370,7 +370,7 @@ class ThreeLayerNNClassifier(
             # Weights that only the penalty touches are zero at its minimum.
             others = None if self.alpha > 0 else given
             make_attributes = partial(fitted_attributes, data, network, used, others)
-            callbacks = _Callbacks(self, X, y, sample_weight, make_attributes)
+            callbacks = Callbacks(self, X, y, sample_weight, make_attributes)
             callbacks.begin_fit()
             rng = check_random_state(self.random_state)
             train, early_stopping = self._hold_out(data, network, rng)
@@ -405,7 +405,7 @@ class ThreeLayerNNClassifier(
             self.__dict__.update(make_attributes(result))
             callbacks.end_fit()
         if self.verbose:
-            _progress.print_result(result)
+            print_result(result)
         self._warn(result, objective)
         return self
 
@@ -479,10 +479,10 @@ class ThreeLayerNNClassifier(
         dataset, held_out = dataset.holdout_split(fraction, rng)
         return dataset, EarlyStopping(held_out, network, self.n_iter_no_change)
 
-    def _end_pass(self, callbacks: _Callbacks, minimizer: Minimizer) -> bool:
+    def _end_pass(self, callbacks: Callbacks, minimizer: Minimizer) -> bool:
         """Report a pass, and return whether a callback ends the fit."""
         if self.verbose:
-            _progress.print_pass(minimizer)
+            print_pass(minimizer)
         return callbacks.end_pass(minimizer)
 
     def _warn(
@@ -565,52 +565,3 @@ def restore_on_error(estimator: BaseEstimator) -> Iterator[None]:
         fitted = {k: v for k, v in before.items() if k.endswith("_")}
         estimator.__dict__ = others | fitted
         raise
-
-
-class _Callbacks:
-    """Calls the hooks of scikit-learn's callbacks for a fit and for its passes."""
-
-    def __init__(
-        self,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        attributes: Callable[[MinimizeResult], dict[str, Any]],
-    ) -> None:
-        # A warm start may need more passes than `max_iter`.
-        max_passes = None if estimator.warm_start else estimator.max_iter
-        # scikit-learn documents this method for authors of estimators.
-        self.context = estimator._init_callback_context(max_subtasks=max_passes)  # noqa: SLF001
-        self.kwargs = task_kwargs(estimator, X, y, sample_weight)
-        self.attributes = attributes
-
-    def begin_fit(self) -> None:
-        self.context.call_on_fit_task_begin(**self.kwargs)
-
-    def end_fit(self) -> None:
-        self.context.call_on_fit_task_end(**self.kwargs, reconstruction_attributes=dict)
-
-    def begin_pass(self, minimizer: Minimizer) -> None:
-        self.current_pass = self.context.subcontext("pass")
-        self.current_pass.call_on_fit_task_begin(
-            **self.kwargs, reconstruction_attributes=self._attributes_of(minimizer)
-        )
-
-    def end_pass(self, minimizer: Minimizer) -> bool:
-        """Return whether a callback ends the fit."""
-        return bool(
-            self.current_pass.call_on_fit_task_end(
-                **self.kwargs, reconstruction_attributes=self._attributes_of(minimizer)
-            )
-        )
-
-    def _attributes_of(self, minimizer: Minimizer) -> Callable[[], dict[str, Any]]:
-        """Return a function, since few callbacks need the fitted attributes."""
-        return lambda: self.attributes(minimizer.result("callback"))
-
-
-def task_kwargs(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-    """Return the arguments that callbacks get for each task of a fit."""
-    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-    return {"estimator": estimator, "X": X, "y": y, "metadata": metadata}

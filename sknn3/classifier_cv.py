@@ -28,14 +28,14 @@ from sknn3._features import as_numbers
 from sknn3._labels import as_labels
 from sknn3._minimize import Minimizer, MinimizeResult, Objective
 from sknn3._prediction import NetworkPredictionMixin
-from sknn3._progress import print_path
+from sknn3._progress import print_path, task_kwargs
 from sknn3._sklearn_compat import (
     StrOptions,
     accepts_sample_weight,
     fit_context,
     safe_indexing,
 )
-from sknn3.classifier import ThreeLayerNNClassifier, restore_on_error, task_kwargs
+from sknn3.classifier import ThreeLayerNNClassifier, restore_on_error
 
 
 class ThreeLayerNNClassifierCV(
