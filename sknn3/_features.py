@@ -47,11 +47,9 @@ def _convertible_sparse(frame: Any) -> Any:
         return frame
     if any(dtype.fill_value != 0 for dtype in dtypes):
         return frame.sparse.to_dense()
-    kinds = {dtype.kind for dtype in dtypes}
-    if kinds == {"b"}:  # 5 times faster than `astype`
-        matrix = frame.sparse.to_coo().astype(np.float64)
-        return frame.sparse.from_spmatrix(matrix, frame.index, frame.columns)
-    return frame.astype(type(dtypes[0])(np.float64, 0)) if "b" in kinds else frame
+    if all(dtype.kind != "b" for dtype in dtypes):
+        return frame
+    return frame.astype(type(dtypes[0])(np.float64, 0))
 
 
 def _not_numeric(frame: Any) -> Iterator[tuple[Any, Any]]:
