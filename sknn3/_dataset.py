@@ -49,9 +49,6 @@ MAX_CHUNKS = 16
 # Entries of a block that is centred, which makes a float64 copy of it.
 CENTRED_ENTRIES = 2**20
 
-# Column indices of sparse rows that are looked up at once, which copies them.
-LOOKUP_ENTRIES = 2**20
-
 
 def row_blocks(n_samples: int, *, on_cpu: bool = True) -> list[slice]:
     """Cut rows into blocks that depend on nothing but the number of rows."""
@@ -124,8 +121,7 @@ def load_rows(block: Any) -> Any:
 def used_columns(X: Any) -> np.ndarray:
     """Return a mask of the columns of sparse rows that have an entry."""
     used = np.zeros(X.shape[1], bool)
-    for entries in _entry_slices(X):
-        used[X.indices[entries]] = True
+    used[X.indices[: X.indptr[-1]]] = True
     return used
 
 
@@ -136,19 +132,11 @@ def select_columns(X: Any, used: np.ndarray) -> Any:
     """
     new_index = np.zeros(len(used), X.indices.dtype)
     new_index[used] = np.arange(np.count_nonzero(used))
-    indices = np.empty_like(X.indices, shape=int(X.indptr[-1]))
-    for entries in _entry_slices(X):
-        indices[entries] = new_index[X.indices[entries]]
+    n_entries = X.indptr[-1]
     narrow = csr_array((X.shape[0], np.count_nonzero(used)), dtype=X.dtype)
-    narrow.data, narrow.indices = X.data[: len(indices)], indices
+    narrow.data, narrow.indices = X.data[:n_entries], new_index[X.indices[:n_entries]]
     narrow.indptr = X.indptr
     return narrow
-
-
-def _entry_slices(X: Any) -> Iterator[slice]:
-    n_entries = int(X.indptr[-1])
-    for start in range(0, n_entries, LOOKUP_ENTRIES):
-        yield slice(start, min(start + LOOKUP_ENTRIES, n_entries))
 
 
 def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
