@@ -71,7 +71,8 @@ class Objective:
         constant_loss = float(entr(priors).sum())
         if self.network.output_activation == "logistic":
             constant_loss += float(entr(1 - priors).sum())
-        return 1 - loss / constant_loss if constant_loss > 0 else 1.0
+        # With one class, or others of almost no weight, there is nothing to learn.
+        return 1 - loss / constant_loss if constant_loss > 1e-5 else 1.0
 
 
 # The solvers' own limits and tolerances are off, since `Minimizer` stops them.  (TNC
@@ -155,8 +156,9 @@ CONSTANT_GAIN = 1e-4
 CONSTANT_MESSAGE = (
     "The fitted network is no better than constant outputs on the training data. "
     "Either alpha={alpha} is too large for a sum of sample weights of "
-    "{sum_of_weights:g}, tol={tol:.1e} is too large, or X has no information about y. "
-    "Decrease alpha or tol."
+    "{sum_of_weights:g}, tol={tol:.1e} is too large, early stopping kept weights that "
+    "had not learnt yet, or X has no information about y. Decrease alpha or tol, or "
+    "train without early stopping."
 )
 
 

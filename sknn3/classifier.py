@@ -86,7 +86,8 @@ class ThreeLayerNNClassifier(
         sigmoid in both cases.  Multilabel targets need 'logistic'.
     alpha : float, default=1.0
         Strength of the L2 penalty on the weights; biases are not penalised.  The scale
-        is that of `MLPClassifier`, and of the lambda of many courses.
+        is that of `MLPClassifier`, and of the lambda of many courses.  Few samples with
+        little noise need less, for example 0.1.
     solver : {'tnc', 'lbfgs'}, default='tnc'
         SciPy's truncated Newton, or its limited-memory BFGS.
     max_iter : int, default=300

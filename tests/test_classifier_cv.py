@@ -473,8 +473,6 @@ ELSEWHERE = {
 }
 
 
-# Of two class weights with a ratio of 10 million, the network learns one class only.
-@pytest.mark.filterwarnings("ignore:The fitted network is no better than constant")
 @pytest.mark.parametrize("params", VARIANTS.values(), ids=VARIANTS)
 def test_check_estimator(params):
     results = check_estimator(
