@@ -107,12 +107,6 @@ class LabelEncoding:
             if not isinstance(column, dict):  # balanced
                 row[present] = count[present].sum() / (present.sum() * count[present])
                 continue
-            if column and not any(label in column for label in classes):
-                warnings.warn(
-                    f"class_weight={column!r} names none of the classes in y, "
-                    f"{classes.tolist()}: all of them have weight 1.",
-                    stacklevel=7,  # the caller of the classifier's `fit`
-                )
             try:
                 row[:] = [column.get(label, 1.0) for label in classes]
             except (TypeError, ValueError) as error:
@@ -120,6 +114,19 @@ class LabelEncoding:
         if not (np.isfinite(weights).all() and weights.min() >= 0):
             raise class_weight_error(class_weight)
         return weights
+
+    def warn_of_unnamed_classes(self, class_weight: Any, stacklevel: int) -> None:
+        """Warn of a valid dict of class weights that names no class."""
+        columns = class_weight if isinstance(class_weight, list) else [class_weight]
+        classes = [0, 1] if self.multilabel else self.classes.tolist()
+        for column in columns:
+            named = column.keys() if isinstance(column, dict) else ()
+            if named and named.isdisjoint(classes):
+                warnings.warn(
+                    f"class_weight={column!r} names none of the classes in y, "
+                    f"{classes}: all of them have weight 1.",
+                    stacklevel=stacklevel + 1,
+                )
 
     def _class_weight_of_columns(self, class_weight: Any) -> Sequence[Any]:
         """Return the class weights of each column of the labels."""

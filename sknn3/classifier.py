@@ -489,7 +489,9 @@ class ThreeLayerNNClassifier(
     def _warn(
         self, result: MinimizeResult, objective: Objective, stacklevel: int = 5
     ) -> None:
-        """Warn of an early end, and of a network with constant outputs."""
+        """Warn of class weights without effect, an early end and constant outputs."""
+        labels = objective.dataset.labels
+        labels.warn_of_unnamed_classes(self.class_weight, stacklevel)
         message = CONVERGENCE_MESSAGES[result.stop_reason]
         if message is not None and result.stop_reason not in self._expected_stops:
             interrupted = result.stop_reason == "interrupted"

@@ -501,8 +501,9 @@ def test_class_weight_may_name_classes_that_y_lacks():
         net(cut(X), cut(y), class_weight=class_weight),
         local(X, y, class_weight=class_weight),
     )
-    with pytest.warns(UserWarning, match="class_weight={7: 50} names none"):
+    with pytest.warns(UserWarning, match="class_weight={7: 50} names none") as caught:
         net(cut(X), cut(y), class_weight={7: 50})
+    assert caught[0].filename == __file__
 
 
 def test_warm_start_with_other_classes_or_features_raises():

@@ -380,16 +380,26 @@ def test_classes_without_class_weight_weigh_1(y, class_weight, weights):
     ],
 )
 def test_class_weight_that_names_no_class_of_y_warns(y, class_weight, message):
-    with pytest.warns(UserWarning, match=message):
-        weights = weights_by_class(np.array(y), class_weight)
-    assert weights.tolist() == [1, 1]
+    assert weights_by_class(np.array(y), class_weight).tolist() == [1, 1]
+    labels = LabelEncoding.from_labels(np.array(y))
+    with pytest.warns(UserWarning, match=message) as caught:
+        labels.warn_of_unnamed_classes(class_weight, stacklevel=1)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
-def test_warning_about_class_weight_shows_the_call_of_fit():
-    clf = ThreeLayerNNClassifier(2, tol=0.1, class_weight={7: 50})
+@pytest.mark.parametrize(
+    "clf",
+    [
+        ThreeLayerNNClassifier(2, tol=0.1),
+        ThreeLayerNNClassifierCV(alphas=[1], max_iters=[5], cv=2, tol=0.1),
+    ],
+)
+def test_warning_of_class_weight_is_emitted_once_at_the_call_of_fit(clf):
+    clf.set_params(class_weight={7: 50})
     with pytest.warns(UserWarning, match="names none of the classes") as caught:
         clf.fit(ROWS, NUMBERS)
-    assert caught[0].filename == __file__
+    unnamed = [w for w in caught if "names none" in str(w.message)]
+    assert [warning.filename for warning in unnamed] == [__file__]
 
 
 def test_class_that_a_fold_lacks_has_scores():
