@@ -45,7 +45,7 @@ def _convertible_sparse(frame: Any) -> Any:
     dtypes = list(getattr(frame, "dtypes", ()))
     if not dtypes or not all(hasattr(dtype, "fill_value") for dtype in dtypes):
         return frame
-    if any(dtype.fill_value != 0 for dtype in dtypes):
+    if any(dtype.kind not in "biufc" or dtype.fill_value != 0 for dtype in dtypes):
         return frame.sparse.to_dense()
     if all(dtype.kind != "b" for dtype in dtypes):
         return frame
