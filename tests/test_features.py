@@ -226,8 +226,9 @@ def test_all_columns_without_numbers_are_named():
         net().fit(many, y)
     with pytest.raises(ValueError, match=r"not numbers: 1 \(could not .*'Ulm'\)\. Exp"):
         net().fit(np.stack([HALVES, TOWNS], axis=1), y)
+    large = pd.Series([10**400] * ROWS, dtype=object)
     with pytest.raises(ValueError, match=r"not numbers: 'large' \(int too large"):
-        net().fit(pd.DataFrame({"large": [10**400] * ROWS}), y)
+        net().fit(pd.DataFrame({"large": large}), y)
     with pytest.raises(ValueError, match=re.escape("('town', 'of birth') (could")):
         net().fit(pd.DataFrame({("town", "of birth"): TOWNS}), y)
 
