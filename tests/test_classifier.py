@@ -568,8 +568,10 @@ def test_sparse_data_without_any_entry_predicts_the_larger_class():
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_empty_columns_take_the_memory_of_their_weights_only(solver, rng):
     n, d = 1000, 2**20  # the default of HashingVectorizer
-    indices, indptr = rng.randint(0, d, 20 * n), np.arange(0, 20 * n + 1, 20)
-    X = sp.csr_array((rng.uniform(size=20 * n), indices, indptr), shape=(n, d))
+    columns = rng.randint(0, d, 20 * n, dtype=np.int32)
+    indptr = np.arange(0, 20 * n + 1, 20, dtype=np.int32)
+    X = sp.csr_array((rng.uniform(size=20 * n), columns, indptr), shape=(n, d))
+    X.sum_duplicates()
     y = rng.randint(0, 2, n)
     weights = 8 * 2 * d
     tracemalloc.start()
