@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal
@@ -234,10 +235,9 @@ def test_all_columns_without_numbers_are_named():
 
 
 def test_columns_of_pyarrow_tables_are_named():
-    pyarrow = pytest.importorskip("pyarrow")
     frame = pd.DataFrame({"half": HALVES, "other": COUNTS[:, 0]})
-    table = pyarrow.Table.from_pandas(frame)
+    table = pa.Table.from_pandas(frame)
     assert_array_equal(fitted(net(), table).theta1_, fitted(net(), frame).theta1_)
-    table = pyarrow.Table.from_pandas(frame.assign(when=DAYS, town=TOWNS))
+    table = pa.Table.from_pandas(frame.assign(when=DAYS, town=TOWNS))
     with pytest.raises(TypeError, match=r"'when' \(datetime64.*\), 'town' \(could not"):
         net().fit(table, y)
