@@ -46,6 +46,9 @@ DEVICE_BLOCK_ROWS = 65536
 # threads, so the sums are equal to the bit on any number of threads.
 MAX_CHUNKS = 16
 
+# Blocks of derivatives by the features have fewer rows if a row has more entries.
+ENTRIES_PER_ROW = 256
+
 # Entries of a block that is centred, which makes a float64 copy of it.
 CENTRED_ENTRIES = 2**20
 
@@ -443,8 +446,19 @@ def _scatter(B: Any, w: Any, xp: Any, *, full: bool) -> Any:
     return B.T @ B
 
 
-def output_blocks(X: Any, theta1: Any, theta2: Any, activation: str) -> Iterator[Any]:
+def output_blocks(
+    X: Any,
+    theta1: Any,
+    theta2: Any,
+    activation: str,
+    *,
+    compute: Callable[..., Any] | None = None,
+    entries_per_row: int = 1,
+) -> Iterator[Any]:
     """Yield the outputs before activation, (K, rows), of one block of rows at a time.
+
+    `compute` replaces `block_outputs` by another function of the kernel.  Blocks have
+    fewer rows if its arrays have many entries for each row.
 
     X may have values that are not finite: the error comes from the inputs of the hidden
     units, which saves a search through X.
@@ -452,6 +466,7 @@ def output_blocks(X: Any, theta1: Any, theta2: Any, activation: str) -> Iterator
     xp, _ = namespace_of(theta1)
     # BLAS has several threads here, except in a fit, and they need many rows.
     n_rows = ROUND_ROWS if xp is np else DEVICE_BLOCK_ROWS
+    n_rows = max(1, n_rows // ceil(entries_per_row / ENTRIES_PER_ROW))
     for start in range(0, X.shape[0], n_rows):
         rows = slice(start, min(start + n_rows, X.shape[0]))
         block, W = load_rows(slice_rows(X, rows)), theta1
@@ -461,10 +476,10 @@ def output_blocks(X: Any, theta1: Any, theta2: Any, activation: str) -> Iterator
             block, W = select_columns(block, used), narrow_theta1(theta1, used)
         try:
             blas_tokens.get()
-            O = block_outputs(block, W, theta2, activation, xp)
+            result = (compute or block_outputs)(block, W, theta2, activation, xp)
         finally:
             blas_tokens.put(None)
-        yield O
+        yield result
 
 
 def concat_rows(blocks: Iterable[Any], n_samples: int) -> Any:

@@ -377,8 +377,10 @@ def l2_penalty(
 
 
 @_ignore_overflow
-def block_outputs(X: Any, theta1: Any, theta2: Any, activation: str, xp: Any) -> Any:
-    """Return outputs before activation, (K, n); raise if one is not finite."""
+def _activations_and_outputs(
+    X: Any, theta1: Any, theta2: Any, activation: str, xp: Any
+) -> tuple[Any, Any]:
+    """Return hidden activations, (h + 1, n), and finite outputs before activation."""
     A = hidden_inputs(X, theta1, xp)
     # One value of X that is not finite makes all hidden units of its sample so.
     if not math.isfinite(float(xp.sum(A))) and not all_finite(X, xp):
@@ -388,7 +390,61 @@ def block_outputs(X: Any, theta1: Any, theta2: Any, activation: str, xp: Any) ->
         raise ValueError(
             f"The outputs are not finite: the values in X are too large for {X.dtype}."
         )
-    return O
+    return A, O
+
+
+def block_outputs(X: Any, theta1: Any, theta2: Any, activation: str, xp: Any) -> Any:
+    """Return outputs before activation, (K, n); raise if one is not finite."""
+    return _activations_and_outputs(X, theta1, theta2, activation, xp)[1]
+
+
+def block_input_gradients(
+    X: Any,
+    theta1: Any,
+    theta2: Any,
+    activation: str,
+    xp: Any,
+    *,
+    W1: Any,
+    jacobian: Callable[[Any, Any], Any],
+) -> Any:
+    """Return the derivatives of C functions of the outputs by the features, (n, C, d).
+
+    `jacobian` returns their derivatives by the outputs, (n, C, K).  X and theta1 may
+    lack columns that are empty in X; W1 has all.
+    """
+    A, O = _activations_and_outputs(X, theta1, theta2, activation, xp)
+    D = xp.ones_like(A[1:, :])
+    ACTIVATIONS[activation].multiply_by_derivative(D, A[1:, :], xp)
+    W1, W2 = (astype(W, O.dtype, xp) for W in (W1, theta2[:, 1:]))
+    (h, d), (K, n) = W1.shape, O.shape
+    # Two-dimensional products: NumPy is slow on stacks of small matrices.
+    H = xp.reshape(jacobian(O, xp), (-1, K)) @ W2
+    H = xp.reshape(H, (n, -1, h)) * D.T[:, None, :]
+    return xp.reshape(xp.reshape(H, (-1, h)) @ W1, (n, -1, d))
+
+
+def output_jacobian(O: Any, xp: Any) -> Any:
+    """Return the derivatives of the outputs by themselves, (n, K, K)."""
+    K, n = O.shape
+    unit = xp.eye(K, dtype=O.dtype, device=O.device)
+    return xp.broadcast_to(unit, (n, K, K))
+
+
+def probability_jacobian(
+    O: Any, xp: Any, output_activation: str, *, exclusive: bool
+) -> Any:
+    """Return the derivatives of K probabilities by the outputs, (n, K, K).
+
+    Probabilities of exclusive classes are f(o) divided by their sum, where f is the
+    exponential for softmax, else the sigmoid.  Those of labels are sigmoids.
+    """
+    output = OUTPUTS[output_activation]
+    P = (output.class_probabilities if exclusive else output.activate)(O, xp)
+    # p times the derivative of log f(o)
+    S = P if output_activation == "softmax" else P * _sigmoids(-O, xp)
+    J = S.T[:, :, None] * output_jacobian(O, xp)
+    return J - P.T[:, :, None] * S.T[:, None, :] if exclusive else J
 
 
 def predict_codes(O: Any, xp: Any, n_classes: int, multilabel: bool) -> Any:

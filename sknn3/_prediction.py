@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sknn3._array_api import float_dtypes, namespace_of, to_device, to_numpy
 from sknn3._dataset import concat_rows, output_blocks
 from sknn3._features import as_numbers
-from sknn3._kernel import OUTPUTS, predict_codes
+from sknn3._kernel import (
+    OUTPUTS,
+    block_input_gradients,
+    output_jacobian,
+    predict_codes,
+    probability_jacobian,
+)
 from sknn3._labels import as_labels
 from sknn3._sklearn_compat import check_same_namespace
 
@@ -116,6 +123,47 @@ class NetworkPredictionMixin(ClassifierMixin):
         P = (self._probabilities(O, xp) for O in blocks)
         return concat_rows((xp.log(block) for block in P), n_samples)
 
+    def input_gradients(
+        self, X: Any, *, response_method: str = "predict_proba"
+    ) -> np.ndarray:
+        """Compute the exact derivatives of the predictions by the features.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples at which to compute the derivatives.
+        response_method : {'predict_proba', 'decision_function'}, \
+                default='predict_proba'
+            Whose result to differentiate: the probabilities, or the outputs before
+            their activation.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes, n_features)
+            The shape is that of the result of `response_method` with one more axis for
+            the features, and so (n_samples, n_features) for the decision function of
+            two classes.  The array is dense also for sparse X.  Where a 'relu' unit
+            changes its slope, its derivative is 0.
+        """
+        if response_method not in ("predict_proba", "decision_function"):
+            raise ValueError(
+                f"response_method={response_method!r} is unknown, expected "
+                "'predict_proba' or 'decision_function'."
+            )
+        check_is_fitted(self, "theta1_")
+        of_outputs = response_method == "decision_function"
+        jacobian = output_jacobian if of_outputs else self._probability_jacobian
+        W1, n_results = self.theta1_[:, 1:], max(len(self.classes_), self.n_outputs_)
+        blocks, n_samples, _ = self._output_blocks(
+            X,
+            "input_gradients",
+            compute=partial(block_input_gradients, W1=W1, jacobian=jacobian),
+            entries_per_row=n_results * max(*W1.shape, n_results),
+        )
+        G = concat_rows(blocks, n_samples)
+        is_single = of_outputs and self.n_outputs_ == 1 and not self.multilabel_
+        return G[:, 0, :] if is_single else G
+
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the accuracy.
 
@@ -135,10 +183,12 @@ class NetworkPredictionMixin(ClassifierMixin):
         """
         return float(super().score(X, as_labels(y, warn=False), sample_weight))
 
-    def _output_blocks(self, X: Any, method: str) -> tuple[Iterator[Any], int, Any]:
+    def _output_blocks(
+        self, X: Any, method: str, **options: Any
+    ) -> tuple[Iterator[Any], int, Any]:
         """Return blocks of outputs, (K, rows), the number of rows and the namespace.
 
-        The outputs are those before activation.
+        The outputs are those before activation.  Options are those of `output_blocks`.
         """
         if not hasattr(self, "theta1_"):
             check_is_fitted(self, "theta1_")  # slow, so only where it raises
@@ -159,7 +209,8 @@ class NetworkPredictionMixin(ClassifierMixin):
             ensure_all_finite=False,  # checked with the hidden units
         )
         thetas = self.theta1_, self.theta2_
-        return output_blocks(X, *thetas, self.hidden_activation_), X.shape[0], xp
+        blocks = output_blocks(X, *thetas, self.hidden_activation_, **options)
+        return blocks, X.shape[0], xp
 
     def _probabilities(self, O: Any, xp: Any) -> Any:
         """Return the probabilities, (n, n_classes), from the outputs, (K, n)."""
@@ -176,3 +227,11 @@ class NetworkPredictionMixin(ClassifierMixin):
         limits = xp.finfo(P.dtype)
         highest = 1 - float(limits.eps) / 2 if self.multilabel_ else None
         return xp.clip(P, float(limits.smallest_normal), highest).T
+
+    def _probability_jacobian(self, O: Any, xp: Any) -> Any:
+        """Return the derivatives of the probabilities by the outputs, (n, C, K)."""
+        if len(self.classes_) == 1:
+            return xp.zeros_like(O).T[:, :, None]
+        exclusive = self.n_outputs_ > 1 and not self.multilabel_
+        J = probability_jacobian(O, xp, self.out_activation_, exclusive=exclusive)
+        return J if self.n_outputs_ > 1 else xp.concat([-J, J], axis=1)

@@ -156,6 +156,8 @@ def test_fit_and_predictions_equal_those_of_numpy(send, params, kind, dtype, rng
     here = clf.fit(X, y, weights)
     P, classes, outputs = here.predict_proba(X), here.predict(X), here.loss_curve_
     raw, logs = here.decision_function(X), here.predict_log_proba(X)
+    of_outputs = {"response_method": "decision_function"}
+    gradients = here.input_gradients(X), here.input_gradients(X, **of_outputs)
     there = ThreeLayerNNClassifier(**clf.get_params())
     X_sent = send(X)
     there.fit(X_sent, send(y), send(weights))
@@ -167,6 +169,8 @@ def test_fit_and_predictions_equal_those_of_numpy(send, params, kind, dtype, rng
         (there.predict_proba(X_sent), P),
         (there.predict_log_proba(X_sent), logs),
         (there.decision_function(X_sent), raw),
+        (there.input_gradients(X_sent), gradients[0]),
+        (there.input_gradients(X_sent, **of_outputs), gradients[1]),
     ]:
         assert same_backend(theirs, X_sent)
         assert theirs.dtype == X_sent.dtype

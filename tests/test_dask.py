@@ -115,6 +115,7 @@ def test_predictions_and_scores_equal_those_in_memory(client, large, case):
         "predict_proba",
         "predict_log_proba",
         "decision_function",
+        "input_gradients",
     ):
         expected = getattr(local, method)(X)
         lazy = getattr(net, method)(cut(X))
@@ -125,6 +126,11 @@ def test_predictions_and_scores_equal_those_in_memory(client, large, case):
             assert_allclose(lazy.compute(), expected, rtol=1e-9, atol=1e-12)
         else:
             assert_array_equal(lazy.compute(), expected)
+    of_outputs = {"response_method": "decision_function"}
+    lazy = net.input_gradients(cut(X), **of_outputs)
+    expected = local.input_gradients(X, **of_outputs)
+    assert lazy.shape == expected.shape
+    assert_allclose(lazy.compute(), expected, rtol=1e-9, atol=1e-12)
     assert net.score(cut(X), cut(y)) == pytest.approx(local.score(X, y), abs=1e-12)
 
 

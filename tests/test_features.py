@@ -163,6 +163,7 @@ FRAMES["polars times"] = pl.DataFrame({"when": [dt.time(i % 24) for i in range(R
 
 
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+METHODS += ["input_gradients"]
 
 
 def assert_raises_in_fit_and_predictions(X, error, words):

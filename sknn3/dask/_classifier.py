@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import dask.array as da
@@ -23,8 +23,8 @@ def _lazy(method: str) -> Any:
     """Return the method of the base class for dask collections, with its docstring."""
 
     @wraps(getattr(ThreeLayerNNClassifier, method))
-    def predict_lazily(self: Any, X: Any) -> da.Array:
-        return self._predict_lazily(X, method)
+    def predict_lazily(self: Any, X: Any, **options: Any) -> da.Array:
+        return self._predict_lazily(X, method, **options)
 
     return predict_lazily
 
@@ -156,19 +156,20 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     decision_function = _lazy("decision_function")
     predict_proba = _lazy("predict_proba")
     predict_log_proba = _lazy("predict_log_proba")
+    input_gradients = _lazy("input_gradients")
 
-    def _predict_lazily(self, X: Any, method: str) -> da.Array:
+    def _predict_lazily(self, X: Any, method: str, **options: Any) -> da.Array:
         check_is_fitted(self)
         rows = self._check_rows(X, reset=False)
-        network = self._nameless_network()
-        sample = np.zeros((1, self.n_features_in_), network.theta1_.dtype)
-        empty = getattr(network, method)(sample)[:0]
+        predict = partial(getattr(self._nameless_network(), method), **options)
+        sample = np.zeros((1, self.n_features_in_), self.theta1_.dtype)
+        empty = predict(sample)[:0]
         layout: dict[str, Any] = {"drop_axis": 1}
-        if empty.ndim == 2:
-            layout = {"chunks": (rows.chunks[0], empty.shape[1:])}
-        return rows.map_blocks(
-            predict_partition, network, method, empty, meta=empty, **layout
-        )
+        if empty.ndim > 1:
+            sizes = [(size,) for size in empty.shape[1:]]
+            layout = {"chunks": (rows.chunks[0], *sizes)}
+            layout |= {"new_axis": list(range(2, empty.ndim))}
+        return rows.map_blocks(predict_partition, predict, empty, meta=empty, **layout)
 
     def _nameless_network(self) -> ThreeLayerNNClassifier:
         """Return the local network without feature names, which partitions lack."""

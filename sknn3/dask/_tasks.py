@@ -138,10 +138,10 @@ def sum_partitions(
 
 
 def predict_partition(
-    X: Any, network: Any, method: str, empty: np.ndarray
+    X: Any, predict: Callable[[Any], np.ndarray], empty: np.ndarray
 ) -> np.ndarray:
     """Return the predictions for a partition, `empty` where it has no rows."""
-    return getattr(network, method)(X) if X.shape[0] else empty
+    return predict(X) if X.shape[0] else empty
 
 
 def score_partition(
