@@ -29,7 +29,11 @@ from sklearn.utils._testing import _array_api_for_tests
 import sknn3._conditioning
 import sknn3._dataset
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
-from sknn3.display import HiddenUnitsDisplay, ImageGridDisplay
+from sknn3.display import (
+    FeatureEffectsDisplay,
+    HiddenUnitsDisplay,
+    ImageGridDisplay,
+)
 from sknn3.network import cost_gradient, forward, random_weights
 
 pytestmark = [
@@ -373,6 +377,9 @@ def test_displays_plot_arrays_of_the_host(name, iris):
     assert_array_equal(weights, np.asarray(clf.theta1_[:, 1:]).reshape(-1, 2, 2))
     grid = ImageGridDisplay.from_estimator(clf, X, y, random_state=0)
     assert len(grid.text_) == 25
+    effects = FeatureEffectsDisplay.from_estimator(clf, X, target=1).effects
+    gradients = np.asarray(clf.input_gradients(X))[:, 1]
+    assert_allclose(effects, gradients * iris[0].std(axis=0), rtol=1e-6)
     plt.close("all")
 
 

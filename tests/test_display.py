@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from copy import copy
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -16,8 +17,13 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sknn3 import ThreeLayerNNClassifier, check_gradient
+from sknn3 import (
+    ThreeLayerNNClassifier,
+    ThreeLayerNNClassifierCV,
+    check_gradient,
+)
 from sknn3.display import (
+    FeatureEffectsDisplay,
     GradientCheckDisplay,
     HiddenUnitsDisplay,
     ImageGridDisplay,
@@ -457,6 +463,157 @@ def test_hidden_units_invalid_parameter_raises(weights, options, message):
         HiddenUnitsDisplay.from_data(weights, **options)
 
 
+# --------------------------------------------------------------- FeatureEffectsDisplay
+
+
+EFFECTS = np.stack([np.linspace(-1, 1, 101), np.full(101, 3.0), np.zeros(101)], axis=1)
+
+
+def ranges_of(display):
+    """Return rows, lower and upper ends of the ranges."""
+    return np.array(
+        [[y, x0, x1] for (x0, y), (x1, _) in display.ranges_.get_segments()]
+    )
+
+
+def test_feature_effects_are_means_and_ranges_of_sorted_features():
+    display = FeatureEffectsDisplay.from_data(EFFECTS, feature_names="abc")
+    assert_array_equal(display.features_, [1, 0, 2])
+    assert row_names(display) == ["b", "a", "c"]
+    assert_allclose(display.line_.get_xdata(), [3, 0, 0], atol=1e-15)
+    assert_array_equal(display.line_.get_ydata(), [0, 1, 2])
+    assert_allclose(ranges_of(display), [[0, 3, 3], [1, -0.9, 0.9], [2, 0, 0]])
+    assert display.ax_.get_ylim() == (2.5, -0.5)  # the largest effect is at the top
+    assert display.ax_.get_xlabel() == "Effect"
+
+
+def test_feature_effects_plot_features_of_largest_effects():
+    effects = np.arange(50.0) * np.ones((3, 1))
+    for options, n_plotted in [({}, 20), ({"max_features": 4}, 4)]:
+        display = FeatureEffectsDisplay.from_data(effects, **options)
+        assert_array_equal(display.features_, range(49, 49 - n_plotted, -1))
+        assert row_names(display) == [f"x{i}" for i in display.features_]
+    display = FeatureEffectsDisplay.from_data(effects, max_features=None)
+    assert len(display.features_) == 50
+
+
+@pytest.mark.parametrize("target", [0, 1, 2])
+@pytest.mark.parametrize("frame", [pd.DataFrame, np.array])
+def test_feature_effects_of_pipeline_equal_central_differences(wine, frame, target):
+    pipe = wine_pipeline(wine, StandardScaler(), frame=frame)
+    X = wine[0].to_numpy()
+    X = X if frame is np.array else wine[0]
+    display = FeatureEffectsDisplay.from_estimator(pipe, X, target=target)
+    values, std = np.asarray(X), np.std(np.asarray(X), axis=0)
+    changes = [
+        pipe.predict_proba(frame(values + step, **columns_of(X)))[:, target]
+        for step in (*np.diag(1e-4 * std), *np.diag(-1e-4 * std))
+    ]
+    expected = (np.array(changes[:13]) - changes[13:]).T / 2e-4
+    assert_allclose(display.effects, expected, atol=1e-6)
+    assert (
+        display.ax_.get_xlabel() == f"Derivative of P({target}) per standard deviation"
+    )
+    names = [f"x{i}" for i in range(13)] if frame is np.array else X.columns
+    assert row_names(display) == [names[i] for i in display.features_]
+
+
+def columns_of(X):
+    return {"columns": X.columns} if hasattr(X, "columns") else {}
+
+
+def test_feature_effects_do_not_depend_on_units_unless_asked(wine):
+    X, y = wine[0].to_numpy(), wine[1]
+    scaler = StandardScaler().fit(X)
+    scaled = ThreeLayerNNClassifier(3, tol=0.1, random_state=0)
+    scaled.fit(scaler.transform(X), y)
+    raw = copy(scaled)
+    W1 = scaled.theta1_[:, 1:] / scaler.scale_
+    raw.theta1_ = np.column_stack([scaled.theta1_[:, 0] - W1 @ scaler.mean_, W1])
+    for options in ({}, {"per_std": False}):
+        of_raw, of_scaled = (
+            FeatureEffectsDisplay.from_estimator(net, rows, target=1, **options).effects
+            for net, rows in [(raw, X), (scaled, scaler.transform(X))]
+        )
+        factor = scaler.scale_ if options else 1
+        assert_allclose(of_raw * factor, of_scaled, rtol=1e-6, atol=1e-12)
+    assert_allclose(of_scaled, scaled.input_gradients(scaler.transform(X))[:, 1])
+
+
+@pytest.mark.parametrize("classes", [["no", "yes"], [0, 1], [False, True]])
+def test_feature_effects_of_two_classes_are_those_of_second(rng, classes):
+    X = rng.standard_normal((60, 3))
+    net = ThreeLayerNNClassifier(3, random_state=0)
+    net.fit(X, np.array(classes)[(X[:, 0] > 0).astype(int)])
+    display = FeatureEffectsDisplay.from_estimator(net, X)
+    assert display.features_[0] == 0
+    assert display.line_.get_xdata()[0] > 0.1
+    assert f"P({classes[1]})" in display.ax_.get_xlabel()
+    other = FeatureEffectsDisplay.from_estimator(net, X, target=classes[0])
+    assert_array_equal(other.effects, -display.effects)
+
+
+def test_feature_effects_of_labels_sparse_rows_and_search(multilabel):
+    X, Y = multilabel
+    X = np.where(X > 0, X, 0)
+    X[:, 2] = 0
+    search = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[5], cv=2, random_state=0)
+    search.fit(sp.csr_array(X), Y)
+    display = FeatureEffectsDisplay.from_estimator(search, sp.csr_array(X), target=3)
+    assert_allclose(display.effects, search.input_gradients(X)[:, 3] * X.std(axis=0))
+    assert not display.effects[:, 2].any()
+
+
+def test_feature_effects_of_pipeline_without_other_steps(wine):
+    pipe = wine_pipeline(wine)
+    display = FeatureEffectsDisplay.from_estimator(pipe, wine[0], target=0)
+    assert display.feature_names == list(wine[0].columns)
+
+
+@pytest.mark.parametrize("n_features", [1, 4, 60])
+def test_names_of_effects_are_legible(n_features):
+    names = [f"the name of feature {i}" for i in range(n_features)]
+    display = FeatureEffectsDisplay.from_data(
+        np.ones((2, n_features)), feature_names=names, max_features=None
+    )
+    labels = display.ax_.get_yticklabels()
+    assert row_names(display) == names
+    assert not overlap(labels) or n_features == 1
+    width, _ = display.figure_.get_size_inches() * display.figure_.dpi
+    for box in (label.get_window_extent() for label in labels):
+        assert 0 <= box.x0 < box.x1 < width
+    assert display.ax_.get_window_extent().width > width / 2
+
+
+@pytest.mark.parametrize(
+    ("effects", "options", "error", "message"),
+    [
+        (np.ones(4), {}, ValueError, r"effects has shape \(4,\)"),
+        (np.full((1, 4), np.nan), {}, ValueError, "effects contains NaN"),
+        (EFFECTS, {"feature_names": ["a"]}, ValueError, "feature_names has 1 entries"),
+        (EFFECTS, {"max_features": 0}, ValueError, "max_features == 0"),
+        (EFFECTS, {"max_features": 2.5}, TypeError, "max_features must be"),
+    ],
+)
+def test_feature_effects_invalid_parameter_raises(effects, options, error, message):
+    with pytest.raises(error, match=message):
+        FeatureEffectsDisplay.from_data(effects, **options)
+
+
+@pytest.mark.parametrize("target", [None, 3, "x"])
+def test_feature_effects_of_unknown_class_raise(wine, target):
+    pipe = wine_pipeline(wine, StandardScaler())
+    with pytest.raises(ValueError, match=r"target=.* expected one of \[0, 1, 2\]"):
+        FeatureEffectsDisplay.from_estimator(pipe, wine[0], target=target)
+
+
+def test_feature_effects_of_two_labels_need_target(multilabel):
+    X, Y = multilabel
+    net = ThreeLayerNNClassifier(3, random_state=0).fit(X, Y[:, :2])
+    with pytest.raises(ValueError, match=r"target=None .* expected one of \[0, 1\]"):
+        FeatureEffectsDisplay.from_estimator(net, X)
+
+
 # -------------------------------------------------------------------- LossCurveDisplay
 
 
@@ -809,6 +966,7 @@ PLOTS = {
     "images": lambda: ImageGridDisplay.from_data(np.eye(4)[None], titles=["one"]),
     "hidden units": lambda: HiddenUnitsDisplay.from_data(np.eye(4)),
     "heat map": lambda: HiddenUnitsDisplay.from_data(np.eye(3), feature_names="abc"),
+    "effects": lambda: FeatureEffectsDisplay.from_data([[1.0, -2.0], [3.0, 0.0]]),
     "curve": lambda: LossCurveDisplay.from_data(
         [2.0, 1.0], validation_scores=[0.1, 0.2], name="net"
     ),
@@ -865,6 +1023,8 @@ def test_displays_of_mlpclassifier(digits):
 def test_displays_of_unfitted_estimator_raise(display):
     with pytest.raises(NotFittedError):
         display.from_estimator(ThreeLayerNNClassifier())
+    with pytest.raises(NotFittedError):
+        FeatureEffectsDisplay.from_estimator(ThreeLayerNNClassifier(), np.eye(3))
 
 
 def test_import_error_without_matplotlib_names_the_extra():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,40 @@ def font_size(fitting: float) -> float:
     import matplotlib as mpl
 
     return max(SMALLEST_FONT, min(mpl.rcParams["font.size"], fitting))
+
+
+def check_names(feature_names: Any, name: str, n_features: int) -> list[str] | None:
+    """Return one string for each of the features of an array, or None."""
+    if feature_names is None:
+        return None
+    feature_names = [str(feature) for feature in feature_names]
+    if len(feature_names) != n_features:
+        raise ValueError(
+            f"feature_names has {len(feature_names)} entries, but {name} has "
+            f"{n_features} features."
+        )
+    return feature_names
+
+
+def fitted_names(network: Any, estimator: Any) -> Any:
+    """Return the names of the network's features, or None."""
+    if hasattr(network, "feature_names_in_"):
+        return network.feature_names_in_
+    if not hasattr(estimator, "feature_names_in_"):
+        return None  # a pipeline would return numbered names
+    try:
+        return estimator[:-1].get_feature_names_out()
+    except AttributeError:  # a step without get_feature_names_out
+        return None
+
+
+def name_rows(ax: Any, names: list[str]) -> None:
+    """Put names at rows 0, 1, ...; only every few rows if they are too low for text."""
+    row_height = axes_size(ax)[1] / len(names)
+    step = ceil(LINE_HEIGHT * SMALLEST_FONT / row_height)
+    size = font_size(step * row_height / LINE_HEIGHT)
+    ticks = range(0, len(names), step)
+    ax.set_yticks(ticks, names[::step], size=size, parse_math=False)
 
 
 def use_integer_ticks(axis: Any) -> None:

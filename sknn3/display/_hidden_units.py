@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from math import ceil, isqrt
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sknn3.display._axes import (
-    LINE_HEIGHT,
-    SMALLEST_FONT,
     Display,
     axes_for,
-    axes_size,
+    check_names,
     check_values,
-    font_size,
+    fitted_names,
+    name_rows,
     use_integer_ticks,
 )
 from sknn3.display._images import as_images, mosaic, mosaic_size
@@ -127,13 +126,7 @@ class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
         if _plots_images(n_features, kind, image_shape, feature_names):
             display = cls(as_images(weights, image_shape, order, name="weights"))
         else:
-            if feature_names is not None:
-                feature_names = [str(name) for name in feature_names]
-                if len(feature_names) != n_features:
-                    raise ValueError(
-                        f"feature_names has {len(feature_names)} entries, but weights "
-                        f"has {n_features} features."
-                    )
+            feature_names = check_names(feature_names, "weights", n_features)
             display = cls(weights, feature_names=feature_names)
         return display.plot(ax, **imshow_kwargs)
 
@@ -177,7 +170,7 @@ class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
         check_is_fitted(estimator)
         network = estimator[-1] if isinstance(estimator, Pipeline) else estimator
         if feature_names is None:
-            feature_names = _fitted_names(network, estimator)
+            feature_names = fitted_names(network, estimator)
         return cls.from_data(
             network.coefs_[0].T,
             kind=kind,
@@ -221,12 +214,7 @@ class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
         ax.set_xlabel("Hidden unit")
         use_integer_ticks(ax.xaxis)
         if names:
-            # If rows are too low for text, only every few rows have names.
-            row_height = axes_size(ax)[1] / n_features
-            step = ceil(LINE_HEIGHT * SMALLEST_FONT / row_height)
-            size = font_size(step * row_height / LINE_HEIGHT)
-            ticks = range(0, n_features, step)
-            ax.set_yticks(ticks, names[::step], size=size, parse_math=False)
+            name_rows(ax, names)
         else:
             ax.set_ylabel("Feature")
             use_integer_ticks(ax.yaxis)
@@ -253,15 +241,3 @@ def _plots_images(
         is_square = isqrt(n_features) ** 2 == n_features
         return image_shape is not None or (feature_names is None and is_square)
     return kind == "images"
-
-
-def _fitted_names(network: Any, estimator: Any) -> Any:
-    """Return the names of the network's features, or None."""
-    if hasattr(network, "feature_names_in_"):
-        return network.feature_names_in_
-    if not hasattr(estimator, "feature_names_in_"):
-        return None  # a pipeline would return numbered names
-    try:
-        return estimator[:-1].get_feature_names_out()
-    except AttributeError:  # a step without get_feature_names_out
-        return None
