@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+# Lines of code that encode columns, for errors.  `columns` are names or positions.
+ENCODE_COLUMNS = (
+    'make_pipeline(make_column_transformer((OneHotEncoder(handle_unknown="ignore"), '
+    "{columns}), remainder=StandardScaler()), clf)"
+)
+ENCODE_DASK_COLUMNS = (
+    "dask.dataframe.get_dummies(X.categorize({names}), columns={names})"
+)
 
-def as_numbers(X: Any) -> Any:
+
+def as_numbers(X: Any, encode: str = ENCODE_COLUMNS) -> Any:
     """Return X as `check_array` can convert it; errors name columns without numbers.
 
-    `check_array` converts dates to microseconds, and its errors name no column.
+    `check_array` converts dates to microseconds, and its errors name no column.  If
+    columns have text, the error shows the line `encode`.
     """
     if isinstance(X, list | tuple):
         X = np.asarray(X)
     if isinstance(X, np.ndarray):
         if X.dtype.kind in "biufc" or X.ndim != 2:
             return X
-        columns: Iterable[tuple[Any, Any]] = enumerate(X.T)
+        columns: dict[Any, Any] = dict(enumerate(X.T))
     elif hasattr(type(X), "columns") and hasattr(type(X), "__array__"):
         X = _convertible_sparse(X)
-        columns = _not_numeric(X)
+        columns = dict(_not_numeric(X))
     else:
         return X
-    errors = {name: _conversion_error(column) for name, column in columns}
+    errors = {name: conversion_error(column) for name, column in columns.items()}
     listed = [f"{name!r} ({error})" for name, error in errors.items() if error]
     if not listed:
         return X
     is_type_error = any(isinstance(error, TypeError) for error in errors.values())
     more = f" and {len(listed) - 10} more" if len(listed) > 10 else ""
+    advice = ["convert dates, for example to days since a date"] * is_type_error
+    encoded = [n for n, error in errors.items() if _is_text(columns[n], error)]
+    if encoded:
+        line = encode.format(names=_short_list(encoded), columns=_selection(X, encoded))
+        advice.append(f"encode text and categories, for example by\n{line}")
     raise (TypeError if is_type_error else ValueError)(
         f"X has columns that are not numbers: {', '.join(listed[:10])}{more}. Expected "
-        "numbers: convert dates, for example to days since a date, and encode text, "
-        "for example with sklearn.preprocessing.OneHotEncoder."
+        f"numbers{': ' if advice else '.'}{', and '.join(advice)}"
     )
+
+
+def _selection(frame: Any, names: list[Any]) -> str:
+    """Return the names of columns as `ColumnTransformer` takes them."""
+    if hasattr(frame, "columns") and not all(isinstance(name, str) for name in names):
+        names = [list(frame.columns).index(name) for name in names]
+    return _short_list(names)
+
+
+def _short_list(values: list[Any]) -> str:
+    """Return a list as code, with at most ten of its values."""
+    code = repr(values[:10])
+    return code if len(values) <= 10 else f"{code[:-1]}, ...]"
 
 
 def _convertible_sparse(frame: Any) -> Any:
@@ -67,20 +94,32 @@ def _not_numeric(frame: Any) -> Iterator[tuple[Any, Any]]:
             yield name, frame[name]
 
 
-def _conversion_error(column: Any) -> Exception | None:
-    """Return why a column cannot be converted to numbers, or None."""
+def conversion_error(column: Any) -> Exception | None:
+    """Return why an array or a column cannot be converted to numbers, or None."""
     values = np.asarray(column)
     for dtype in (getattr(column, "dtype", None), values.dtype):
         if getattr(dtype, "kind", "O") in "mM":
             return TypeError(dtype)
     if values.dtype.kind in "biufc":
         return None
-    values = values.astype(object)
-    for value in values.ravel():
+    values = values.astype(object).ravel()
+    for value in values:
         if isinstance(value, np.datetime64 | np.timedelta64):
             return TypeError(value.dtype)  # `float` would take it as a number
+    is_known = [type(value).__name__ != "NAType" for value in values]
     try:
-        values.astype(np.float64)
+        values[is_known].astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         return error
-    return None
+    if all(is_known):
+        return None
+    return ValueError("pandas.NA in place of NaN")
+
+
+def _is_text(column: Any, error: Exception | None) -> bool:
+    """Return whether a column has text, or else categories that are numbers."""
+    if error:
+        values = np.asarray(column).astype(object).ravel()
+        return any(isinstance(value, str | bytes) for value in values)
+    dtype = getattr(column, "dtype", getattr(column, "type", ""))  # pyarrow's is a type
+    return str(dtype).lower().startswith(("categor", "enum", "dictionary"))

@@ -14,7 +14,10 @@ import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal
+from sklearn.compose import make_column_transformer
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3._features import as_numbers
@@ -212,19 +215,150 @@ def test_arrays_and_lists_of_dates_raise_type_error(X):
     assert_raises_in_fit_and_predictions(X, TypeError, words)
 
 
+def encoding_line(columns):
+    """Return the line, in errors, that encodes these columns."""
+    return (
+        "Expected numbers: encode text and categories, for example by\n"
+        'make_pipeline(make_column_transformer((OneHotEncoder(handle_unknown="ignore"),'
+        f" {columns}), remainder=StandardScaler()), clf)"
+    )
+
+
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
 def test_columns_of_text_are_named(frame):
     X = frame({"half": HALVES, "town": TOWNS.tolist(), "number": ["1"] * ROWS})
-    words = r"not numbers: 'town' \(could not convert string to float: 'Ulm'\)\. .*One"
+    words = "not numbers: 'town' (could not convert string to float: 'Ulm'). "
+    words = re.escape(words + encoding_line(["town"])) + "$"
     assert_raises_in_fit_and_predictions(X, ValueError, words)
+
+
+MISSING = [None, *TOWNS[1:].tolist()]
+TEXT_COLUMNS = {
+    "pandas": pd.Series(TOWNS),
+    "pandas with NaN": pd.Series(MISSING),
+    "pandas objects": pd.Series(MISSING, dtype=object),
+    "pandas arrow": pd.Series(TOWNS, dtype=pd.ArrowDtype(pa.string())),
+    "pandas string": pd.Series(TOWNS, dtype="string"),
+    "pandas categories": pd.Series(MISSING, dtype="category"),
+    "polars": pl.Series(TOWNS.tolist()),
+    "polars with null": pl.Series(MISSING),
+    "polars categories": pl.Series(MISSING, dtype=pl.Categorical),
+    "polars enum": pl.Series(TOWNS.tolist(), dtype=pl.Enum(["Bern", "Graz", "Ulm"])),
+    "pyarrow": pa.array(MISSING),
+    "pyarrow dictionary": pa.array(TOWNS).dictionary_encode(),
+}
+TEXT = {}
+for _name, _column in TEXT_COLUMNS.items():
+    _library = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}
+    TEXT[_name] = _library[_name.split()[0]]({"half": HALVES, "town": _column}), "town"
+TEXT |= {
+    "objects": (np.array([*zip(HALVES, MISSING, strict=True)], dtype=object), 1),
+    "strings": (np.stack([HALVES.astype(str), TOWNS], axis=1), 1),
+    "lists": ([*zip(HALVES.tolist(), TOWNS.tolist(), strict=True)], 1),
+    "columns with numbers as names": (pd.DataFrame({3: HALVES, 7: TOWNS}), 1),
+}
+
+
+@pytest.mark.parametrize("case", TEXT)
+def test_line_in_error_encodes_columns_of_text(case):
+    X, column = TEXT[case]
+    for clf in (net(), search()):
+        with pytest.raises(ValueError, match="encode text and categories") as caught:
+            clf.fit(X, y)
+        message, line = str(caught.value).split("\n")
+        assert re.search(r"not numbers: ('town'|1|7) \(could not convert", message)
+        assert line in encoding_line([column])
+        names = {
+            "make_pipeline": make_pipeline,
+            "make_column_transformer": make_column_transformer,
+            "OneHotEncoder": OneHotEncoder,
+            "StandardScaler": StandardScaler,
+            "clf": clf,
+        }
+        pipe = fitted(eval(line, names), X)  # noqa: S307 (a line of our own)
+        names = ("Bern", "Graz", "Ulm")
+        assert [n for n in pipe[0].get_feature_names_out() if n.endswith(names)]
+        assert pipe.predict(X).shape == y.shape
+
+
+def test_line_in_error_encodes_numbers_of_categorical_dtypes_too():
+    tiers = [1, 2] * 20
+    for X in (
+        pd.DataFrame({"half": HALVES, "town": TOWNS, "tier": pd.Categorical(tiers)}),
+        pl.DataFrame({"half": HALVES, "town": TOWNS.tolist(), "tier": tiers})
+        .cast({"tier": pl.String})
+        .cast({"tier": pl.Enum(["1", "2"])}),
+        pa.table({"town": TOWNS, "tier": pa.array(tiers).dictionary_encode()}),
+    ):
+        with pytest.raises(ValueError, match="'town'") as caught:
+            net().fit(X, y)
+        assert str(caught.value).endswith(encoding_line(["town", "tier"]))
+
+
+def test_errors_of_columns_without_text_have_no_line_that_encodes():
+    X = pd.DataFrame({"half": HALVES, "when": DAYS, "tier": pd.Categorical(DAYS)})
+    with pytest.raises(TypeError, match=r"convert dates, .* since a date$"):
+        net().fit(X, y)
+    lists = pd.DataFrame({"lists": pd.Series([[1, 2]] * ROWS)})
+    with pytest.raises(ValueError, match=r"'lists' \(.*\)\. Expected numbers\.$"):
+        net().fit(lists, y)
+
+
+@pytest.mark.parametrize("first", [pd.NA, "Ulm"])
+def test_errors_of_text_with_pandas_na_show_the_text(first):
+    town = pd.Series([first, "Ulm", pd.NA] + ["Ulm"] * (ROWS - 3))
+    for dtype in (object, "string"):
+        X = pd.DataFrame({"half": HALVES, "town": town.astype(dtype)})
+        with pytest.raises(ValueError, match=r"'town' \(could not .*'Ulm'\)\. Exp"):
+            net().fit(X, y)
+
+
+# ---------------------------------------------------------------------- missing values
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        pd.DataFrame({"half": HALVES, "n": [np.nan, *HALVES[1:]]}),
+        pd.DataFrame({"n": pd.Series([pd.NA, *COUNTS[1:, 0]], dtype="Int64")}),
+        pd.DataFrame({"n": pd.Series([None, *COUNTS[1:, 0]], dtype=object)}),
+        pd.DataFrame({"n": pd.Categorical([None, *COUNTS[1:, 0]])}),
+        pl.DataFrame({"n": [None, *COUNTS[1:, 0].tolist()]}),
+        np.array([[None], *COUNTS[1:, :1]], dtype=object),
+    ],
+    ids=lambda X: type(X).__module__.split(".")[0],
+)
+def test_missing_numbers_raise_in_fit_and_predictions(X):
+    assert_raises_in_fit_and_predictions(X, ValueError, "^Input X contains NaN")
+    with pytest.raises(ValueError, match="using an imputer transformer in a pipeline"):
+        net().fit(X, y)
+
+
+def test_missing_numbers_of_pyarrow_tables_raise():
+    for clf in (net(), search()):
+        with pytest.raises(ValueError, match=r"^Input X contains NaN"):
+            clf.fit(pa.table({"n": [None, *COUNTS[1:, 0].tolist()]}), y)
+
+
+def test_pandas_na_among_objects_is_named():
+    X = pd.DataFrame({"n": pd.Series([pd.NA, *COUNTS[1:, 0]], dtype=object)})
+    words = r" \(pandas.NA in place of NaN\)\. Expected numbers\.$"
+    assert_raises_in_fit_and_predictions(X, ValueError, "'n'" + words)
+    assert_raises_in_fit_and_predictions(X.to_numpy(), ValueError, "0" + words)
 
 
 def test_all_columns_without_numbers_are_named():
     X = pd.DataFrame({"half": HALVES, "day": DAYS, "town": pd.Categorical(TOWNS)})
     words = r"'day' \(datetime64.*\), 'town' \(could not convert .*'Ulm'\)\. Expected"
     assert_raises_in_fit_and_predictions(X, TypeError, words)
+    with pytest.raises(TypeError) as caught:
+        net().fit(X, y)
+    advice = ["convert dates, for example to days since a date, and encode text"]
+    assert encoding_line(["town"]).replace("encode text", *advice) in str(caught.value)
     many = pd.DataFrame({f"town {i}": TOWNS for i in range(12)})
     with pytest.raises(ValueError, match=r"'town 9' \([^)]*\) and 2 more\. Expected"):
+        net().fit(many, y)
+    with pytest.raises(ValueError, match=r"'town 8', 'town 9', \.\.\.\]\), remainder"):
         net().fit(many, y)
     with pytest.raises(ValueError, match=r"not numbers: 1 \(could not .*'Ulm'\)\. Exp"):
         net().fit(np.stack([HALVES, TOWNS], axis=1), y)
@@ -242,3 +376,10 @@ def test_columns_of_pyarrow_tables_are_named():
     table = pa.Table.from_pandas(frame.assign(when=DAYS, town=TOWNS))
     with pytest.raises(TypeError, match=r"'when' \(datetime64.*\), 'town' \(could not"):
         net().fit(table, y)
+
+
+def test_text_beside_columns_of_equal_names_is_named():
+    numbers = pd.Series(COUNTS[:, 0], dtype=object)
+    X = pd.concat([numbers, numbers, pd.Series(TOWNS)], axis=1, keys=["n", "n", "town"])
+    with pytest.raises(ValueError, match=r"not numbers: 'town' \(could not"):
+        net().fit(X, y)

@@ -11,7 +11,7 @@ from dask.core import flatten
 from distributed import Client, Future, futures_of
 from sklearn.utils import check_array
 
-from sknn3._features import as_numbers
+from sknn3._features import ENCODE_DASK_COLUMNS, as_numbers
 
 
 def as_row_array(X: Any) -> da.Array:
@@ -81,7 +81,7 @@ def _as_array(values: Any, name: str) -> da.Array:
 
 def _frame_to_rows(partition: Any) -> Any:
     """Return rows of a pandas frame as an array or CSR matrix."""
-    return _frame_to_numpy(as_numbers(partition))
+    return _frame_to_numpy(as_numbers(partition, ENCODE_DASK_COLUMNS))
 
 
 def _frame_to_numpy(partition: Any) -> Any:
