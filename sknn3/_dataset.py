@@ -16,6 +16,7 @@ from scipy.sparse import csr_array, diags_array, issparse
 from sklearn.utils import check_array
 
 from sknn3._array_api import astype, float_dtypes, namespace_of, to_device, to_numpy
+from sknn3._features import conversion_error
 from sknn3._kernel import (
     Network,
     block_cost_gradient,
@@ -142,15 +143,27 @@ def select_columns(X: Any, used: np.ndarray) -> Any:
     return narrow
 
 
-def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
-    """Return float64 weights of shape (n_samples,), none negative, not all zero."""
-    weight: np.ndarray = check_array(
-        to_numpy(sample_weight),
+def as_weights(sample_weight: Any, **checks: Any) -> np.ndarray:
+    """Return weights as a float64 array; the errors name `sample_weight`."""
+    sample_weight = to_numpy(sample_weight)
+    if error := conversion_error(sample_weight):
+        raise ValueError(
+            f"sample_weight has values that are not numbers ({error}), expected a "
+            "number for each sample."
+        )
+    return check_array(
+        sample_weight,
         ensure_2d=False,
         ensure_min_samples=0,  # so that the next check reports scalars
         dtype=np.float64,
         input_name="sample_weight",
+        **checks,
     )
+
+
+def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
+    """Return float64 weights of shape (n_samples,), none negative, not all zero."""
+    weight = as_weights(sample_weight)
     if weight.shape != (n_samples,):
         raise ValueError(
             f"sample_weight has shape {weight.shape}, expected ({n_samples},)."

@@ -32,7 +32,7 @@ class LabelEncoding:
         """Return the encoding for labels of shape (n,) or an indicator matrix."""
         if labels.ndim == 1:
             with np.errstate(invalid="ignore"):  # of floats too large for integers
-                check_classification_targets(labels)
+                _check_classes(labels)
             return cls(np.unique(labels))
         values = np.unique(labels.data if issparse(labels) else labels)
         if labels.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
@@ -172,6 +172,19 @@ def as_labels(y: Any, *, warn: bool = True, partition: int | None = None) -> Any
         y = _check_values(np.asarray(y), where)
     is_column = getattr(y, "shape", ())[1:] == (1,)
     return column_or_1d(y, warn=warn) if is_column else y
+
+
+def _check_classes(labels: Any) -> None:
+    """Raise where scikit-learn takes labels for numbers of a regression."""
+    try:
+        check_classification_targets(labels)
+    except ValueError as error:
+        is_float = labels.dtype.kind == "f"
+        given = labels[labels != np.round(labels)] if is_float else labels
+        raise ValueError(
+            f"y has {labels.dtype} values such as {given[:3].tolist()}, expected "
+            f"classes: strings or integers. {error}"
+        ) from error
 
 
 def _check_values(y: np.ndarray, where: str) -> np.ndarray:

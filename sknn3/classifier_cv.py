@@ -18,14 +18,13 @@ from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import get_routing_for_object
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknn3._array_api import float_dtypes, namespace_of, to_numpy
 from sknn3._dataset import check_sample_weight
 from sknn3._features import as_numbers
-from sknn3._labels import as_labels
+from sknn3._labels import LabelEncoding, as_labels
 from sknn3._minimize import Minimizer, MinimizeResult, Objective
 from sknn3._prediction import NetworkPredictionMixin
 from sknn3._progress import print_path, task_kwargs
@@ -277,7 +276,7 @@ class ThreeLayerNNClassifierCV(
             accept_sparse="csr",
             dtype=float_dtypes(*namespace_of(X)),
         )
-        check_classification_targets(y_checked)
+        LabelEncoding.from_labels(y_checked)  # raises unless they are classes
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, y_checked.shape[0])
         return y, sample_weight

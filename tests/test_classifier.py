@@ -32,7 +32,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sknn3 import ThreeLayerNNClassifier
+from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3._dataset import Dataset
 from sknn3.network import ACTIVATIONS, cost_gradient, pack
 
@@ -1253,13 +1253,30 @@ def test_invalid_parameters_raise_in_fit(params, message, iris):
         (lambda X, y: (np.where(X > 2, np.nan, X), y, None), "Input X contains NaN"),
         (lambda X, y: (np.where(X > 2, np.inf, X), y, None), "Input X contains inf"),
         (lambda X, y: (X, y[:-1], None), "inconsistent numbers of samples"),
-        (lambda X, y: (X, y + 0.5, None), "Unknown label type"),
+        (
+            lambda X, y: (X, y + 0.5 * (y > 1), None),
+            r"y has float64 values such as \[2.5, 2.5, 2.5\], expected classes: "
+            "strings or integers. Unknown label type: continuous",
+        ),
         (lambda X, y: (X, np.column_stack([y, y]), None), "several columns"),
         (lambda X, y: (X, y, -np.ones(len(y))), "sample_weight has negative values"),
         (lambda X, y: (X, y, np.zeros(len(y))), "sample_weight is zero"),
         (lambda X, y: (X, y, np.ones(3)), r"sample_weight has shape \(3,\), expected"),
         (lambda X, y: (X, y, 2.0), r"sample_weight has shape \(\), expected \(150,\)"),
         (lambda X, y: (X, y, np.full(len(y), np.nan)), "sample_weight contains NaN"),
+        *[
+            (
+                lambda X, y, w=w: (X, y, w),
+                f"^sample_weight has .* numbers.*{error}.*, exp",
+            )
+            for w, error in [
+                (["a"] * 150, "could not convert string to float: 'a'"),
+                (np.array(["a"] * 150), "could not convert string to float: 'a'"),
+                (pd.Series(["a"] * 150), "could not convert string to float: 'a'"),
+                ("balanced", "could not convert string to float: 'balanced'"),
+                (pd.Series(pd.Timestamp(0), range(150)), "datetime64"),
+            ]
+        ],
         (lambda X, y: (X[:0], y[:0], None), "0 sample"),
         (lambda X, y: (X[:, :0], y, None), "0 feature"),
         (lambda X, y: (X[:, 0], y, None), "Expected 2D array"),
@@ -1267,8 +1284,10 @@ def test_invalid_parameters_raise_in_fit(params, message, iris):
 )
 def test_invalid_data_raises(spoil, message, iris):
     X, y, sample_weight = spoil(*iris)
-    with pytest.raises(ValueError, match=message):
-        quick().fit(X, y, sample_weight)
+    for clf in (quick(), ThreeLayerNNClassifierCV(cv=2)):
+        with pytest.raises(ValueError, match=message):
+            clf.fit(X, y, sample_weight)
+        assert not hasattr(clf, "n_features_in_")
 
 
 def test_softmax_with_multilabel_targets_raises(multilabel):

@@ -347,6 +347,16 @@ REJECTED = {
         ValueError,
         "Input sample_weight contains NaN",
     ),
+    "text weights": (
+        lambda: (cut(X), cut(y), cut(WORDS)),
+        ValueError,
+        r"sample_weight has values that are not numbers \(.* '[abc]'\), expected a",
+    ),
+    "a series of text weights": (
+        lambda: (frame(FRAME), frame(pd.Series(y)), frame(pd.Series(WORDS))),
+        ValueError,
+        r"sample_weight has values that are not numbers \(.* '[abc]'\), expected a",
+    ),
     "no rows": (
         lambda: (unknown(X, kept=y > 9), unknown(y, kept=y > 9)),
         ValueError,
@@ -381,7 +391,13 @@ REJECTED = {
     "strings": (
         lambda: (frame(STRINGS), frame(pd.Series(y))),
         ValueError,
-        "^X has columns that are not numbers: 'a' .could not convert .* float: 'u'",
+        r"^X has columns that are not numbers: 'a' .could not convert .* float: 'u'.*\n"
+        r"dask.dataframe.get_dummies\(X.categorize\(\['a'\]\), columns=\['a'\]\)$",
+    ),
+    "strings in a column with a number as its name": (
+        lambda: (frame(pd.DataFrame({0: y, 7: "u"})), frame(pd.Series(y))),
+        ValueError,
+        r"columns that are not numbers: 7 .*\n.*X.categorize\(\[7\]\), columns=\[7\]\)",
     ),
     "categories": (
         lambda: (frame(STRINGS.astype({"a": "category"})), frame(pd.Series(y))),
@@ -447,7 +463,7 @@ REJECTED = {
     "continuous y": (
         lambda: (cut(X), cut(X[:, 0])),
         ValueError,
-        "Unknown label type: continuous",
+        r"y has float64 values such as \[.*\], exp.*Unknown label type: continuous",
     ),
     "columns of classes": (
         lambda: (cut(X), cut(np.stack([y, y], axis=1))),
@@ -465,6 +481,17 @@ REJECTED = {
         "X has sparse and dense partitions, expected partitions of one kind",
     ),
 }
+
+
+def test_line_in_error_encodes_columns_of_text():
+    text = frame(FRAME.assign(town=WORDS))
+    with pytest.raises(ValueError, match="encode text and categories") as caught:
+        make().fit(text, frame(pd.Series(y)))
+    line = str(caught.value).split("\n")[1]
+    encoded = eval(line, {"X": text, "dask": dask})  # noqa: S307 (a line of our own)
+    clf = net(encoded, frame(pd.Series(y)))
+    assert clf.feature_names_in_.tolist() == [*FRAME, "town_a", "town_b", "town_c"]
+    assert clf.score(encoded, frame(pd.Series(y))) > 0.9
 
 
 @pytest.mark.parametrize("case", REJECTED)

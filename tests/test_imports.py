@@ -22,7 +22,7 @@ IMPORTS = {
     "_array_api": {"_sklearn_compat"},
     "_labels": {"_array_api"},
     "_kernel": {"_array_api"},
-    "_dataset": {"_array_api", "_kernel", "_labels", "_parallel"},
+    "_dataset": {"_array_api", "_features", "_kernel", "_labels", "_parallel"},
     "_conditioning": {"_array_api", "_dataset", "_kernel", "_rounding"},
     "_minimize": {"_array_api", "_conditioning", "_dataset", "_kernel", "_rounding"},
     "_progress": {"_minimize"},

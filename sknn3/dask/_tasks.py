@@ -12,8 +12,8 @@ from scipy.sparse import issparse
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array
 
-from sknn3._dataset import Dataset, RowSelection
-from sknn3._features import as_numbers
+from sknn3._dataset import Dataset, RowSelection, as_weights
+from sknn3._features import ENCODE_DASK_COLUMNS, as_numbers
 from sknn3._labels import LabelEncoding, as_labels
 from sknn3._parallel import single_blas_thread
 from sknn3.dask._sums import CompensatedSums, Sums, add, compensated
@@ -30,7 +30,7 @@ class RowsSummary(NamedTuple):
 def as_rows(X: Any, dtype: Any = None, **checks: Any) -> Any:
     """Return rows as a float array or CSR matrix, without a copy where possible."""
     X = check_array(
-        as_numbers(X),
+        as_numbers(X, ENCODE_DASK_COLUMNS),
         accept_sparse="csr",
         dtype=dtype or [np.float64, np.float32],
         ensure_min_samples=0,
@@ -67,13 +67,7 @@ def encode_labels(
         return None
     y = as_labels(y, warn=False, partition=index)
     if sample_weight is not None:
-        sample_weight = check_array(
-            sample_weight,
-            ensure_2d=False,
-            ensure_non_negative=True,
-            dtype=np.float64,
-            input_name="sample_weight",
-        )
+        sample_weight = as_weights(sample_weight, ensure_non_negative=True)
     labels = LabelEncoding.from_labels(y)
     rows = np.arange(n_rows)
     return Dataset(rows, labels, labels.encode(y), sample_weight).with_weight()
