@@ -72,7 +72,9 @@ class Preconditioner:
     diagonal of M, `initial_scale` maps initial weights for standardised features to
     weights for these.  `factor` is P and `inverse` its inverse: lower triangular (d, d)
     arrays, (d,) diagonals, or scalars.  `output_scale`, (K,), compares the variance of
-    each target with that of classes of equal shares.
+    each target with that of classes of equal shares.  `effective_features` is the
+    number of features that vary, or 12 times their total variance if that is less:
+    features uniform in [0, 1] have a variance of 1/12 and count in full.
     """
 
     n_features: int
@@ -84,6 +86,7 @@ class Preconditioner:
     factor: np.ndarray
     inverse: np.ndarray
     output_scale: np.ndarray
+    effective_features: float
 
     def to_weights(self, variables: np.ndarray) -> np.ndarray:
         """Return the packed weights for the variables."""
@@ -159,16 +162,26 @@ def make_preconditioner(
     if conditioning is None:
         one = np.ones(())
         maps, centre = (np.zeros(n_features), one, one, one, one), 0.0
+        effective_features = float(n_features)
     else:
         if conditioning == "auto":
             use_full = n_features <= MAX_FEATURES_FULL and not issparse(dataset.X_like)
             conditioning = "full" if use_full else "diagonal"
         centre = ACTIVATIONS[network.activation].at_zero
         mean, spread = _moments(dataset, full=conditioning == "full")
+        variance = np.diagonal(spread) if spread.ndim == 2 else spread
+        effective_features = min(
+            float(np.count_nonzero(variance)), 12 * float(variance.sum())
+        )
         maps = _factors(mean, spread, penalty)
     output_scale = _output_scale(dataset)
     return Preconditioner(
-        n_features, network.hidden_layer_size, centre, *maps, output_scale
+        n_features,
+        network.hidden_layer_size,
+        centre,
+        *maps,
+        output_scale,
+        effective_features,
     )
 
 

@@ -75,7 +75,7 @@ class ThreeLayerNNClassifier(
 
     Parameters
     ----------
-    hidden_layer_size : int, default=25
+    hidden_layer_size : int, default=50
         Number of hidden units.
     activation : {'identity', 'logistic', 'tanh', 'relu'}, default='logistic'
         Activation g of the hidden units.
@@ -84,10 +84,14 @@ class ThreeLayerNNClassifier(
         sum of the binary cross-entropies.  'softmax' is one softmax over all classes,
         with the multinomial cross-entropy of `MLPClassifier`.  Two classes share one
         sigmoid in both cases.  Multilabel targets need 'logistic'.
-    alpha : float, default=1.0
+    alpha : float or 'auto', default='auto'
         Strength of the L2 penalty on the weights; biases are not penalised.  The scale
-        is that of `MLPClassifier`, and of the lambda of many courses.  Few samples with
-        little noise need less, for example 0.1.
+        is that of `MLPClassifier`, and of the lambda of many courses.  'auto' chooses
+        it after 20 passes of L-BFGS with an alpha of 1 (d/10 for d < 10 features), from
+        the share r of the loss of constant outputs that is left:
+        sqrt(d)/2 times r + d/(2 S), where the second factor is at most 1.  Noisy data
+        gets a larger alpha.  For features with variances below 1/12, d is 12 times the
+        sum of the variances.  With `warm_start`, 'auto' keeps the previous alpha.
     solver : {'tnc', 'lbfgs'}, default='tnc'
         SciPy's truncated Newton, or its limited-memory BFGS.
     max_iter : int, default=300
@@ -147,6 +151,8 @@ class ThreeLayerNNClassifier(
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels; for multilabel targets the numbers of the columns.
+    alpha_ : float
+        The `alpha` of the fitted network, which `loss_` refers to.
     theta1_ : ndarray of shape (hidden_layer_size, `n_features_in_` + 1)
         Weights of the hidden layer, bias in column 0.
     theta2_ : ndarray of shape (`n_outputs_`, hidden_layer_size + 1)
@@ -160,14 +166,16 @@ class ThreeLayerNNClassifier(
     loss_ : float
         Cost J at the fitted weights.
     loss_curve_ : list of float
-        Lowest cost so far, one entry a pass.
+        Lowest cost so far, one entry a pass.  With ``alpha='auto'``, the first 20
+        entries are costs with the alpha of those passes.
     validation_scores_ : list of float or None
         With early stopping, minus the mean loss of the held-out samples at the last
         step of the solver, one entry a pass; higher is better.  Samples are weighted
         as in the cost, and there is no penalty.  Minus infinity where the loss
         overflows.
     best_validation_score_ : float or None
-        With early stopping, the highest validation score, that of the fitted weights.
+        With early stopping, the validation score of the fitted weights: the highest
+        one, or the highest since `alpha` was chosen.
     n_iter_ : int
         Number of passes.
     stop_reason_ : str
@@ -238,7 +246,7 @@ class ThreeLayerNNClassifier(
         "hidden_layer_size": [Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "output_activation": [StrOptions(set(OUTPUTS))],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "solver": [StrOptions(set(SOLVERS))],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
@@ -262,11 +270,11 @@ class ThreeLayerNNClassifier(
 
     def __init__(
         self,
-        hidden_layer_size: int = 25,
+        hidden_layer_size: int = 50,
         *,
         activation: str = "logistic",
         output_activation: str = "logistic",
-        alpha: float = 1.0,
+        alpha: float | str = "auto",
         solver: str = "tnc",
         max_iter: int = 300,
         max_time: float | None = None,
@@ -369,23 +377,24 @@ class ThreeLayerNNClassifier(
             data, used = without_empty_columns(data)
             params = narrow_weights(given, used, network.hidden_layer_size)
             # Weights that only the penalty touches are zero at its minimum.
-            others = None if self.alpha > 0 else given
+            others = None if self.alpha != 0 else given
             make_attributes = partial(fitted_attributes, data, network, used, others)
             callbacks = Callbacks(self, X, y, sample_weight, make_attributes)
             callbacks.begin_fit()
             rng = check_random_state(self.random_state)
             train, early_stopping = self._hold_out(data, network, rng)
             with train.with_threads() as train:
-                objective = Objective(train, network, self.alpha)
+                start = "previous" if coefs_init is None else "given"
+                if params is None:
+                    start = "random"
+                objective = Objective(train, network, self._initial_alpha(start))
                 preconditioner = make_preconditioner(
                     train,
                     network,
                     conditioning=self.conditioning,
                     penalty=objective.penalty,
                 )
-                start = "previous" if coefs_init is None else "given"
                 if params is None:
-                    start = "random"
                     params = draw_initial_weights(
                         train, network, preconditioner, rng, self.init_epsilon
                     )
@@ -397,6 +406,7 @@ class ThreeLayerNNClassifier(
                     tol=float(self.tol),
                     start=start,
                     relax=start == "random" and self.init_epsilon is None,
+                    auto_alpha=self.alpha == "auto" and start != "previous",
                     deadline=deadline,
                     early_stopping=early_stopping,
                     before_pass=callbacks.begin_pass,
@@ -458,6 +468,12 @@ class ThreeLayerNNClassifier(
         output = self.output_activation if labels.n_outputs > 1 else "logistic"
         return Network(int(self.hidden_layer_size), self.activation, output)
 
+    def _initial_alpha(self, start: str) -> float:
+        """Return alpha, or the one of the first passes if it is 'auto'."""
+        if self.alpha != "auto":
+            return float(self.alpha)
+        return self.alpha_ if start == "previous" else 1.0
+
     def _given_weights(
         self, dataset: Dataset, network: Network, coefs_init: Any, intercepts_init: Any
     ) -> np.ndarray | None:
@@ -512,7 +528,7 @@ class ThreeLayerNNClassifier(
         if gain < CONSTANT_GAIN and (is_trained or gain > -CONSTANT_GAIN):
             warnings.warn(
                 CONSTANT_MESSAGE.format(
-                    alpha=self.alpha,
+                    alpha=f"{result.alpha:g}",
                     sum_of_weights=objective.sum_of_weights,
                     tol=float(self.tol),
                 ),
@@ -546,6 +562,7 @@ def fitted_attributes(
         "out_activation_": network.output_activation,
         "n_layers_": 3,
         "n_outputs_": dataset.labels.n_outputs,
+        "alpha_": result.alpha,
         "theta1_": theta1,
         "theta2_": theta2,
         "loss_": result.best.cost,

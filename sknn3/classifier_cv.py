@@ -61,7 +61,7 @@ class ThreeLayerNNClassifierCV(
         Score of the candidates, as in scikit-learn; None is the accuracy.
     n_jobs : int, default=None
         Number of paths to train in parallel; a path is an alpha in a fold.
-    hidden_layer_size : int, default=25
+    hidden_layer_size : int, default=50
         Number of hidden units.  `ThreeLayerNNClassifier` describes this and the
         following parameters in full.
     activation : {'identity', 'logistic', 'tanh', 'relu'}, default='logistic'
@@ -166,7 +166,7 @@ class ThreeLayerNNClassifierCV(
         cv: Any = None,
         scoring: Any = None,
         n_jobs: int | None = None,
-        hidden_layer_size: int = 25,
+        hidden_layer_size: int = 50,
         activation: str = "logistic",
         output_activation: str = "logistic",
         solver: str = "tnc",
@@ -330,7 +330,7 @@ class ThreeLayerNNClassifierCV(
     def _values(self, param: str) -> list[Any]:
         """Return the values to try of a parameter."""
         name = f"{param}s"
-        (constraint,) = ThreeLayerNNClassifier._parameter_constraints[param]  # noqa: SLF001 (the package's)
+        constraint = ThreeLayerNNClassifier._parameter_constraints[param][0]  # noqa: SLF001 (the package's)
         values = list(getattr(self, name))
         if not values or not all(map(constraint.is_satisfied_by, values)):
             raise ValueError(f"{name}={values!r}, expected a list of {constraint}.")
@@ -479,7 +479,7 @@ def _score_path(
         for budget in budgets
     ]
     if caller.verbose:
-        print_path(network.alpha, budgets, scores)
+        print_path(network.alpha_, budgets, scores)
     return scores, network.stop_reason_
 
 

@@ -333,7 +333,7 @@ def printed(n_passes, capsys, score=None):
     for _ in range(n_passes):
         evaluations.append(Evaluation(0.25, score))
         print_pass(minimizer)
-    print_result(MinimizeResult(point, evaluations, "converged", score, 0.5))
+    print_result(MinimizeResult(point, evaluations, "converged", score, 0.5, 1.0))
     return capsys.readouterr().out.splitlines()
 
 

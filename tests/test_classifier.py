@@ -30,7 +30,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, minmax_scale, scale
 
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3._dataset import Dataset
@@ -69,7 +69,9 @@ def test_digits_accuracy_after_10_and_70_passes(digits):
     for passes in (10, 70):
         with pytest.warns(ConvergenceWarning):
             accuracy[passes] = [
-                Net(max_iter=passes, random_state=seed).fit(X, y).score(X, y)
+                Net(25, alpha=1.0, max_iter=passes, random_state=seed)
+                .fit(X, y)
+                .score(X, y)
                 for seed in range(5)
             ]
     # The practical's own figures: 0.9386 after 70 evaluations, 0.1 after 10.
@@ -112,7 +114,7 @@ def test_loss_equals_cost_at_fitted_weights_and_gradient_is_below_tol(
 
 def test_fitted_attributes(iris):
     X, y = iris
-    clf = quick().fit(X, y)
+    clf = quick(alpha=1.0).fit(X, y)
     assert clf.theta1_.shape == (6, 5)
     assert clf.theta2_.shape == (3, 7)
     assert [W.shape for W in clf.coefs_] == [(4, 6), (6, 3)]
@@ -124,6 +126,7 @@ def test_fitted_attributes(iris):
     assert clf.loss_curve_ == sorted(clf.loss_curve_, reverse=True)
     assert (clf.n_layers_, clf.n_outputs_, clf.n_features_in_) == (3, 3, 4)
     assert clf.out_activation_ == "logistic"
+    assert clf.alpha_ == 1.0
     assert clf.validation_scores_ is clf.best_validation_score_ is None
 
 
@@ -230,7 +233,9 @@ def test_default_fit_reaches_low_minima_of_rings_and_moons(solver, seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_constant_outputs_of_default_fit_warn_and_name_alpha(solver, seed):
     clf = Net(solver=solver, random_state=seed)
-    with pytest.warns(ConvergenceWarning, match=CONSTANT.format("1.0", 4)) as caught:
+    with pytest.warns(
+        ConvergenceWarning, match=CONSTANT.format("0.707107", 4)
+    ) as caught:
         clf.fit(*XOR)
     assert len(caught) == 1
     assert caught[0].filename == __file__
@@ -344,7 +349,7 @@ def test_conditioned_initial_biases_refer_to_mean_sample(iris):
     mean = X.mean(axis=0, keepdims=True)
     drawn = initial_fit(X, y, conditioning=None).intercepts_[0]
     assert_allclose((mean @ clf.coefs_[0] + clf.intercepts_[0])[0], drawn, atol=1e-5)
-    at_centre = np.full((1, 25), 0.5) @ clf.coefs_[1] + clf.intercepts_[1]
+    at_centre = np.full((1, 50), 0.5) @ clf.coefs_[1] + clf.intercepts_[1]
     assert_allclose(at_centre[0], np.full(3, logit(1 / 3)), rtol=1e-6)
 
 
@@ -383,6 +388,7 @@ def test_first_passes_of_strong_penalty_are_lbfgs_from_random_weights_only(
     first = initial_fit(X, y)
     curves = []
     for solver in SOLVERS:
+        params = {"alpha": 1.0, **params}
         clf = Net(solver=solver, max_iter=9, tol=0, random_state=0, **params)
         given = (None, first.coefs_, first.intercepts_) * (start == "coefs_init")
         if start == "warm_start":
@@ -807,7 +813,7 @@ def test_small_features_do_not_converge_at_once(solver, scale, iris):
             warnings.simplefilter("ignore", ConvergenceWarning)
             clf.fit(X * scale, y)
         assert clf.score(X * scale, y) > 0.95
-    default = Net(8, solver=solver, max_iter=1000, random_state=0)
+    default = Net(8, alpha=1.0, solver=solver, max_iter=1000, random_state=0)
     with pytest.warns(ConvergenceWarning, match="no better than constant outputs"):
         default.fit(X * scale, y)
     assert default.stop_reason_ == "converged"
@@ -920,17 +926,21 @@ def test_sample_weight_below_range_of_float32(iris):
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_weights_with_a_mean_below_1_are_scaled_to_it(solver, early_stopping, iris):
+@pytest.mark.parametrize("alpha", [1.0, "auto"])
+def test_weights_with_a_mean_below_1_are_scaled_to_it(
+    solver, early_stopping, alpha, iris
+):
     X, y = iris
     weights = np.random.RandomState(0).uniform(0.2, 3, 150)
     weights /= weights.mean()
-    clf = quick(solver=solver, early_stopping=early_stopping)
+    clf = quick(solver=solver, early_stopping=early_stopping, alpha=alpha)
     expected = clone(clf).fit(X, y, weights)
     for unit in (0.9, 1 / 150, 1e-12):
         scaled = clone(clf).fit(X, y, weights * unit)
         assert_allclose(weights_of(scaled), weights_of(expected), rtol=0, atol=1e-6)
         assert_allclose(scaled.loss_, expected.loss_, rtol=1e-10)
     # Weights with a mean above 1 count as so many samples.
+    expected = clone(clf).set_params(alpha=1.0).fit(X, y, weights)
     larger = clone(clf).set_params(alpha=2.0).fit(X, y, weights * 2)
     assert_allclose(weights_of(larger), weights_of(expected), rtol=0, atol=1e-6)
 
@@ -1050,7 +1060,6 @@ def test_early_stopping_learns_overlapping_unequal_classes(
             for clf in (plain.fit(X[:n], y[:n]), early.fit(X[:n], y[:n]))
         )
         assert early_auc > auc - 0.02
-        assert early.best_validation_score_ > early.validation_scores_[0]
         assert early.loss_ < early.loss_curve_[0]
 
 
@@ -1111,7 +1120,7 @@ def test_each_warm_start_of_few_passes_lowers_the_loss(solver, max_iter, alpha, 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_warm_start_at_a_minimum_ends(solver, iris):
     X, y = iris
-    clf = quick(solver=solver, warm_start=True).fit(X, y)
+    clf = quick(solver=solver, warm_start=True, alpha=1.0).fit(X, y)
     before = weights_of(clf)
     clf.fit(X, y)
     assert (clf.stop_reason_, clf.n_iter_) == ("converged", 1)
@@ -1435,3 +1444,93 @@ def test_max_time_includes_validation(iris):
     with pytest.warns(ConvergenceWarning, match=r"max_time=0.05 seconds"):
         clf.fit(*iris)
     assert clf.n_iter_ == 1
+
+
+# ------------------------------------------------------------------ alpha='auto'
+
+
+def expected_alpha(X, y, features, sample_weight=None, **params):
+    """Return the alpha by the formula of the docstring, from a fit of 20 passes."""
+    first = quick(
+        solver="lbfgs", alpha=min(1, features / 10), max_iter=20, tol=0, **params
+    )
+    with pytest.warns(ConvergenceWarning):
+        first.fit(X, y, sample_weight)
+    P, shares = first.predict_proba(X), np.full((len(y), 2), 0.5)
+    shares[:] = np.average(y == np.c_[[0, 1]], axis=1, weights=sample_weight)
+    losses = [log_loss(y, p, sample_weight=sample_weight) for p in (P, shares)]
+    n = len(y) if sample_weight is None else sample_weight.sum()
+    return np.sqrt(features) / 2 * min(1, losses[0] / losses[1] + features / (2 * n))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_auto_alpha_is_the_formula_of_the_docstring(solver):
+    X, y = load_breast_cancer(return_X_y=True)
+    # With fewer than 10 features, the first 20 passes of a fit with the alpha of these
+    # passes are slightly different: its coordinates are those of that alpha.
+    for data, features, rtol in [
+        (scale(X), 30, 1e-6),
+        (minmax_scale(X), 12 * minmax_scale(X).var(axis=0).sum(), 0.02),
+        (scale(X)[:, :4], 4, 0.02),
+    ]:
+        clf = quick(solver=solver).fit(data, y)
+        expected = expected_alpha(data, y, features)
+        assert clf.alpha_ == pytest.approx(expected, rel=rtol)
+        cost, _ = cost_gradient(
+            weights_of(clf), data, y, hidden_layer_size=6, alpha=clf.alpha_
+        )
+        assert clf.loss_ == pytest.approx(cost, rel=1e-9)
+    assert quick(alpha=3).fit(data, y).alpha_ == 3
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_auto_alpha_grows_with_the_noise_and_shrinks_as_data_repeats(solver, rng):
+    X = rng.standard_normal((500, 10))
+    noise = rng.standard_normal(500)
+    alphas = [
+        quick(solver=solver, tol=1e-2).fit(X, X[:, 0] + level * noise > 0).alpha_
+        for level in (0, 1, 3)
+    ]
+    assert alphas == sorted(alphas)
+    assert alphas[0] < alphas[-1] / 3
+    y = X[:, 0] + noise > 0
+    twice = quick(solver=solver).fit(X, y, np.full(500, 2.0))
+    repeated = quick(solver=solver).fit(np.tile(X, (2, 1)), np.tile(y, 2))
+    assert twice.alpha_ == pytest.approx(repeated.alpha_, rel=1e-5)
+    assert twice.alpha_ < quick(solver=solver).fit(X, y).alpha_
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_auto_alpha_is_chosen_after_20_passes(solver, early_stopping):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = scale(X)
+    clf = quick(solver=solver, early_stopping=early_stopping)
+    short = clone(clf).set_params(max_iter=20, tol=0)
+    with pytest.warns(ConvergenceWarning):
+        assert short.fit(X, y).alpha_ == 1
+    clf.fit(X, y)
+    assert clf.alpha_ < 0.5
+    assert clf.loss_curve_[:20] == short.loss_curve_
+    if early_stopping:  # the weights are of a point after that
+        assert clf.best_validation_score_ in clf.validation_scores_[19:]
+        assert clf.best_validation_score_ == max(clf.validation_scores_[20:])
+
+
+def test_auto_alpha_stays_with_warm_start(iris):
+    X, y = iris
+    clf = quick(warm_start=True).fit(X, y)
+    alpha = clf.alpha_
+    clf.fit(X[::2], y[::2])
+    assert clf.alpha_ == alpha
+    assert clf.set_params(alpha=2).fit(X, y).alpha_ == 2
+    assert clf.set_params(alpha="auto").fit(X, y).alpha_ == 2
+    given = clf.fit(X, y, None, clf.coefs_, clf.intercepts_)  # starts anew
+    assert given.alpha_ != 2
+
+
+def test_auto_alpha_separates_rings_and_xor_that_alpha_1_does_not(rng):
+    rings = make_circles(100, noise=0.1, factor=0.5, random_state=0)
+    points = rng.standard_normal((300, 2))
+    for X, y in (rings, (points, points.prod(axis=1) > 0)):
+        assert Net(random_state=0).fit(X, y).score(X, y) > 0.95

@@ -634,7 +634,9 @@ def test_loss_curve_of_pipeline(fitted):
 
 
 def test_loss_curve_has_validation_loss(iris):
-    clf = ThreeLayerNNClassifier(early_stopping=True, tol=1e-2, random_state=0)
+    clf = ThreeLayerNNClassifier(
+        alpha=1.0, early_stopping=True, tol=1e-2, random_state=0
+    )
     clf.fit(*iris)
     display = LossCurveDisplay.from_estimator(clf, name="net")
     _, losses = display.validation_line_.get_data()

@@ -101,8 +101,10 @@ def run(
     start_kind="given",
     **hooks,
 ):
+    function = function or Rosenbrock()
+    function.alpha = 0.0
     minimizer = Minimizer(
-        function or Rosenbrock(),
+        function,
         preconditioner or Identity(),
         solver=solver,
         max_iter=max_iter,

@@ -435,7 +435,7 @@ def initial_weights_from(clf):
 @pytest.mark.parametrize("conditioning", CONDITIONINGS)
 def test_warm_start_equals_initial_weights_given(solver, conditioning, clouds):
     X, y = clouds.X, clouds.y
-    clf = net(solver=solver, conditioning=conditioning, tol=1e-6, max_iter=9)
+    clf = net(solver=solver, conditioning=conditioning, alpha=1, tol=1e-6, max_iter=9)
     first = clone(clf).fit(X[:80], y[:80])
     clf.set_params(warm_start=True).fit(X[:80], y[:80])
     # The second fit has more rows, with the same classes in another order.
@@ -499,6 +499,7 @@ def test_repeated_warm_starts_end_at_same_minimum(solver, clouds):
     X, y = clouds.X, clouds.y > 0
     whole = linear(X, y, solver=solver)
     parts = net(activation="identity", solver=solver, tol=1e-7, warm_start=True)
+    parts.set_params(alpha=whole.alpha_)
     for budget in (5, 11, 3, 3000):
         parts.set_params(max_iter=budget).fit(X, y)
     assert parts.stop_reason_ == "converged"
