@@ -130,10 +130,12 @@ def used_columns(X: Any) -> np.ndarray:
 
 
 def select_columns(X: Any, used: np.ndarray) -> Any:
-    """Return sparse rows without the other columns, which must be empty.
+    """Return sparse rows without the other columns.
 
-    Only the column indices are copied.
+    Only the column indices are copied, if the other columns are empty.
     """
+    if not used[X.indices[: X.indptr[-1]]].all():
+        return csr_array(X[:, used])
     new_index = np.zeros(len(used), X.indices.dtype)
     new_index[used] = np.arange(np.count_nonzero(used))
     n_entries = X.indptr[-1]
@@ -185,7 +187,8 @@ class Dataset:
     """Samples with a positive weight: rows, codes of their labels, and weights.
 
     `sample_weight` is divided by `mean_weight`, the mean over all samples before a
-    holdout; None is a weight of 1 for each sample.
+    holdout; None is a weight of 1 for each sample.  `class_weights` are those that
+    the weights have been multiplied by, if any.
     Codes and weights are NumPy's, also where X is not.  `first_row` is the number of
     rows before X, where X is a partition of a larger data set.
     """
@@ -195,6 +198,7 @@ class Dataset:
     codes: np.ndarray
     sample_weight: np.ndarray | None = None
     mean_weight: float = 1.0
+    class_weights: np.ndarray | None = None
     first_row: int = 0
     map_chunks: MapChunks = map
 
@@ -215,6 +219,22 @@ class Dataset:
                 raise class_weight_error(class_weight)
         return dataset.normalised()
 
+    @classmethod
+    def for_validation(
+        cls, training: Any, X: Any, y: Any, sample_weight: np.ndarray | None
+    ) -> Dataset:
+        """Return other samples with the classes and class weights of the training."""
+        labels = training.labels
+        labels.check_known(LabelEncoding.from_labels(y))
+        if issparse(training.X_like) and not issparse(X):
+            X = csr_array(X)
+        dataset = cls(X, labels, labels.encode(y), sample_weight).with_weight()
+        if training.class_weights is not None:
+            dataset = dataset.with_class_weights(training.class_weights)
+        if not dataset.n_samples:
+            raise ValueError("class_weight is 0 for all classes in y.")
+        return dataset.normalised()
+
     def with_class_weights(self, class_weights: np.ndarray) -> Dataset:
         """Return the samples with the weights of their classes, without those of 0."""
         codes = self.codes if self.labels.multilabel else self.codes[:, np.newaxis]
@@ -222,7 +242,8 @@ class Dataset:
         weight = np.ones(len(codes)) if given is None else given.copy()
         for of_classes, column in zip(class_weights, codes.T, strict=True):
             weight *= of_classes[column]
-        return replace(self, sample_weight=weight).with_weight()
+        weighted = replace(self, sample_weight=weight, class_weights=class_weights)
+        return weighted.with_weight()
 
     def with_weight(self) -> Dataset:
         """Return the samples that have a weight, without a copy if all have."""
@@ -304,6 +325,10 @@ class Dataset:
         """Yield the same samples with threads to work on their chunks."""
         with chunk_map(len(self._chunks_of_rows())) as map_chunks:
             yield replace(self, map_chunks=map_chunks)
+
+    def share_threads(self, other: Dataset) -> Dataset:
+        """Return other samples with the threads that these have."""
+        return replace(other, map_chunks=self.map_chunks)
 
     def _chunks_of_rows(self) -> list[list[slice]]:
         """Return lists of blocks, one for each task of a thread."""

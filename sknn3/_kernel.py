@@ -235,6 +235,15 @@ def widen_theta1(
     return wide
 
 
+def widen_weights(
+    used: np.ndarray, others: np.ndarray, hidden_layer_size: int, params: np.ndarray
+) -> np.ndarray:
+    """Return packed weights of all columns of X, see `widen_theta1`."""
+    n_used = int(np.count_nonzero(used))
+    theta1, theta2 = split_layers(params, n_used, hidden_layer_size)
+    return pack_weights(widen_theta1(theta1, used, others), theta2)
+
+
 def weights_like(X: Any, params: np.ndarray, hidden_layer_size: int) -> tuple[Any, Any]:
     """Return both layers' weights in the namespace, device and dtype of X."""
     xp, device = namespace_of(X)

@@ -64,6 +64,25 @@ class LabelEncoding:
         dtype = np.min_scalar_type(len(self.classes) - 1)
         return np.searchsorted(self.classes, labels).astype(dtype)
 
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Return the labels of codes."""
+        return codes if self.multilabel else self.classes[codes]
+
+    def check_known(self, others: LabelEncoding) -> None:
+        """Raise if the labels of other samples are not among these classes."""
+        kinds = ["one column of classes", "an indicator matrix of {} labels"]
+        kind, other = (
+            kinds[e.multilabel].format(len(e.classes)) for e in (self, others)
+        )
+        if kind != other:
+            raise ValueError(f"y has {other}, but that of the training data {kind}.")
+        unknown = set(others.classes.tolist()).difference(self.classes.tolist())
+        if unknown:
+            raise ValueError(
+                f"y has classes that the training data lacks, such as "
+                f"{min(unknown, key=str)!r}: expected some of {self.classes.tolist()}."
+            )
+
     @property
     def n_outputs(self) -> int:
         """Number of output units; two classes share one."""

@@ -2,8 +2,8 @@
 
 The two solvers count evaluations differently, have their own stopping rules and may
 return a point that is not their best.  So `Minimizer` wraps the objective: it counts
-passes, keeps the best point, the loss curve and the validation scores, and stops the
-solver.
+passes, keeps the best point, the loss curve and what validation samples say of it, and
+stops the solver.
 """
 
 from __future__ import annotations
@@ -208,7 +208,8 @@ class Evaluation(NamedTuple):
     """Record of a pass."""
 
     cost: float  # the lowest so far
-    score: float | None  # the latest on the held-out samples, with early stopping
+    score: float | None = None  # the latest, where there are validation samples
+    validation_loss: float | None = None  # likewise
 
 
 class MinimizeResult(NamedTuple):
@@ -223,40 +224,51 @@ class MinimizeResult(NamedTuple):
 
 
 @dataclass(eq=False)
-class EarlyStopping:
-    """Keeps the point with the best score on held-out samples.
+class Validation:
+    """Keeps the point with the best score on samples that the solver does not see.
 
-    Of equal scores the latest is the best, since its cost is lower.
+    The score is that of `scorer`, or minus the loss.  Of equal scores the latest is the
+    best, since its cost is lower.  Without early stopping, `n_iter_no_change` is
+    infinite.  `widen` returns weights for samples that have more columns.
     """
 
-    held_out: Dataset
+    dataset: Dataset
     network: Network
-    n_iter_no_change: int
+    n_iter_no_change: float = math.inf
+    scorer: Callable[[Iterate], float] | None = None
+    widen: Callable[[np.ndarray], np.ndarray] | None = None
     best: Iterate = field(init=False)
     best_score: float = field(init=False, default=-math.inf)
     n_unimproved: int = field(init=False, default=0)
 
-    def score(self, point: Iterate) -> float:
-        """Return minus the mean loss of the held-out samples, without a penalty."""
-        loss, total_weight = self.held_out.loss_sums(point.params, self.network)
+    def loss(self, point: Iterate) -> float:
+        """Return the mean loss of the samples, without a penalty."""
+        loss, total_weight = self.dataset.loss_sums(point.params, self.network)
         if not math.isfinite(loss):  # only rows that were not trained on overflow
-            return -math.inf
+            return math.inf
         # Rounded, so that the order of the samples does not decide which is best.
-        return round_number(-loss / total_weight, COST_BITS)
+        return round_number(loss / total_weight, COST_BITS)
 
-    def update(self, point: Iterate) -> float:
-        """Score a point, keep the best, and count points without a better score."""
-        score = self.score(point)
+    def judge(self, point: Iterate) -> tuple[float, float]:
+        """Return the score and the loss of a point."""
+        if self.widen:
+            point = point._replace(params=self.widen(point.params))
+        loss = self.loss(point)
+        return self.scorer(point) if self.scorer else -loss, loss
+
+    def update(self, point: Iterate) -> tuple[float, float]:
+        """Judge a point, keep the best, and count points without a better score."""
+        score, loss = self.judge(point)
         if score == self.best_score == -math.inf:
             raise ValueError(
-                "The loss of the samples that early_stopping=True holds out is not "
-                "finite at the initial weights: their values in X are too large for "
-                "the dtype. Scale the features."
+                "The loss of X_val or of the samples that early_stopping=True holds "
+                "out is not finite at the initial weights: their features are too "
+                "large for the dtype. Scale the features."
             )
         self.n_unimproved = 0 if score > self.best_score else self.n_unimproved + 1
         if score >= self.best_score:
             self.best, self.best_score = point, score
-        return score
+        return score, loss
 
 
 class _Stop(Exception):  # noqa: N818 (it is not an error)
@@ -287,7 +299,7 @@ class Minimizer:
     relax: bool = False
     auto_alpha: bool = False
     deadline: float = math.inf
-    early_stopping: EarlyStopping | None = None
+    validation: Validation | None = None
     before_pass: Callable[[Minimizer], None] = lambda _: None
     after_pass: Callable[[Minimizer], bool] = lambda _: False
     first: Iterate = field(init=False)
@@ -331,6 +343,12 @@ class Minimizer:
                 raise
             return self.result("interrupted")
 
+    @property
+    def early_stopping(self) -> Validation | None:
+        """The validation, if it decides which point is best and when to stop."""
+        stops = self.validation and self.validation.n_iter_no_change < math.inf
+        return self.validation if stops else None
+
     def result(self, stop_reason: str) -> MinimizeResult:
         """Return the result so far; the run may continue afterwards."""
         best, best_score = self.lowest, None
@@ -338,8 +356,8 @@ class Minimizer:
         if self.early_stopping and evaluations:
             best, best_score = self.early_stopping.best, self.early_stopping.best_score
             if stop_reason != "interrupted":  # the last step may have no score yet
-                score = self.early_stopping.score(self.recent)
-                evaluations[-1] = evaluations[-1]._replace(score=score)
+                score, loss = self.early_stopping.judge(self.recent)
+                evaluations[-1] = Evaluation(self.lowest.cost, score, loss)
                 if score >= best_score:
                     best, best_score = self.recent, score
         return MinimizeResult(
@@ -455,9 +473,18 @@ class Minimizer:
             self.first = point
         if solver_cost < self.solver_cost:
             self.recent, self.solver_cost = point, solver_cost
-        if point.cost < self.lowest.cost:
-            self.lowest = point
-        self.evaluations.append(Evaluation(self.lowest.cost, self._latest_score()))
+        lowest = point if point.cost < self.lowest.cost else self.lowest
+        evaluation = self._evaluation(point, lowest)  # a Ctrl-C here undoes the pass
+        self.lowest = lowest
+        self.evaluations.append(evaluation)
+
+    def _evaluation(self, point: Iterate, lowest: Iterate) -> Evaluation:
+        """Return the record of a pass; early stopping judges later passes as steps."""
+        is_first, is_lowest = not self.evaluations, point is lowest
+        if self.validation and (is_first or (is_lowest and not self.early_stopping)):
+            return Evaluation(lowest.cost, *self.validation.update(point))
+        latest = Evaluation(lowest.cost) if is_first else self.evaluations[-1]
+        return latest._replace(cost=lowest.cost)
 
     def _stop_if_done(self) -> None:
         """End the solver if a stopping rule fires."""
@@ -477,17 +504,11 @@ class Minimizer:
         if time.perf_counter() >= self.deadline:
             raise _Stop("max_time")
 
-    def _latest_score(self) -> float | None:
-        """Return the last score; the first pass has to compute one."""
-        if self.evaluations:
-            return self.evaluations[-1].score
-        return self.early_stopping.update(self.recent) if self.early_stopping else None
-
     def _score_step(self, _variables: np.ndarray) -> None:
         """Score the point that the solver has accepted as a step."""
         if self.early_stopping:
-            score = self.early_stopping.update(self.recent)
-            self.evaluations[-1] = self.evaluations[-1]._replace(score=score)
+            judged = self.early_stopping.update(self.recent)
+            self.evaluations[-1] = Evaluation(self.lowest.cost, *judged)
 
     def _end_step(self, variables: np.ndarray) -> None:
         """Score a step, and stop if the last ones have not improved the score."""

@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
@@ -35,6 +36,7 @@ from sknn3._kernel import (
     pack_weights,
     weights_like,
     widen_theta1,
+    widen_weights,
 )
 from sknn3._labels import LabelEncoding, as_labels
 from sknn3._minimize import (
@@ -42,13 +44,14 @@ from sknn3._minimize import (
     CONSTANT_MESSAGE,
     CONVERGENCE_MESSAGES,
     SOLVERS,
-    EarlyStopping,
     Minimizer,
     MinimizeResult,
     Objective,
+    Validation,
 )
 from sknn3._prediction import NetworkPredictionMixin
 from sknn3._progress import Callbacks, print_pass, print_result
+from sknn3._scoring import point_scorer
 from sknn3._sklearn_compat import Interval, StrOptions, fit_context
 
 # Address of the documentation in diagrams; empty until there is a public one.
@@ -131,10 +134,15 @@ class ThreeLayerNNClassifier(
         a list with one dict for each label.
     early_stopping : bool, default=False
         Whether to hold out part of the samples, to stop when the loss on them no longer
-        falls, and to keep the weights with the lowest loss on them.
+        falls, and to keep the weights with the lowest loss on them.  If `fit` gets
+        `X_val`, nothing is held out, and these samples are used.
     validation_fraction : float, default=0.1
         Share of the samples that early stopping holds out, stratified by class unless
         targets are multilabel.
+    scoring : str or callable, default='loss'
+        What early stopping judges by: 'loss', or a scorer of scikit-learn, by name or
+        as a callable ``scorer(estimator, X, y)``.  Scorers that take sample weights
+        get those of the loss.
     n_iter_no_change : int, default=10
         Number of steps of the solver in a row (each one or more passes) without a
         better validation score after which early stopping ends training.
@@ -168,11 +176,15 @@ class ThreeLayerNNClassifier(
     loss_curve_ : list of float
         Lowest cost so far, one entry a pass.  With ``alpha='auto'``, the first 20
         entries are costs with the alpha of those passes.
+    validation_loss_curve_ : list of float or None
+        Mean loss of the validation samples, `X_val` or those held out, one entry a
+        pass: at the lowest cost so far or, with early stopping, at the last step of the
+        solver.  Samples are weighted as in the cost, and there is no penalty.  Infinity
+        where the loss overflows.
     validation_scores_ : list of float or None
-        With early stopping, minus the mean loss of the held-out samples at the last
-        step of the solver, one entry a pass; higher is better.  Samples are weighted
-        as in the cost, and there is no penalty.  Minus infinity where the loss
-        overflows.
+        With early stopping, minus `validation_loss_curve_` or, with `scoring`, the
+        score of the validation samples at the last step of the solver; higher is
+        better.
     best_validation_score_ : float or None
         With early stopping, the validation score of the fitted weights: the highest
         one, or the highest since `alpha` was chosen.
@@ -256,6 +268,7 @@ class ThreeLayerNNClassifier(
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -284,6 +297,7 @@ class ThreeLayerNNClassifier(
         class_weight: Any = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
+        scoring: Any = "loss",
         n_iter_no_change: int = 10,
         warm_start: bool = False,
         random_state: Any = None,
@@ -302,6 +316,7 @@ class ThreeLayerNNClassifier(
         self.class_weight = class_weight
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
         self.random_state = random_state
@@ -325,6 +340,10 @@ class ThreeLayerNNClassifier(
         sample_weight: Any = None,
         coefs_init: Sequence[Any] | None = None,
         intercepts_init: Sequence[Any] | None = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
     ) -> ThreeLayerNNClassifier:
         """Train the network.
 
@@ -346,6 +365,14 @@ class ThreeLayerNNClassifier(
             have no effect on the start.
         intercepts_init : list of 2 array-likes, default=None
             Initial biases in the shapes of `intercepts_`; given with `coefs_init`.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Samples for `validation_loss_curve_` and for early stopping, which the
+            network is not trained on.  In a pipeline,
+            ``Pipeline(..., transform_input=["X_val"])`` transforms them like X.
+        y_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
+            Their classes, all of which y has, or their labels.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights, not negative; None weighs all equally.
 
         Returns
         -------
@@ -372,6 +399,7 @@ class ThreeLayerNNClassifier(
         deadline = time.perf_counter() + float(self.max_time or math.inf)
         with restore_on_error(self), np.errstate(all="ignore"):
             data = self._validate(X, y, sample_weight)
+            rows = self._validate_val(data, X_val, y_val, sample_weight_val)
             network = self._network(data.labels)
             given = self._given_weights(data, network, coefs_init, intercepts_init)
             data, used = without_empty_columns(data)
@@ -382,7 +410,10 @@ class ThreeLayerNNClassifier(
             callbacks = Callbacks(self, X, y, sample_weight, make_attributes)
             callbacks.begin_fit()
             rng = check_random_state(self.random_state)
-            train, early_stopping = self._hold_out(data, network, rng)
+            train = data
+            if self.early_stopping and rows is None:
+                fraction = float(self.validation_fraction)
+                train, rows = data.holdout_split(fraction, rng)
             with train.with_threads() as train:
                 start = "previous" if coefs_init is None else "given"
                 if params is None:
@@ -398,6 +429,7 @@ class ThreeLayerNNClassifier(
                     params = draw_initial_weights(
                         train, network, preconditioner, rng, self.init_epsilon
                     )
+                validation = self._validation(train, rows, network, used, others)
                 minimizer = Minimizer(
                     objective,
                     preconditioner,
@@ -408,7 +440,7 @@ class ThreeLayerNNClassifier(
                     relax=start == "random" and self.init_epsilon is None,
                     auto_alpha=self.alpha == "auto" and start != "previous",
                     deadline=deadline,
-                    early_stopping=early_stopping,
+                    validation=validation,
                     before_pass=callbacks.begin_pass,
                     after_pass=partial(self._end_pass, callbacks),
                 )
@@ -422,20 +454,60 @@ class ThreeLayerNNClassifier(
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> Dataset:
         """Return the validated samples with their labels and weights."""
+        arrays = self._check_arrays(
+            X,
+            y,
+            sample_weight,
+            reset=not self._continues(),
+            dtype=float_dtypes(*namespace_of(X)),
+        )
+        dataset = Dataset.from_arrays(*arrays, self.class_weight)
+        self._check_labels(dataset.labels)
+        return dataset
+
+    def _validate_val(
+        self, data: Dataset, X: Any, y: Any, sample_weight: Any
+    ) -> Dataset | None:
+        """Return the validated validation samples; errors name the parameters."""
+        if X is y is sample_weight is None:
+            return None
+        for name, values, other in (("X_val", X, "y_val"), ("y_val", y, "X_val")):
+            if values is None:
+                given = other if sample_weight is None else "sample_weight_val"
+                raise ValueError(f"{given} is provided, but {name} was not provided.")
+        try:
+            return self._validation_rows(data, X, y, sample_weight)
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            weights = "" if sample_weight is None else ", sample_weight_val"
+            raise kind(f"Validation data (X_val, y_val{weights}): {error}") from error
+
+    def _validation_rows(
+        self, data: Dataset, X: Any, y: Any, sample_weight: Any
+    ) -> Dataset:
+        """Return the validated validation samples in the dtype of the training data."""
+        if namespace_of(X) != namespace_of(data.X_like):
+            raise ValueError("X is not in the namespace and on the device of training.")
+        dtype = data.X_like.dtype
+        arrays = self._check_arrays(X, y, sample_weight, reset=False, dtype=dtype)
+        return Dataset.for_validation(data, *arrays)
+
+    def _check_arrays(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, dtype: Any
+    ) -> tuple[Any, Any, np.ndarray | None]:
+        """Return validated samples, labels and weights."""
         X, y = validate_data(
             self,
             as_numbers(X),
             as_labels(to_numpy(y)),
             multi_output=True,
-            reset=not self._continues(),
+            reset=reset,
             accept_sparse="csr",
-            dtype=float_dtypes(*namespace_of(X)),
+            dtype=dtype,
         )
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X.shape[0])
-        dataset = Dataset.from_arrays(X, y, sample_weight, self.class_weight)
-        self._check_labels(dataset.labels)
-        return dataset
+        return X, y, sample_weight
 
     def _check_labels(self, labels: LabelEncoding) -> None:
         if labels.multilabel and self.output_activation == "softmax":
@@ -486,15 +558,32 @@ class ThreeLayerNNClassifier(
             return params.astype(np.float64)
         return None
 
-    def _hold_out(
-        self, dataset: Dataset, network: Network, rng: np.random.RandomState
-    ) -> tuple[Dataset, EarlyStopping | None]:
-        """Return the training samples, and early stopping on the held-out ones."""
+    def _validation(
+        self,
+        train: Dataset,
+        rows: Dataset | None,
+        network: Network,
+        used: np.ndarray | None,
+        others: np.ndarray | None,
+    ) -> Validation | None:
+        """Return what judges the points of a fit, or None without validation rows."""
+        if rows is None:
+            return None
+        widen = None
+        if used is not None and rows.X_like.shape[1] > train.X_like.shape[1]:
+            if others is None:
+                rows = rows.select_columns(used)
+            else:  # the weights of other columns are not zero
+                hidden = network.hidden_layer_size
+                widen = partial(widen_weights, used, others, hidden)
+        rows = train.share_threads(rows)
         if not self.early_stopping:
-            return dataset, None
-        fraction = float(self.validation_fraction)
-        dataset, held_out = dataset.holdout_split(fraction, rng)
-        return dataset, EarlyStopping(held_out, network, self.n_iter_no_change)
+            return Validation(rows, network, widen=widen)
+        scorer = None
+        if not (isinstance(self.scoring, str) and self.scoring == "loss"):
+            make_attributes = partial(fitted_attributes, rows, network, None, None)
+            scorer = point_scorer(self, rows, make_attributes)
+        return Validation(rows, network, self.n_iter_no_change, scorer, widen)
 
     def _end_pass(self, callbacks: Callbacks, minimizer: Minimizer) -> bool:
         """Report a pass, and return whether a callback ends the fit."""
@@ -555,6 +644,7 @@ def fitted_attributes(
     if used is not None:
         theta1 = widen_theta1(theta1, used, others)
     scores = [evaluation.score for evaluation in result.evaluations]
+    losses = [evaluation.validation_loss for evaluation in result.evaluations]
     return {
         "classes_": dataset.labels.classes,
         "multilabel_": dataset.labels.multilabel,
@@ -569,6 +659,7 @@ def fitted_attributes(
         "loss_curve_": [evaluation.cost for evaluation in result.evaluations],
         "n_iter_": len(result.evaluations),
         "stop_reason_": result.stop_reason,
+        "validation_loss_curve_": None if None in losses else losses,
         "validation_scores_": None if result.best_score is None else scores,
         "best_validation_score_": result.best_score,
     }

@@ -6,7 +6,7 @@ import warnings
 from copy import copy
 from functools import partial
 from itertools import product
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import indexable
-from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -28,6 +27,7 @@ from sknn3._labels import LabelEncoding, as_labels
 from sknn3._minimize import Minimizer, MinimizeResult, Objective
 from sknn3._prediction import NetworkPredictionMixin
 from sknn3._progress import print_path, task_kwargs
+from sknn3._scoring import score_network
 from sknn3._sklearn_compat import (
     StrOptions,
     accepts_sample_weight,
@@ -208,7 +208,15 @@ class ThreeLayerNNClassifierCV(
     @fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        groups: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
     ) -> ThreeLayerNNClassifierCV:
         """Score all candidates by cross-validation, and fit the best to all the data.
 
@@ -223,6 +231,13 @@ class ThreeLayerNNClassifierCV(
             Weights of the samples, in training and in scores; None weighs all equally.
         groups : array-like of shape (n_samples,), default=None
             Groups of the samples, for splitters that keep groups together.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation samples for each fit, those of the folds and the last: see
+            `ThreeLayerNNClassifier.fit`.
+        y_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
+            Their classes or labels.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights; None weighs all equally.
 
         Returns
         -------
@@ -252,14 +267,22 @@ class ThreeLayerNNClassifierCV(
                 max_subtasks=n_paths + 1, sequential_subtasks=False
             )
             data = {"X": X, "y": y, "sample_weight": sample_weight}
+            validation = {
+                "X_val": X_val,
+                "y_val": y_val,
+                "sample_weight_val": sample_weight_val,
+            }
             task = task_kwargs(self, **data)
             context.call_on_fit_task_begin(**task)
             contexts = [context.subcontext("path", i) for i in range(n_paths)]
-            table = self._score_paths(data, alphas, splits, max_iters, contexts)
+            table = self._score_paths(
+                data, validation, alphas, splits, max_iters, contexts
+            )
             grid = ParameterGrid({"alpha": alphas, "max_iter": max_iters})
             self._choose(list(grid), table)
             best = self._unfitted(_RefitNetwork, **self.best_params_)
-            _fit_in_context(best, data, context.subcontext("refit", n_paths), task)
+            refit = context.subcontext("refit", n_paths)
+            _fit_in_context(best, data | validation, refit, task)
             fitted = {k: v for k, v in vars(best).items() if k.endswith("_")}
             self.__dict__.update(fitted)
             context.call_on_fit_task_end(**task, reconstruction_attributes=dict)
@@ -284,6 +307,7 @@ class ThreeLayerNNClassifierCV(
     def _score_paths(
         self,
         data: dict[str, Any],
+        validation: dict[str, Any],
         alphas: list[Any],
         splits: list[Any],
         max_iters: list[Any],
@@ -302,6 +326,7 @@ class ThreeLayerNNClassifierCV(
                 delayed(_score_path)(
                     self._unfitted(_PathNetwork, alpha=alpha, max_iter=max(max_iters)),
                     data,
+                    validation,
                     *split,
                     budgets=max_iters,
                     scorer=scorer,
@@ -341,7 +366,8 @@ class ThreeLayerNNClassifierCV(
     ) -> Any:
         """Return an unfitted network with the parameters that both estimators have."""
         shared = ThreeLayerNNClassifier().get_params().keys() & self.get_params().keys()
-        params |= {name: getattr(self, name) for name in shared - {"verbose"}}
+        others = {"verbose", "scoring"}  # paths stop by the loss
+        params |= {name: getattr(self, name) for name in shared - others}
         # `clone` copies a generator that is given as `random_state`.
         return clone(network_class(**params))
 
@@ -390,7 +416,7 @@ class ThreeLayerNNClassifierCV(
         """
         check_is_fitted(self)
         scorer, y = check_scoring(self, self.scoring_), as_labels(y, warn=False)
-        return _score(scorer, self, X, y, sample_weight)
+        return score_network(scorer, self, X, y, sample_weight)
 
 
 class _PathNetwork(ThreeLayerNNClassifier):
@@ -456,6 +482,7 @@ def _fit_in_context(
 def _score_path(
     network: _PathNetwork,
     data: dict[str, Any],
+    validation: dict[str, Any],
     train: np.ndarray,
     test: np.ndarray,
     *,
@@ -473,23 +500,12 @@ def _score_path(
         for rows in (train, test)
     )
     network.budgets, network.results_ = tuple(budgets), {}
-    _fit_in_context(network, train_data, context, task_kwargs(caller, **train_data))
+    task = task_kwargs(caller, **train_data)
+    _fit_in_context(network, train_data | validation, context, task)
     scores = [
-        _score(scorer, network.truncated_copy(budget), **test_data)
+        score_network(scorer, network.truncated_copy(budget), **test_data)
         for budget in budgets
     ]
     if caller.verbose:
         print_path(network.alpha_, budgets, scores)
     return scores, network.stop_reason_
-
-
-def _score(scorer: Any, clf: Any, X: Any, y: Any, sample_weight: Any) -> float:
-    """Return the score, with weights where the scorer takes them."""
-    weighted = sample_weight is not None and accepts_sample_weight(scorer)
-    if weighted:  # unless the user has requested that they are not passed
-        requests = get_routing_for_object(scorer).score.requests
-        weighted = requests.get("sample_weight") is not False
-    score = scorer(clf, X, y, **({"sample_weight": sample_weight} if weighted else {}))
-    if not isinstance(score, Real):
-        raise ValueError(f"scoring must return a number, got {score!r}.")
-    return float(score)

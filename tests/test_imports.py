@@ -34,6 +34,7 @@ IMPORTS = {
         "_labels",
         "_sklearn_compat",
     },
+    "_scoring": {"_dataset", "_minimize", "_sklearn_compat"},
     "classifier": {
         "_array_api",
         "_conditioning",
@@ -44,6 +45,7 @@ IMPORTS = {
         "_minimize",
         "_prediction",
         "_progress",
+        "_scoring",
         "_sklearn_compat",
     },
     "classifier_cv": {
@@ -54,6 +56,7 @@ IMPORTS = {
         "_minimize",
         "_prediction",
         "_progress",
+        "_scoring",
         "_sklearn_compat",
         "classifier",
     },
@@ -91,6 +94,7 @@ IMPORTS = {
     },
     "dask._classifier": {
         "_minimize",
+        "_sklearn_compat",
         "classifier",
         "dask._client",
         "dask._collections",

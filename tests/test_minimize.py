@@ -16,10 +16,10 @@ from sknn3._minimize import (
     RELAXED_PASSES,
     RELAXED_PENALTY,
     SOLVERS,
-    EarlyStopping,
     Iterate,
     Minimizer,
     Objective,
+    Validation,
 )
 from sknn3.network import cost_gradient, unpack
 
@@ -74,18 +74,18 @@ class Rosenbrock:
         return rosen(params), rosen_der(params)
 
 
-class Score(EarlyStopping):
-    """Early stopping on a function of the weights."""
+class Score(Validation):
+    """Validation by a function of the weights, with a loss of 7."""
 
     def __init__(self, function, n_iter_no_change=50):
         super().__init__(None, None, n_iter_no_change)
         self.function = function
         self.scored = []  # the weights and their scores
 
-    def score(self, point):
+    def judge(self, point):
         score = self.function(point.params)
         self.scored.append((point.params, score))
-        return score
+        return score, 7.0
 
 
 def run(
@@ -97,7 +97,7 @@ def run(
     max_iter=500,
     tol=1e-6,
     deadline=math.inf,
-    early_stopping=None,
+    validation=None,
     start_kind="given",
     **hooks,
 ):
@@ -110,7 +110,7 @@ def run(
         max_iter=max_iter,
         tol=tol,
         deadline=deadline,
-        early_stopping=early_stopping,
+        validation=validation,
         start=start_kind,
         **hooks,
     )
@@ -419,7 +419,7 @@ def test_interrupt_leaves_last_step_without_score():
         return function(params)
 
     scores = Score(lambda _: float(len(scores.scored)))
-    result = run(interrupted, early_stopping=scores)
+    result = run(interrupted, validation=scores)
     assert result.stop_reason == "interrupted"
     assert n_scored == [len(scores.scored)]
     best, best_score = scores.scored[-1]
@@ -466,7 +466,7 @@ def test_early_stopping_keeps_point_of_best_score(solver):
     # A score that peaks on the way to the minimum at (1, 1, 1).
     peak = np.array([0.2, 0.1, 0.1])
     early_stopping = Score(lambda params: -float(np.abs(params - peak).sum()), 4)
-    result = run(solver=solver, early_stopping=early_stopping)
+    result = run(solver=solver, validation=early_stopping)
     scores = [score for _, score in early_stopping.scored]
     assert result.stop_reason == "early_stopping"
     assert result.best_score == max(scores)
@@ -493,7 +493,7 @@ def test_evaluations_have_latest_score_before_next_pass(solver):
         return events[-1][1]
 
     early_stopping = Score(score)
-    result = run(function, solver=solver, max_iter=30, early_stopping=early_stopping)
+    result = run(function, solver=solver, max_iter=30, validation=early_stopping)
     costs, scores = [], []
     for kind, value in events:
         if kind == "pass":
@@ -501,7 +501,8 @@ def test_evaluations_have_latest_score_before_next_pass(solver):
             scores.append(scores[-1] if scores else None)
         else:
             scores[-1] = value
-    assert result.evaluations == list(zip(costs, scores, strict=True))
+    assert [e[:2] for e in result.evaluations] == list(zip(costs, scores, strict=True))
+    assert {e.validation_loss for e in result.evaluations} == {7.0}
 
 
 def test_last_point_of_max_iter_is_scored():
@@ -509,7 +510,7 @@ def test_last_point_of_max_iter_is_scored():
         return float(params @ params), 2 * params
 
     early_stopping = Score(lambda params: -float(params @ params))
-    result = run(bowl, max_iter=2, early_stopping=early_stopping)
+    result = run(bowl, max_iter=2, validation=early_stopping)
     assert result.stop_reason == "max_iter"
     first, last = result.evaluations
     assert last.cost < first.cost
@@ -519,7 +520,7 @@ def test_last_point_of_max_iter_is_scored():
 
 def test_last_of_equal_scores_is_kept_without_counting_as_improvement():
     early_stopping = Score(lambda _: 0.5, n_iter_no_change=3)
-    result = run(early_stopping=early_stopping)
+    result = run(validation=early_stopping)
     assert result.stop_reason == "early_stopping"
     assert result.best.cost == result.evaluations[-1].cost < rosen(START)
     assert result.best_score == 0.5
@@ -534,7 +535,8 @@ def test_score_is_minus_mean_loss_of_held_out_samples(dtype, large, rng):
     network = Network(4, "tanh", "softmax")
     held_out = Dataset.from_arrays(X.astype(dtype), y, weight, None)
     params = rng.standard_normal(4 * 13 + 3 * 5)
-    score = EarlyStopping(held_out, network, 10).score(Iterate(params))
+    score, same_loss = Validation(held_out, network, 10).judge(Iterate(params))
+    assert same_loss == -score
     loss, _ = cost_gradient(
         params, X, y, alpha=0, sample_weight=weight, **network._asdict()
     )
@@ -542,17 +544,17 @@ def test_score_is_minus_mean_loss_of_held_out_samples(dtype, large, rng):
     order = rng.permutation(len(X))
     permuted = Dataset.from_arrays(X[order], y[order], weight[order], None)
     if dtype is np.float64:
-        assert EarlyStopping(permuted, network, 10).score(Iterate(params)) == score
+        assert Validation(permuted, network, 10).judge(Iterate(params))[0] == score
 
 
 def test_held_out_rows_that_overflow_after_the_start_score_lowest():
     X = np.array([[1e30]], np.float32)
     held_out = Dataset.from_arrays(X, np.array([0]), None, None)
-    early_stopping = EarlyStopping(held_out, Network(1, "identity", "logistic"), 10)
+    early_stopping = Validation(held_out, Network(1, "identity", "logistic"), 10)
     start, far = np.zeros(4), np.array([0.0, 1e20, 0.0, 1.0])
-    first = early_stopping.update(Iterate(start))
+    first, _ = early_stopping.update(Iterate(start))
     assert first == pytest.approx(-math.log(2))
-    assert early_stopping.update(Iterate(far)) == -math.inf
+    assert early_stopping.update(Iterate(far)) == (-math.inf, math.inf)
     assert early_stopping.best.params is start
     assert (early_stopping.best_score, early_stopping.n_unimproved) == (first, 1)
 
@@ -757,12 +759,12 @@ def test_result_after_each_pass_equals_smaller_max_iter(solver, scored):
 
     results = []
     options = {"solver": solver, "max_iter": 20}
-    observed = run(after_pass=after_pass, early_stopping=early_stopping(), **options)
-    unobserved = run(early_stopping=early_stopping(), **options)
+    observed = run(after_pass=after_pass, validation=early_stopping(), **options)
+    unobserved = run(validation=early_stopping(), **options)
     assert_array_equal(observed.best.params, unobserved.best.params)
     assert len(results) == 20
     for n, result in enumerate(results, 1):
-        expected = run(solver=solver, max_iter=n, early_stopping=early_stopping())
+        expected = run(solver=solver, max_iter=n, validation=early_stopping())
         assert_array_equal(result.best.params, expected.best.params)
         assert result.evaluations == expected.evaluations
         assert result.best_score == expected.best_score

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial, wraps
-from typing import Any
+from typing import Any, ClassVar
 
 import dask.array as da
 import numpy as np
+from dask.base import is_dask_collection
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknn3._minimize import MinimizeResult, Objective
+from sknn3._sklearn_compat import StrOptions
 from sknn3.classifier import ThreeLayerNNClassifier
 from sknn3.dask._client import cluster_errors, current_client
 from sknn3.dask._collections import align_chunks, as_row_array
@@ -37,9 +39,9 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     A fit is that of `ThreeLayerNNClassifier` on all rows, up to rounding, and equal to
     the bit on any number of workers.
 
-    Parameters and fitted attributes are those of `ThreeLayerNNClassifier`; the
-    attributes are NumPy arrays.  `predict` and its like take a dask array or DataFrame
-    and return a lazy dask array.
+    Parameters and fitted attributes are those of `ThreeLayerNNClassifier`, but
+    `scoring` is 'loss'; the attributes are NumPy arrays.  `predict` and its like take a
+    dask array or DataFrame and return a lazy dask array.
 
     Notes
     -----
@@ -65,6 +67,11 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     ThreeLayerNNClassifier(random_state=0)
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ThreeLayerNNClassifier._parameter_constraints,  # noqa: SLF001 (the package's)
+        "scoring": [StrOptions({"loss"})],
+    }
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.array_api_support = False
@@ -77,6 +84,10 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         sample_weight: Any = None,
         coefs_init: Sequence[Any] | None = None,
         intercepts_init: Sequence[Any] | None = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
     ) -> DaskThreeLayerNNClassifier:
         """Train the network on the cluster.
 
@@ -94,6 +105,13 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
             Initial weights in the shapes of `coefs_`.
         intercepts_init : list of 2 array-likes, default=None
             Initial biases in the shapes of `intercepts_`; given with `coefs_init`.
+        X_val : dask array, DataFrame or array-like of shape (n_val, n_features), default=None
+            Validation samples, see `ThreeLayerNNClassifier.fit`: on the cluster or, if
+            this is no dask collection, in the memory of the client.
+        y_val : of the kind of `X_val`, shape (n_val,) or (n_val, n_labels), default=None
+            Their classes or labels.
+        sample_weight_val : of the kind of `X_val`, shape (n_val,), default=None
+            Their weights; None weighs all equally.
 
         Returns
         -------
@@ -108,7 +126,16 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
             If data is lost that dask cannot compute again.
         """  # noqa: E501 (numpydoc wants a type in a line)
         with cluster_errors(current_client()):
-            super().fit(X, y, sample_weight, coefs_init, intercepts_init)
+            super().fit(
+                X,
+                y,
+                sample_weight,
+                coefs_init,
+                intercepts_init,
+                X_val=X_val,
+                y_val=y_val,
+                sample_weight_val=sample_weight_val,
+            )
         return self
 
     def _warn(
@@ -120,13 +147,32 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     def _validate(  # type: ignore[override] # the interface of a Dataset
         self, X: Any, y: Any, sample_weight: Any
     ) -> Partitions:
-        rows = self._check_rows(X, reset=not self._continues())
+        reset = not self._continues()
+        data = self._partitions(X, y, sample_weight, reset=reset)
+        self._check_labels(data.labels)
+        return data
+
+    def _validation_rows(self, data: Any, X: Any, y: Any, sample_weight: Any) -> Any:
+        if is_dask_collection(X):
+            return self._partitions(X, y, sample_weight, reset=False, training=data)
+        return super()._validation_rows(data, X, y, sample_weight)
+
+    def _partitions(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        reset: bool,
+        training: Partitions | None = None,
+    ) -> Partitions:
+        """Return validated samples on the workers."""
+        rows = self._check_rows(X, reset=reset)
         arrays = [rows, align_chunks(rows, y, "y", (1, 2))]
         if sample_weight is not None:
             arrays.append(align_chunks(rows, sample_weight, "sample_weight", (1,)))
-        name = type(self).__name__
-        data = Partitions.from_arrays(current_client(), arrays, self.class_weight, name)
-        self._check_labels(data.labels)
+        client, name = current_client(), type(self).__name__
+        data = Partitions.from_arrays(client, arrays, self.class_weight, name, training)
         if arrays[1].shape[1:] == (1,):
             column_or_1d(np.empty((0, 1)), warn=True)  # warns of the column
         return data

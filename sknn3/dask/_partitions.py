@@ -54,13 +54,22 @@ class Partitions:
     class_sizes: np.ndarray = field(default_factory=lambda: np.empty(0))
     total_weight: float = 0.0
     mean_weight: float = 1.0
+    class_weights: np.ndarray | None = None
     pass_futures: list[Future] = field(default_factory=list)
 
     @classmethod
     def from_arrays(
-        cls, client: Client, arrays: list[da.Array], class_weight: Any, name: str
+        cls,
+        client: Client,
+        arrays: list[da.Array],
+        class_weight: Any,
+        name: str,
+        training: Partitions | None = None,
     ) -> Partitions:
-        """Check X, y and perhaps sample_weight; errors have the estimator's name."""
+        """Check X, y and perhaps sample_weight; errors have the estimator's name.
+
+        Classes, their weights and the dtype are those of the training data, if given.
+        """
         X, *others = persist_partitions(client, arrays)
         n_features = arrays[0].shape[1]
         indices = range(len(X))
@@ -70,7 +79,7 @@ class Partitions:
                 check_rows, indices, X, n_features=n_features, estimator_name=name
             ),
         )
-        X_like = _common_template([summary.template for summary in summaries])
+        X_like = _common_template([summary.template for summary in summaries], training)
         if not all(
             s.is_readable and s.template.dtype == X_like.dtype for s in summaries
         ):
@@ -82,19 +91,31 @@ class Partitions:
         if not not_empty:
             raise ValueError("X has no rows, expected at least one.")
         labels = LabelEncoding.union([encodings[i] for i in not_empty])
+        if training:
+            training.labels.check_known(labels)
+            labels = training.labels
         parts = client.map(with_labels, [parts[i] for i in not_empty], labels=labels)
         data = cls(client, [X[i] for i in not_empty], parts, labels, X_like).counted()
         if not data.n_samples:
             raise ValueError("X has no rows with a weight, expected at least one.")
-        if class_weight is not None:
-            weights = labels.class_weights(class_weight, data.class_counts)
-            parts = client.map(
-                Dataset.with_class_weights, data.parts, class_weights=weights
-            )
-            data = replace(data, parts=parts).counted()
-            if not data.n_samples:
-                raise class_weight_error(class_weight)
-        return data.normalised()
+        class_weights = training.class_weights if training else None
+        return data.class_weighted(class_weight, class_weights).normalised()
+
+    def class_weighted(
+        self, class_weight: Any, class_weights: np.ndarray | None
+    ) -> Partitions:
+        """Return the samples with given weights of classes, or those of a parameter."""
+        if class_weight is None:
+            return self
+        if class_weights is None:
+            class_weights = self.labels.class_weights(class_weight, self.class_counts)
+        parts = self.client.map(
+            Dataset.with_class_weights, self.parts, class_weights=class_weights
+        )
+        data = replace(self, parts=parts, class_weights=class_weights).counted()
+        if not data.n_samples:
+            raise class_weight_error(class_weight)
+        return data
 
     def counted(self) -> Partitions:
         """Count the samples, and drop partitions without any."""
@@ -125,6 +146,10 @@ class Partitions:
         """Yield the same samples; the threads are those of the workers."""
         with single_blas_thread():
             yield self
+
+    def share_threads(self, other: Partitions | Dataset) -> Partitions | Dataset:
+        """Return other samples, which have no threads to share."""
+        return other
 
     def holdout_split(
         self, fraction: float, rng: np.random.RandomState
@@ -222,10 +247,16 @@ class Partitions:
                 yield worker, share.tolist()
 
 
-def _common_template(templates: list[Any]) -> Any:
-    """Return an empty array or matrix of the dtype that all partitions fit in."""
+def _common_template(templates: list[Any], training: Partitions | None) -> Any:
+    """Return an empty array or matrix of the dtype that all partitions fit in.
+
+    If there is training data, it is of its dtype, and has to be of its kind.
+    """
+    dtype = np.result_type(*(t.dtype for t in templates))
+    if training:
+        templates, dtype = [*templates, training.X_like], training.X_like.dtype
     if len({issparse(template) for template in templates}) > 1:
         raise ValueError(
             "X has sparse and dense partitions, expected partitions of one kind."
         )
-    return templates[0].astype(np.result_type(*(t.dtype for t in templates)))
+    return templates[0].astype(dtype)

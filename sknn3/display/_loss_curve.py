@@ -123,12 +123,14 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         ax: Any = None,
         **line_kwargs: Any,
     ) -> LossCurveDisplay:
-        """Plot the loss curve of a fitted network.
+        """Plot the loss curve of a fitted network, and its validation loss.
 
         Parameters
         ----------
         estimator : fitted network, or pipeline that ends in one
             A ThreeLayerNNClassifier, or another estimator with a `loss_curve_`.
+            Of estimators without a `validation_loss_curve_`, the display shows the
+            `validation_scores_`, if there are any.
         name : str, default=None
             Label of the curve; None for the name of the class.
         ax : matplotlib Axes, default=None
@@ -143,9 +145,11 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         """
         check_is_fitted(estimator)
         network = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        scores = getattr(network, "validation_scores_", None)
+        losses = getattr(network, "validation_loss_curve_", None)
         return cls.from_data(
             network.loss_curve_,
-            validation_scores=getattr(network, "validation_scores_", None),
+            validation_scores=scores if losses is None else np.negative(losses),
             name=type(network).__name__ if name is None else name,
             ax=ax,
             **line_kwargs,
