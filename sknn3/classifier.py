@@ -252,6 +252,13 @@ class ThreeLayerNNClassifier(
     'converged'
     >>> round(clf.score(X_test, y_test), 2)
     0.94
+
+    Stop when the loss of other samples no longer falls:
+
+    >>> clf = ThreeLayerNNClassifier(early_stopping=True, random_state=0)
+    >>> clf = clf.fit(X_train, y_train, X_val=X_test, y_val=y_test)
+    >>> round(min(clf.validation_loss_curve_), 2)
+    0.43
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -60,11 +60,11 @@ def quick(cls=Net, **params):
     return cls(**defaults | params)
 
 
-def fitted(clf, *args):
+def fitted(clf, *args, **kwargs):
     """Fit without the warning that training did not converge."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return clf.fit(*args)
+        return clf.fit(*args, **kwargs)
 
 
 def assert_same_fit(distributed, local):
@@ -97,6 +97,109 @@ def test_fit_equals_fit_in_memory(client, large, rng, params, weighted):
     arrays = [*large] + [rng.randint(0, 4, len(large[0])) / 3] * weighted
     local = fitted(quick(Local, **params), *arrays)
     assert_same_fit(fitted(quick(**params), *map(cut, arrays)), local)
+
+
+VALIDATION = ["X_val", "y_val", "sample_weight_val"]
+
+
+@pytest.mark.parametrize("as_given", [cut, np.asarray])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"early_stopping": True, "n_iter_no_change": 2},
+        {"class_weight": "balanced"},
+        {"class_weight": {0: 2.0, 1: 0.0}, "early_stopping": True},
+    ],
+)
+def test_fit_with_validation_samples_equals_fit_in_memory(
+    client, large, rng, params, as_given
+):
+    X, y = large
+    weight = rng.randint(0, 4, len(y)) / 3
+    train, others = slice(3000), slice(3000, None)
+    arrays = [X[others], y[others], weight[others]]
+    local = quick(Local, **params)
+    fitted(local, X[train], y[train], **dict(zip(VALIDATION, arrays, strict=True)))
+    given = dict(zip(VALIDATION, map(as_given, arrays), strict=True))
+    net = fitted(quick(**params), cut(X[train]), cut(y[train]), **given)
+    assert_same_fit(net, local)
+    assert_allclose(net.validation_loss_curve_, local.validation_loss_curve_)
+    assert net.best_validation_score_ == local.best_validation_score_
+
+
+def test_validation_frames_and_strings(client, large):
+    X, y = large
+    names = np.array(["a", "bcd", "c"])[y]
+    frame = pd.DataFrame(X, columns=list("abcdefghijkl"))
+    train, others = frame[:3000], frame[3000:]
+    pairs = (train, names[:3000]), (others, names[3000:])
+    (X, y), (X_val, y_val) = pairs
+    local = fitted(quick(Local), X, y, X_val=X_val, y_val=y_val)
+    X, y, lazy_X, lazy_y = (
+        dd.from_pandas(values, npartitions=3)
+        for values in (X, pd.Series(y), X_val, pd.Series(y_val))
+    )
+    for rows, labels in ((lazy_X, lazy_y), (X_val, y_val)):
+        net = fitted(quick(), X, y, X_val=rows, y_val=labels)
+        assert_allclose(net.validation_loss_curve_, local.validation_loss_curve_)
+
+
+def test_sparse_validation_samples_with_columns_that_training_lacks(client, rng):
+    X = sp.random_array((600, 30), density=0.2, format="csr", random_state=rng)
+    y = (X[:, :15].sum(axis=1) > X[:, 15:].sum(axis=1)).astype(int)
+    X_val, y_val = X, y
+    X = X @ sp.diags_array((np.arange(30) % 7 > 0).astype(float))
+    X.eliminate_zeros()
+    X = sp.csr_array(X)
+    local = fitted(quick(Local), X, y, X_val=X_val, y_val=y_val)
+    lazy = (da.from_array(rows, chunks=(200, -1), asarray=False) for rows in (X, X_val))
+    X, lazy_X = (rows.map_blocks(sp.csr_array) for rows in lazy)
+    for rows, labels in ((lazy_X, cut(y_val, 200)), (X_val, y_val)):
+        net = fitted(quick(), X, cut(y, 200), X_val=rows, y_val=labels)
+        assert_same_fit(net, local)
+        assert_allclose(net.validation_loss_curve_, local.validation_loss_curve_)
+
+
+def test_float32_validation_samples_take_dtype_of_training(client, large):
+    X, y = large[0].astype(np.float32), large[1]
+    X_val = X[3000:].astype(float)
+    arrays = cut(X[:3000]), cut(y[:3000])
+    curves = [
+        fitted(quick(), *arrays, X_val=rows, y_val=cut(y[3000:])).validation_loss_curve_
+        for rows in (cut(X_val), cut(X[3000:]))
+    ]
+    assert curves[0] == curves[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"X_val": None}, ValueError, "y_val is provided, but X_val was not provided"),
+        ({"X_val": cut(np.ones((900, 3)))}, ValueError, "X_val.*has 3 features"),
+        ({"y_val": cut(np.zeros(800))}, ValueError, "y_val.*X has 900 rows and y 800"),
+        ({"y_val": np.zeros(900)}, TypeError, "y_val.*y is of type ndarray"),
+        ({"y_val": cut(np.full(900, 7))}, ValueError, "y_val.*lacks, such as 7"),
+        ({"X_val": cut(np.full((900, 12), np.nan))}, ValueError, "X_val.*NaN"),
+        (
+            {"sample_weight_val": cut(np.zeros(900))},
+            ValueError,
+            "sample_weight_val.*no rows with a weight",
+        ),
+    ],
+)
+def test_faulty_validation_samples_raise(client, large, change, error, message):
+    X, y = large
+    validation = {"X_val": cut(X[:900]), "y_val": cut(y[:900])} | change
+    clf = quick()
+    with pytest.raises(error, match=message):
+        clf.fit(cut(X), cut(y), **validation)
+    assert not hasattr(clf, "n_features_in_")
+
+
+def test_scorer_for_early_stopping_raises(client, large):
+    with pytest.raises(ValueError, match=r"'scoring' parameter of DaskThree.*{'loss'}"):
+        quick(early_stopping=True, scoring="accuracy").fit(*map(cut, large))
 
 
 @pytest.mark.parametrize("case", ["two", "strings", "several", "one"])

@@ -35,41 +35,9 @@ y_train[mislabelled] = rng.integers(0, 10, mislabelled.sum())
 # %%
 # Observe overfitting
 # -------------------
-# A callback is called after each pass, with a fitted network
-# (:ref:`more on callbacks <sphx_glr_examples_inspecting_callbacks.py>`). This one keeps
-# the log loss on the training digits and on the test digits, whose labels are right.
-
-
-class LossMonitor:
-    """Keeps the log loss on training and test digits after each pass."""
-
-    def __init__(self) -> None:
-        self.losses = []
-
-    def setup(self, estimator: Any, context: Any) -> None:
-        """Do nothing."""
-
-    def teardown(self, estimator: Any, context: Any) -> None:
-        """Do nothing."""
-
-    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Do nothing."""
-
-    def on_fit_task_end(
-        self,
-        estimator: Any,
-        context: Any,
-        *,
-        fitted_estimator: Any,
-    ) -> None:
-        """Keep both losses."""
-        if context.task_name == "pass":
-            self.losses.append(
-                [
-                    log_loss(labels, fitted_estimator.predict_proba(digits))
-                    for digits, labels in [(X_train, y_train), (X_test, y_test)]
-                ]
-            )
+# ``fit`` takes validation data, and ``validation_loss_curve_`` has the loss on it after
+# each pass. Here these are the test digits, whose labels are right. The network is not
+# trained on them.
 
 
 def network(**settings: Any) -> ThreeLayerNNClassifier:
@@ -79,33 +47,19 @@ def network(**settings: Any) -> ThreeLayerNNClassifier:
     )
 
 
-fits, curves = {}, {}
+fits: dict[str, ThreeLayerNNClassifier] = {}
+ax = None
 for name, alpha in [("hardly a penalty", 0.01), ("penalised", 3)]:
-    monitor = LossMonitor()
-    net = network(alpha=alpha, max_iter=100, tol=0).set_callbacks(monitor)
-    fits[name] = net.fit(X_train, y_train)
-    curves[name] = np.array(monitor.losses).T
-
-figure, ax = plt.subplots(layout="constrained")
-passes = np.arange(1, 101)
-for name, (on_training, on_test) in curves.items():
-    (line,) = ax.plot(passes, on_training, linestyle="--")
+    net = network(alpha=alpha, max_iter=100, tol=0)
+    fits[name] = net.fit(X_train, y_train, X_val=X_test, y_val=y_test)
+    label = f"{name}, alpha {alpha}"
+    ax = LossCurveDisplay.from_estimator(net, name=label, ax=ax).ax_
+    on_test = net.validation_loss_curve_
     lowest = int(np.argmin(on_test))
-    ax.plot(
-        passes,
-        on_test,
-        color=line.get_color(),
-        marker="o",
-        markevery=[lowest],
-        label=f"{name}, alpha {fits[name].alpha:g}",
-    )
     print(
         f"{name:<17} lowest on test digits after {lowest + 1:>3} passes: "
         f"{on_test[lowest]:.3f}, after 100: {on_test[-1]:.3f}"
     )
-ax.set(xlabel="Passes over the data", ylabel="Log loss (dashed: training, line: test)")
-ax.set(ylim=(0, 2.5))
-ax.legend()
 plt.show()
 
 # %%
