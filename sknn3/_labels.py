@@ -66,7 +66,7 @@ class LabelEncoding:
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the labels of codes."""
-        return codes if self.multilabel else self.classes[codes]
+        return codes.astype(np.int64) if self.multilabel else self.classes[codes]
 
     def check_known(self, others: LabelEncoding) -> None:
         """Raise if the labels of other samples are not among these classes."""

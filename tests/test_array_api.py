@@ -141,6 +141,38 @@ def test_search_passes_array_api_checks(check):
 # ------------------------------------------------------------ results equal NumPy's
 
 
+@pytest.mark.parametrize("scoring", ["loss", "accuracy", "neg_log_loss"])
+@pytest.mark.parametrize("given", ["X_val", "split"])
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_validation_equals_that_of_numpy(send, scoring, given, multilabel):
+    X, y = load_iris(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    if multilabel:
+        y = np.stack([y > 0, y > 1, y == 1], axis=1).astype(int)
+        scoring = {"accuracy": "f1_macro"}.get(scoring, "loss")
+    options = {"early_stopping": True, "scoring": scoring, "max_iter": 20}
+    clf = ThreeLayerNNClassifier(**options, random_state=0)
+    train, weight = slice(0, 150, 2), np.arange(75) % 3
+    arrays = {"X_val": X[1::2], "y_val": y[1::2], "sample_weight_val": weight}
+    if given == "split":
+        arrays, train = {}, slice(None)
+    expected = clone(clf).fit(X[train], y[train], **arrays)
+    sent = {name: send(array) for name, array in arrays.items()}
+    clf.fit(send(X[train]), send(y[train]), **sent)
+    losses, scores = expected.validation_loss_curve_, expected.validation_scores_
+    assert_allclose(clf.validation_loss_curve_, losses, rtol=1e-7)
+    assert_allclose(clf.validation_scores_, scores, rtol=1e-7)
+
+
+def test_validation_samples_in_another_namespace_raise(send):
+    X, y = load_iris(return_X_y=True)
+    clf = ThreeLayerNNClassifier()
+    with pytest.raises(ValueError, match=r"X_val.*namespace"):
+        clf.fit(send(X), send(y), X_val=X, y_val=y)
+    with pytest.raises(ValueError, match=r"X_val.*namespace"):
+        clf.fit(X, y, X_val=send(X), y_val=send(y))
+
+
 @pytest.mark.parametrize("params", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -427,6 +427,41 @@ def test_interrupt_leaves_last_step_without_score():
     assert_array_equal(result.best.params, best)
 
 
+@pytest.mark.parametrize("n_iter_no_change", [50, math.inf])
+def test_interrupt_of_validation_keeps_records_of_earlier_passes(n_iter_no_change):
+    n_left = 6
+
+    def score(_):
+        nonlocal n_left
+        n_left -= 1
+        if not n_left:
+            raise KeyboardInterrupt
+        return 0.5
+
+    function = Rosenbrock()
+    result = run(function, validation=Score(score, n_iter_no_change))
+    assert result.stop_reason == "interrupted"
+    costs = [rosen(point) for point in function.points[: len(result.evaluations)]]
+    assert result.evaluations[-1].cost == min(costs)
+    if n_iter_no_change == math.inf:
+        assert result.best.cost == min(costs)
+        assert len(function.points) == len(costs) + 1
+    n_left = 1
+    with pytest.raises(KeyboardInterrupt):
+        run(validation=Score(score, n_iter_no_change))
+
+
+def test_points_without_early_stopping_are_judged_where_the_lowest_cost_changes():
+    validation = Score(lambda _: 0.5, math.inf)
+    result = run(validation=validation, solver="tnc")
+    costs = costs_of(result)
+    assert [rosen(params) for params, _ in validation.scored] == sorted(
+        set(costs), reverse=True
+    )
+    assert result.stop_reason == "converged"
+    assert result.best_score is None
+
+
 def test_interrupt_in_first_pass_is_raised():
     def interrupted(params):
         raise KeyboardInterrupt
