@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -28,14 +27,13 @@ from sknn3._conditioning import (
 )
 from sknn3._dataset import Dataset, check_sample_weight, without_empty_columns
 from sknn3._features import as_numbers
+from sknn3._fitted import fitted_attributes, point_scorer, restore_on_error
 from sknn3._kernel import (
     ACTIVATIONS,
     OUTPUTS,
     Network,
     narrow_weights,
     pack_weights,
-    weights_like,
-    widen_theta1,
     widen_weights,
 )
 from sknn3._labels import LabelEncoding, as_labels
@@ -51,7 +49,6 @@ from sknn3._minimize import (
 )
 from sknn3._prediction import NetworkPredictionMixin
 from sknn3._progress import Callbacks, print_pass, print_result
-from sknn3._scoring import point_scorer
 from sknn3._sklearn_compat import Interval, StrOptions, fit_context
 
 # Address of the documentation in diagrams; empty until there is a public one.
@@ -419,8 +416,7 @@ class ThreeLayerNNClassifier(
             rng = check_random_state(self.random_state)
             train = data
             if self.early_stopping and rows is None:
-                fraction = float(self.validation_fraction)
-                train, rows = data.holdout_split(fraction, rng)
+                train, rows = data.holdout_split(float(self.validation_fraction), rng)
             with train.with_threads() as train:
                 start = "previous" if coefs_init is None else "given"
                 if params is None:
@@ -461,13 +457,8 @@ class ThreeLayerNNClassifier(
 
     def _validate(self, X: Any, y: Any, sample_weight: Any) -> Dataset:
         """Return the validated samples with their labels and weights."""
-        arrays = self._check_arrays(
-            X,
-            y,
-            sample_weight,
-            reset=not self._continues(),
-            dtype=float_dtypes(*namespace_of(X)),
-        )
+        dtype, reset = float_dtypes(*namespace_of(X)), not self._continues()
+        arrays = self._check_arrays(X, y, sample_weight, reset=reset, dtype=dtype)
         dataset = Dataset.from_arrays(*arrays, self.class_weight)
         self._check_labels(dataset.labels)
         return dataset
@@ -495,8 +486,9 @@ class ThreeLayerNNClassifier(
         """Return the validated validation samples in the dtype of the training data."""
         if namespace_of(X) != namespace_of(data.X_like):
             raise ValueError("X is not in the namespace and on the device of training.")
-        dtype = data.X_like.dtype
-        arrays = self._check_arrays(X, y, sample_weight, reset=False, dtype=dtype)
+        arrays = self._check_arrays(
+            X, y, sample_weight, reset=False, dtype=data.X_like.dtype
+        )
         return Dataset.for_validation(data, *arrays)
 
     def _check_arrays(
@@ -581,16 +573,13 @@ class ThreeLayerNNClassifier(
             if others is None:
                 rows = rows.select_columns(used)
             else:  # the weights of other columns are not zero
-                hidden = network.hidden_layer_size
-                widen = partial(widen_weights, used, others, hidden)
-        rows = train.share_threads(rows)
-        if not self.early_stopping:
-            return Validation(rows, network, widen=widen)
-        scorer = None
-        if not (isinstance(self.scoring, str) and self.scoring == "loss"):
-            make_attributes = partial(fitted_attributes, rows, network, None, None)
-            scorer = point_scorer(self, rows, make_attributes)
-        return Validation(rows, network, self.n_iter_no_change, scorer, widen)
+                widen = partial(widen_weights, used, others, network.hidden_layer_size)
+        rows, patience, scorer = train.share_threads(rows), math.inf, None
+        if self.early_stopping:
+            patience = self.n_iter_no_change
+            if self.scoring != "loss":
+                scorer = point_scorer(self, rows, network)
+        return Validation(rows, network, patience, scorer, widen)
 
     def _end_pass(self, callbacks: Callbacks, minimizer: Minimizer) -> bool:
         """Report a pass, and return whether a callback ends the fit."""
@@ -631,55 +620,3 @@ class ThreeLayerNNClassifier(
                 ConvergenceWarning,
                 stacklevel=stacklevel,
             )
-
-
-def fitted_attributes(
-    dataset: Dataset,
-    network: Network,
-    used: np.ndarray | None,
-    others: np.ndarray | None,
-    result: MinimizeResult,
-) -> dict[str, Any]:
-    """Return all fitted attributes but those of `validate_data`.
-
-    The weights have the dtype and the device of X.  `used` is a mask of the columns of
-    X that take part in the fit, if not all do; `widen_theta1` describes `others`.
-    """
-    theta1, theta2 = weights_like(
-        dataset.X_like, result.best.params.copy(), network.hidden_layer_size
-    )
-    if used is not None:
-        theta1 = widen_theta1(theta1, used, others)
-    scores = [evaluation.score for evaluation in result.evaluations]
-    losses = [evaluation.validation_loss for evaluation in result.evaluations]
-    return {
-        "classes_": dataset.labels.classes,
-        "multilabel_": dataset.labels.multilabel,
-        "hidden_activation_": network.activation,
-        "out_activation_": network.output_activation,
-        "n_layers_": 3,
-        "n_outputs_": dataset.labels.n_outputs,
-        "alpha_": result.alpha,
-        "theta1_": theta1,
-        "theta2_": theta2,
-        "loss_": result.best.cost,
-        "loss_curve_": [evaluation.cost for evaluation in result.evaluations],
-        "n_iter_": len(result.evaluations),
-        "stop_reason_": result.stop_reason,
-        "validation_loss_curve_": None if None in losses else losses,
-        "validation_scores_": None if result.best_score is None else scores,
-        "best_validation_score_": result.best_score,
-    }
-
-
-@contextmanager
-def restore_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Restore the fitted attributes of an estimator if its fit fails."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        others = {k: v for k, v in vars(estimator).items() if not k.endswith("_")}
-        fitted = {k: v for k, v in before.items() if k.endswith("_")}
-        estimator.__dict__ = others | fitted
-        raise

@@ -23,18 +23,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sknn3._array_api import float_dtypes, namespace_of, to_numpy
 from sknn3._dataset import check_sample_weight
 from sknn3._features import as_numbers
+from sknn3._fitted import restore_on_error, score_network
 from sknn3._labels import LabelEncoding, as_labels
 from sknn3._minimize import Minimizer, MinimizeResult, Objective
 from sknn3._prediction import NetworkPredictionMixin
 from sknn3._progress import print_path, task_kwargs
-from sknn3._scoring import score_network
 from sknn3._sklearn_compat import (
     StrOptions,
     accepts_sample_weight,
     fit_context,
     safe_indexing,
 )
-from sknn3.classifier import ThreeLayerNNClassifier, restore_on_error
+from sknn3.classifier import ThreeLayerNNClassifier
 
 
 class ThreeLayerNNClassifierCV(

@@ -1,0 +1,111 @@
+"""The fitted attributes of a network, and scores of fitted copies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from functools import partial
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.metrics import check_scoring
+from sklearn.utils.metadata_routing import get_routing_for_object
+
+from sknn3._dataset import Dataset, load_rows
+from sknn3._kernel import Network, weights_like, widen_theta1
+from sknn3._minimize import Iterate, MinimizeResult
+from sknn3._sklearn_compat import accepts_sample_weight
+
+
+def fitted_attributes(
+    dataset: Dataset,
+    network: Network,
+    used: np.ndarray | None,
+    others: np.ndarray | None,
+    result: MinimizeResult,
+) -> dict[str, Any]:
+    """Return all fitted attributes but those of `validate_data`.
+
+    The weights have the dtype and the device of X.  `used` is a mask of the columns of
+    X that take part in the fit, if not all do; `widen_theta1` describes `others`.
+    """
+    theta1, theta2 = weights_like(
+        dataset.X_like, result.best.params.copy(), network.hidden_layer_size
+    )
+    if used is not None:
+        theta1 = widen_theta1(theta1, used, others)
+    scores = [evaluation.score for evaluation in result.evaluations]
+    losses = [evaluation.validation_loss for evaluation in result.evaluations]
+    return {
+        "classes_": dataset.labels.classes,
+        "multilabel_": dataset.labels.multilabel,
+        "hidden_activation_": network.activation,
+        "out_activation_": network.output_activation,
+        "n_layers_": 3,
+        "n_outputs_": dataset.labels.n_outputs,
+        "alpha_": result.alpha,
+        "theta1_": theta1,
+        "theta2_": theta2,
+        "loss_": result.best.cost,
+        "loss_curve_": [evaluation.cost for evaluation in result.evaluations],
+        "n_iter_": len(result.evaluations),
+        "stop_reason_": result.stop_reason,
+        "validation_loss_curve_": None if None in losses else losses,
+        "validation_scores_": None if result.best_score is None else scores,
+        "best_validation_score_": result.best_score,
+    }
+
+
+@contextmanager
+def restore_on_error(estimator: BaseEstimator) -> Iterator[None]:
+    """Restore the fitted attributes of an estimator if its fit fails."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        others = {k: v for k, v in vars(estimator).items() if not k.endswith("_")}
+        fitted = {k: v for k, v in before.items() if k.endswith("_")}
+        estimator.__dict__ = others | fitted
+        raise
+
+
+def point_scorer(
+    estimator: Any, dataset: Dataset, network: Network
+) -> Callable[[Iterate], float]:
+    """Return a function that scores points on a data set by `estimator.scoring`."""
+    scorer, X = check_scoring(estimator, estimator.scoring), load_rows(dataset.X)
+    y = dataset.labels.decode(dataset.codes)
+    clf = copy(estimator)
+    # X has no names, and of sparse data perhaps not all columns.
+    clf.__dict__.pop("feature_names_in_", None)
+    clf.n_features_in_ = X.shape[1]
+    make_attributes = partial(fitted_attributes, dataset, network, None, None)
+
+    def score_point(point: Iterate) -> float:
+        result = MinimizeResult(point, [], "max_iter", None, point.max_gradient)
+        clf.__dict__.update(make_attributes(result))
+        score = score_network(scorer, clf, X, y, dataset.sample_weight)
+        if not math.isfinite(score):
+            raise ValueError(
+                f"scoring={estimator.scoring!r} gave {score} for the validation "
+                "samples, expected a finite number."
+            )
+        return score
+
+    return score_point
+
+
+def score_network(scorer: Any, clf: Any, X: Any, y: Any, sample_weight: Any) -> float:
+    """Return the score, with weights where the scorer takes them."""
+    weighted = sample_weight is not None and accepts_sample_weight(scorer)
+    if weighted:  # unless the user has requested that they are not passed
+        requests = get_routing_for_object(scorer).score.requests
+        weighted = requests.get("sample_weight") is not False
+    score = scorer(clf, X, y, **({"sample_weight": sample_weight} if weighted else {}))
+    if not isinstance(score, Real):
+        raise ValueError(f"scoring must return a number, got {score!r}.")
+    return float(score)
