@@ -86,7 +86,8 @@ def point_scorer(
     make_attributes = partial(fitted_attributes, dataset, network, None, None)
 
     def score_point(point: Iterate) -> float:
-        result = MinimizeResult(point, [], "max_iter", None, point.max_gradient)
+        gradient, alpha = point.max_gradient, math.nan  # alpha may change later
+        result = MinimizeResult(point, [], "max_iter", None, gradient, alpha)
         clf.__dict__.update(make_attributes(result))
         score = score_network(scorer, clf, X, y, dataset.sample_weight)
         if not math.isfinite(score):

@@ -508,7 +508,7 @@ class Minimizer:
         """Score the point that the solver has accepted as a step."""
         if self.early_stopping:
             judged = self.early_stopping.update(self.recent)
-            self.evaluations[-1] = Evaluation(self.lowest.cost, *judged)
+            self.evaluations[-1] = Evaluation(self.evaluations[-1].cost, *judged)
 
     def _end_step(self, variables: np.ndarray) -> None:
         """Score a step, and stop if the last ones have not improved the score."""
