@@ -19,7 +19,7 @@ from sknn3._sklearn_compat import get_namespace_and_device, move_to
 
 def namespace_of(X: Any) -> tuple[Any, Any]:
     """Return the namespace and the device of an array; NumPy's device is None."""
-    if not get_config()["array_api_dispatch"] or isinstance(X, np.ndarray):
+    if isinstance(X, np.ndarray) or not get_config()["array_api_dispatch"]:
         return np, None
     xp, _, device = get_namespace_and_device(X)
     # scikit-learn wraps NumPy, and the wrapper is slow on small arrays.

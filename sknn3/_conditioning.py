@@ -106,7 +106,7 @@ class Preconditioner:
         """Return the gradient by the variables from the gradient by the weights."""
         transformed = gradient.copy()
         slope1, slope2 = self._split(transformed)
-        slope1[:, 1:] -= np.outer(slope1[:, 0], self.mean)
+        slope1[:, 1:] -= slope1[:, :1] * self.mean
         slope1[:, 1:] = triangular_product(slope1[:, 1:], self.factor, transposed=True)
         slope2[:, 1:] -= self.centre * slope2[:, :1]
         return transformed

@@ -44,4 +44,4 @@ def round_to_largest(values: np.ndarray, n_bits: int) -> np.ndarray:
     """Round all values to the multiple that has n_bits of the largest of them."""
     _, exponent = math.frexp(np.abs(values).max())
     grid = math.ldexp(1.0, exponent - n_bits)
-    return np.round(values / grid) * grid
+    return np.rint(values / grid) * grid

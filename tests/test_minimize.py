@@ -330,6 +330,28 @@ def test_solver_that_ends_early_is_restarted(solver, limit, monkeypatch):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_solver_asks_for_gradient_where_it_last_asked_for_cost(solver, monkeypatch):
+    minimize, points, n_gradients = scipy.optimize.minimize, [], []
+
+    def spy(cost, *args, jac, **kwargs):
+        def record(variables):
+            points.append(variables.copy())
+            return cost(variables)
+
+        def compare(variables):
+            n_gradients.append(len(points))
+            assert_array_equal(variables, points[-1], strict=True)
+            return jac(variables)
+
+        return minimize(record, *args, jac=compare, **kwargs)
+
+    monkeypatch.setattr(scipy.optimize, "minimize", spy)
+    result = run(solver=solver)
+    n_passes = len(result.evaluations)
+    assert n_gradients == list(range(1, n_passes))  # the last pass ends the solver
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_restart_is_by_lbfgs(solver, monkeypatch):
     methods, minimize = [], scipy.optimize.minimize
 
