@@ -200,13 +200,17 @@ class NetworkPredictionMixin(ClassifierMixin):
                 f"{type(self.theta1_).__module__} and predicts for such arrays only, "
                 "with array_api_dispatch=True; see move_estimator_to in scikit-learn."
             )
+        X, dtypes = as_numbers(X), float_dtypes(xp, device)
+        is_checked = type(X) is np.ndarray and X.ndim == 2 and X.size > 0
         X = validate_data(
             self,
-            as_numbers(X),
+            X,
             reset=False,
             accept_sparse="csr",
-            dtype=float_dtypes(xp, device),
+            dtype=dtypes,
             ensure_all_finite=False,  # checked with the hidden units
+            # `check_array` would return X itself, after a third of the time of one row.
+            skip_check_array=is_checked and X.dtype in dtypes,
         )
         thetas = self.theta1_, self.theta2_
         blocks = output_blocks(X, *thetas, self.hidden_activation_, **options)

@@ -727,6 +727,29 @@ def test_probabilities_of_extreme_outputs_are_positive(
     assert_allclose(clf.predict_proba(far).sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, ">f8", np.int64, object])
+def test_predictions_check_shape_of_arrays_of_each_dtype(dtype, iris):
+    X = iris[0].round().astype(dtype)
+    clf = quick().fit(*iris)
+    expected = clf.predict_proba(X.astype(np.float64))
+    assert_allclose(clf.predict_proba(X), expected, rtol=1e-5)
+    for wrong, message in [
+        (X[0], "Expected 2D array"),
+        (X[np.newaxis], "dim 3"),
+        (X[:0], r"0 sample\(s\)"),
+        (X[:, :0], r"0 feature\(s\)"),
+        (X[:, :3], "expecting 4 features"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            clf.predict(wrong)
+
+
+def test_predict_raises_for_matrix(iris):
+    X, y = iris
+    with pytest.raises(TypeError, match=r"np.matrix is not supported"):
+        quick().fit(X, y).predict(X.view(np.matrix))
+
+
 def test_predict_needs_memory_for_labels_only(rng):
     X = rng.standard_normal((1_000_000, 1)).astype(np.float32)
     clf = quick(hidden_layer_size=50, tol=0.1).fit(X[:100], X[:100, 0] > 0)
