@@ -10,11 +10,12 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.metrics import check_scoring, get_scorer_names, log_loss
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
@@ -48,6 +49,9 @@ class ThreeLayerNNClassifierCV(
     `GridSearchCV` over both parameters, to the bit, and take the time of the largest
     budget alone.  The best candidate is then fitted to all the data.
 
+    Candidates are compared by log loss, and so `score` returns minus the log loss, not
+    the accuracy, unless `scoring` says otherwise.
+
     Parameters
     ----------
     alphas : array-like of float, default=(0.01, 0.1, 1.0, 10.0)
@@ -58,7 +62,10 @@ class ThreeLayerNNClassifierCV(
         The folds: their number (stratified by class unless targets are multilabel), a
         splitter, or pairs of training and test rows.  None is 5 folds.
     scoring : str or callable, default=None
-        Score of the candidates, as in scikit-learn; None is the accuracy.
+        Score of the candidates, as in scikit-learn; None is 'neg_log_loss', as in
+        `LogisticRegressionCV` from scikit-learn 1.11 on.  It is minus the mean log loss
+        of the samples or, for multilabel targets, of the samples and labels.
+        'accuracy' compares the shares of correct predictions.
     n_jobs : int, default=None
         Number of paths to train in parallel; a path is an alpha in a fold.
     hidden_layer_size : int, default=50
@@ -114,7 +121,7 @@ class ThreeLayerNNClassifierCV(
     n_splits_ : int
         Number of folds.
     scoring_ : str or callable
-        The score that was used.
+        The score that was used: `scoring`, or 'neg_log_loss' for None.
     classes_ : ndarray of shape (n_classes,)
         Class labels.  All other fitted attributes of `ThreeLayerNNClassifier` are here
         too; they are those of the network with the best candidate, fitted to all the
@@ -129,6 +136,11 @@ class ThreeLayerNNClassifierCV(
     together.  Folds are copied, also those of a memory map: if they do not fit into
     memory, score `ThreeLayerNNClassifier` on held-out samples instead.
 
+    'neg_log_loss' is that of `GridSearchCV`, to the bit, where that is defined.  A fold
+    whose test part lacks a class has a score here.  A class that the training part
+    lacks has probability 0, which `sklearn.metrics.log_loss` clips, so that all
+    candidates lose the same.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -140,7 +152,7 @@ class ThreeLayerNNClassifierCV(
     >>> clf.alpha_
     0.1
     >>> round(clf.best_score_, 2)
-    0.99
+    -0.06
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -256,7 +268,7 @@ class ThreeLayerNNClassifierCV(
             alphas, max_iters = self._values("alpha"), self._values("max_iter")
             X, y, groups = indexable(X, y, groups)
             y, sample_weight = self._validate(X, y, sample_weight)
-            self.scoring_ = self.scoring or "accuracy"
+            self.scoring_ = self.scoring or "neg_log_loss"
             splits = list(check_cv(self.cv, y, classifier=True).split(X, y, groups))
             if not splits:
                 raise ValueError(
@@ -314,7 +326,7 @@ class ThreeLayerNNClassifierCV(
         contexts: list[Any],
     ) -> np.ndarray:
         """Return the table of scores, (n_candidates, n_splits)."""
-        scorer = check_scoring(self, self.scoring_)
+        scorer = self._scorer()
         if data["sample_weight"] is not None and not accepts_sample_weight(scorer):
             warnings.warn(
                 f"scoring={self.scoring_!r} takes no sample_weight: all samples of the "
@@ -351,6 +363,12 @@ class ThreeLayerNNClassifierCV(
         # A candidate is an alpha with a budget, in the order of `ParameterGrid`.
         table = np.reshape(scores, (len(alphas), len(splits), len(max_iters)))
         return table.transpose(0, 2, 1).reshape(-1, len(splits))
+
+    def _scorer(self) -> Any:
+        """Return the scorer that `scoring_` names."""
+        if self.scoring_ == "neg_log_loss":
+            return _neg_log_loss
+        return check_scoring(self, self.scoring_)
 
     def _values(self, param: str) -> list[Any]:
         """Return the values to try of a parameter."""
@@ -398,7 +416,7 @@ class ThreeLayerNNClassifierCV(
         self.max_iter_ = self.best_params_["max_iter"]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Score predictions by `scoring`.
+        """Score predictions by `scoring`, by default minus the log loss.
 
         Parameters
         ----------
@@ -412,11 +430,11 @@ class ThreeLayerNNClassifierCV(
         Returns
         -------
         float
-            The score.
+            The score; higher is better.
         """
         check_is_fitted(self)
-        scorer, y = check_scoring(self, self.scoring_), as_labels(y, warn=False)
-        return score_network(scorer, self, X, y, sample_weight)
+        y = as_labels(y, warn=False)
+        return score_network(self._scorer(), self, X, y, sample_weight)
 
 
 class _PathNetwork(ThreeLayerNNClassifier):
@@ -509,3 +527,22 @@ def _score_path(
     if caller.verbose:
         print_path(network.alpha_, budgets, scores)
     return scores, network.stop_reason_
+
+
+def _neg_log_loss(clf: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+    """Return minus the mean log loss of samples, or of samples and labels.
+
+    y and the classes of the network may lack classes of each other.
+    """
+    P, y, sample_weight = map(to_numpy, (clf.predict_proba(X), y, sample_weight))
+    if clf.multilabel_:
+        if sample_weight is not None:
+            sample_weight = np.repeat(sample_weight, P.shape[1])
+        y = (y.toarray() if issparse(y) else y).ravel()
+        return -log_loss(y, P.ravel(), labels=[0, 1], sample_weight=sample_weight)
+    classes = np.union1d(clf.classes_, y)
+    codes = np.arange(max(2, len(classes)))  # log_loss refuses one class
+    P_all = np.zeros((len(P), len(codes)), P.dtype)
+    P_all[:, np.searchsorted(classes, clf.classes_)] = P
+    y = np.searchsorted(classes, y)
+    return -log_loss(y, P_all, labels=codes, sample_weight=sample_weight)

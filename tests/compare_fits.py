@@ -109,7 +109,8 @@ def cases():
     yield "warm start", fit, [*cancer], {"warm_start": True}
     yield "memory map", fit_memory_map, [X, y, w], early
     yield "search", search, [*iris], {"scoring": "neg_log_loss"}
-    yield "search, weights", search, [*cancer, w[:569]], {"early_stopping": True}
+    options = {"early_stopping": True, "scoring": "accuracy"}
+    yield "search, weights", search, [*cancer, w[:569]], options
     yield "cluster", fit_on_cluster, [many, digit], {}
     yield "cluster, labels", fit_on_cluster, [D, labels, w[:5000]], early
 

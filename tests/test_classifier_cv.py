@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
@@ -93,8 +93,8 @@ def assert_equal_searches(ours, theirs):
 @pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
 @pytest.mark.parametrize("scoring", [None, "accuracy", "neg_log_loss", "roc_auc_ovr"])
 def test_results_equal_grid_search(iris, solver, scoring):
-    options = {"solver": solver, "scoring": scoring}
-    ours = path_search(*iris, **options)
+    options = {"solver": solver, "scoring": scoring or "neg_log_loss"}
+    ours = path_search(*iris, solver=solver, scoring=scoring)
     assert_equal_searches(ours, grid_search(*iris, **options))
 
 
@@ -119,7 +119,7 @@ def test_results_equal_grid_search_with_other_parameters(iris, options):
 
 
 def test_results_equal_grid_search_with_multilabel_targets(multilabel):
-    ours = path_search(*multilabel)
+    ours = path_search(*multilabel, scoring="accuracy")
     assert_equal_searches(ours, grid_search(*multilabel))
 
 
@@ -207,7 +207,8 @@ def test_results_equal_grid_search_with_groups(iris):
         alphas=ALPHAS, max_iters=MAX_ITERS, cv=GroupKFold(3), **SMALL
     )
     ours = clf.fit(X, y, groups=groups)
-    assert_equal_searches(ours, grid_search(X, y, cv=GroupKFold(3), groups=groups))
+    options = {"cv": GroupKFold(3), "groups": groups, "scoring": "neg_log_loss"}
+    assert_equal_searches(ours, grid_search(X, y, **options))
 
 
 @pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
@@ -272,13 +273,113 @@ def test_score_uses_scoring(iris):
     weights = np.arange(150.0)
     expected = -log_loss(y, clf.predict_proba(X), sample_weight=weights)
     assert clf.score(X, y, sample_weight=weights) == expected
-    accuracy = path_search(X, y).score(X, y)
-    assert accuracy == np.mean(path_search(X, y).predict(X) == y)
+    by_accuracy = path_search(X, y, scoring="accuracy")
+    assert by_accuracy.score(X, y) == np.mean(by_accuracy.predict(X) == y)
+    by_default = path_search(X, y)
+    assert by_default.scoring_ == "neg_log_loss"
+    assert by_default.score(X, y) == -log_loss(y, by_default.predict_proba(X))
+
+
+# ---------------------------------------------------------------- the log loss
+
+
+def binary_log_losses(Y, P):
+    """Return the log loss of each label, by the definition."""
+    return -np.where(Y == 1, np.log(P), np.log(1 - P))
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("scoring", [None, "neg_log_loss"])
+def test_log_loss_of_multilabel_targets_is_mean_over_labels(
+    container, scoring, multilabel, rng
+):
+    X, Y = multilabel
+    weights = rng.uniform(0.1, 3, len(Y))
+    cv = [(np.arange(len(Y)) % 3 != 0, np.arange(len(Y)) % 3 == 0)]
+    cv = [tuple(map(np.flatnonzero, fold)) for fold in cv]
+    options = {"alphas": [1], "max_iters": [11], "cv": cv, "scoring": scoring}
+    clf = path_search(X, container(Y), weights=weights, **options)
+    (train, test), network = cv[0], ThreeLayerNNClassifier(**SMALL, max_iter=11)
+    with pytest.warns(ConvergenceWarning):
+        network.fit(X[train], Y[train], weights[train])
+    losses = binary_log_losses(Y[test], network.predict_proba(X[test]))
+    expected = -np.average(losses.mean(axis=1), weights=weights[test])
+    assert_allclose(clf.best_score_, expected, rtol=1e-12)
+    losses = binary_log_losses(Y, clf.predict_proba(X)).mean(axis=1)
+    assert_allclose(clf.score(X, container(Y)), -losses.mean(), rtol=1e-12)
+    expected = -np.average(losses, weights=weights)
+    assert_allclose(clf.score(X, container(Y), weights), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scoring", [None, "neg_log_loss"])
+@pytest.mark.parametrize("names", [[0, 1, 2], ["b", "c", "a"]])
+def test_test_part_of_a_fold_may_lack_a_class(scoring, names, iris):
+    X, y = iris[0], np.array(names)[iris[1]]
+    test = np.flatnonzero((iris[1] != 1) & (np.arange(150) % 2 == 0))
+    train = np.setdiff1d(np.arange(150), test)
+    options = {"alphas": [0.1, 1], "max_iters": [11], "cv": [(train, test)]}
+    clf = path_search(X, y, scoring=scoring, **options)
+
+    def log_loss_with_all_classes(clf, X, y):
+        return -log_loss(y, clf.predict_proba(X), labels=clf.classes_)
+
+    theirs = grid_search(X, y, scoring=log_loss_with_all_classes, **options)
+    assert_equal_searches(clf, theirs)
+    # scikit-learn's own scorer fails, also for the search.
+    with pytest.raises(ValueError, match="different number of classes"):
+        path_search(X, y, scoring=get_scorer("neg_log_loss"), **options)
+
+
+@pytest.mark.parametrize("n_train_classes", [1, 2])
+def test_class_that_training_part_lacks_has_probability_zero(n_train_classes, iris):
+    X, y = iris
+    train = np.flatnonzero(y < n_train_classes)[::2]
+    test = np.setdiff1d(np.arange(150), train)
+    clf = path_search(X, y, alphas=[0.1, 1], max_iters=[11], cv=[(train, test)])
+    assert np.isfinite(clf.cv_results_["mean_test_score"]).all()
+    for i, alpha in enumerate([0.1, 1]):
+        network = ThreeLayerNNClassifier(**SMALL, alpha=alpha, max_iter=11)
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+            network.fit(X[train], y[train])
+        P = np.zeros((len(test), 3))
+        P[:, :n_train_classes] = network.predict_proba(X[test])
+        expected = -log_loss(y[test], P, labels=[0, 1, 2])
+        assert clf.cv_results_["mean_test_score"][i] == expected
+
+
+def test_log_loss_of_a_rare_class_leaves_default_folds_comparable(iris):
+    X, y = iris[0], iris[1].copy()
+    y[0] = 3  # the training part of one of the folds lacks this class
+    with pytest.warns(UserWarning, match="least populated class"):
+        clf = path_search(X, y, cv=None)
+    assert len(np.unique(clf.cv_results_["mean_test_score"])) == 9
+    assert clf.best_score_ > -1
+
+
+def test_log_loss_of_one_class_is_zero(iris):
+    X = iris[0]
+    clf = path_search(X, np.full(150, "a"), alphas=[1], max_iters=[2])
+    assert_allclose(clf.best_score_, 0, atol=1e-12)
+    assert_allclose(clf.score(X, np.full(150, "a")), 0, atol=1e-12)
+
+
+def test_score_of_unknown_class_is_low_but_finite(iris):
+    X, y = iris
+    clf = path_search(X, y)
+    assert_allclose(clf.score(X[:1], [7]), np.log(np.finfo(float).eps))
+
+
+def test_score_of_other_number_of_labels_raises(iris, multilabel):
+    for X, y in iris, multilabel:
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            path_search(X, y, alphas=[1], max_iters=[2]).score(X, y[1:])
 
 
 def test_search_in_pipeline_with_frames(iris):
     X, y = load_iris(return_X_y=True, as_frame=True)
-    clf = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[40], **SMALL)
+    clf = ThreeLayerNNClassifierCV(
+        alphas=[1], max_iters=[40], scoring="accuracy", **SMALL
+    )
     pipe = make_pipeline(StandardScaler().set_output(transform="pandas"), clf)
     assert pipe.fit(X, y).score(X, y) > 0.9
     assert_array_equal(pipe[-1].feature_names_in_, X.columns)
@@ -419,7 +520,7 @@ def test_verbose_prints_a_line_for_each_path(iris, capsys):
     path_search(*iris, verbose=True, cv=2)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6
-    pattern = r"alpha 10   scores 0\.\d+ after 3, 0\.\d+ after 11, 0\.\d+ after 30"
+    pattern = r"alpha 10   scores -\d\.\d+ after 3, -0\.\d+ after 11, -0\.\d+ after 30"
     assert re.fullmatch(pattern, lines[-1])
 
 
@@ -457,7 +558,7 @@ def test_progress_bar_shows_paths_and_refit(iris, capsys):
 
 
 VARIANTS = {
-    "default": {"alphas": [0.1, 1], "max_iters": [5, 20], "cv": 2},
+    "default": {"alphas": [0.01, 0.1], "max_iters": [5, 20], "cv": 2},
     "softmax": {
         "alphas": [1],
         "max_iters": [5, 10],

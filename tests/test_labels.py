@@ -74,7 +74,9 @@ def test_numbers_in_objects_and_frames_have_classes_of_their_own_dtype(case):
     y, kind = ACCEPTED[case]
     for clf in (
         ThreeLayerNNClassifier(2, tol=0.1, random_state=0),
-        ThreeLayerNNClassifierCV(alphas=[1], max_iters=[9], cv=2, tol=0.1),
+        ThreeLayerNNClassifierCV(
+            alphas=[1], max_iters=[9], cv=2, tol=0.1, scoring="accuracy"
+        ),
     ):
         clf.fit(ROWS, y)
         assert clf.classes_.dtype.kind == kind

@@ -604,14 +604,23 @@ def test_search_with_integer_sample_weight_equals_repeated_samples(
     assert weighted.best_params_ == repeated.best_params_
 
 
-def test_search_scores_zero_for_classes_missing_in_training_folds(clouds):
+@pytest.mark.parametrize(
+    ("scoring", "lowest"), [("accuracy", 0.0), (None, np.log(np.finfo(float).eps))]
+)
+def test_search_gives_lowest_score_for_classes_missing_in_training_folds(
+    scoring, lowest, clouds
+):
     # The folds are sorted by class, so the class of a test fold is never trained.
     order = np.argsort(clouds.y, kind="stable")
     X, y = clouds.X[order], np.repeat([0, 1, 2], 40)
     search = ThreeLayerNNClassifierCV(
-        alphas=[0.1, 10], max_iters=[5], hidden_layer_size=3, cv=KFold(3)
+        alphas=[0.1, 10],
+        max_iters=[5],
+        hidden_layer_size=3,
+        cv=KFold(3),
+        scoring=scoring,
     ).fit(X, y)
-    assert search.cv_results_["mean_test_score"].tolist() == [0, 0]
+    assert_allclose(search.cv_results_["mean_test_score"], [lowest, lowest])
     assert search.classes_.tolist() == [0, 1, 2]
 
 

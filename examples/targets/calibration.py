@@ -42,7 +42,6 @@ def searched(output_activation: str) -> ThreeLayerNNClassifierCV:
         alphas=[0.1, 0.5, 2],
         max_iters=[20, 60],
         cv=3,
-        scoring="neg_log_loss",
         solver="lbfgs",
         output_activation=output_activation,
         random_state=0,
@@ -108,5 +107,5 @@ for name in ["sknn3, logistic", "sknn3, softmax"]:
 # - Logistic outputs, our default, are divided by their sum and are a little
 #   underconfident: the small outputs of the nine other classes add up.
 # - The penalty that is best for accuracy need not be the best for probabilities. If you
-#   use probabilities, search with ``scoring="neg_log_loss"``, and draw this figure on
+#   use probabilities, search by log loss, the default, and draw this figure on
 #   data that the search has not used.

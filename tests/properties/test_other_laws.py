@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from onnxruntime import InferenceSession
 from skl2onnx import to_onnx
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, log_loss
 from sklearn.model_selection import GridSearchCV
 
 import sknn3.onnx
@@ -28,6 +28,16 @@ from strategies import LABELS, TRAINING, fitted, one_in, problems
 def f1_macro(estimator, X, y):
     """Return the macro F1 score, without warnings about labels that no sample has."""
     return f1_score(y, estimator.predict(X), average="macro", zero_division=0)
+
+
+def neg_log_loss(estimator, X, y):
+    """Return minus the mean log loss; each label of a sample is a binary target."""
+    P = estimator.predict_proba(X)
+    if y.ndim == 2:
+        return -log_loss(y.ravel(), P.ravel(), labels=[0, 1])
+    if len(estimator.classes_) == 1:  # log_loss needs two
+        return -log_loss(np.zeros(len(y)), np.hstack([P, 0 * P]), labels=[0, 1])
+    return -log_loss(y, P, labels=estimator.classes_)
 
 
 @one_in(20)
@@ -50,7 +60,8 @@ def test_search_equals_grid_search(
         options["output_activation"] = "logistic"
     grid = {"alpha": alphas, "max_iter": max_iters}
     network = ThreeLayerNNClassifier(**options)
-    theirs = fitted(GridSearchCV(network, grid, cv=cv, scoring=scoring), X, y)
+    theirs = GridSearchCV(network, grid, cv=cv, scoring=scoring or neg_log_loss)
+    fitted(theirs, X, y)
     ours = fitted(
         ThreeLayerNNClassifierCV(
             alphas=alphas, max_iters=max_iters, cv=cv, scoring=scoring, **options
