@@ -329,6 +329,21 @@ def test_labels_of_any_dtype_are_predicted(send, iris, dtype):
     assert np.mean(fetch(clf.predict(X)) == y) > 0.95
 
 
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_search_by_log_loss_equals_that_of_numpy(multilabel, iris, send, rng):
+    X, y = iris
+    y = np.stack([y > 0, y == 1], axis=1).astype(int) if multilabel else y
+    weights = rng.uniform(0.1, 1, len(y))
+    search = ThreeLayerNNClassifierCV(
+        alphas=[1], max_iters=[5], cv=2, hidden_layer_size=4, random_state=0
+    )
+    expected = clone(search).fit(X, y, weights)
+    search.fit(send(X), send(y), send(weights))
+    assert_allclose(search.best_score_, expected.best_score_, rtol=1e-6)
+    score = search.score(send(X), send(y), send(weights))
+    assert_allclose(score, expected.score(X, y, weights), rtol=1e-6)
+
+
 def test_move_estimator_to_moves_search_to_numpy(iris, send):
     X, y = iris
     search = ThreeLayerNNClassifierCV(
