@@ -369,10 +369,12 @@ def test_score_of_unknown_class_is_low_but_finite(iris):
     assert_allclose(clf.score(X[:1], [7]), np.log(np.finfo(float).eps))
 
 
-def test_score_of_other_number_of_labels_raises(iris, multilabel):
+def test_score_of_labels_of_another_shape_raises(iris, multilabel):
     for X, y in iris, multilabel:
-        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-            path_search(X, y, alphas=[1], max_iters=[2]).score(X, y[1:])
+        clf = path_search(X, y, alphas=[1], max_iters=[2])
+        for wrong in (y[1:], np.column_stack([y, y])):
+            with pytest.raises(ValueError, match=r"y has shape .*, expected"):
+                clf.score(X, wrong)
 
 
 def test_search_in_pipeline_with_frames(iris):

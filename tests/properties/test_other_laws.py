@@ -34,7 +34,9 @@ def neg_log_loss(estimator, X, y):
     """Return minus the mean log loss; each label of a sample is a binary target."""
     P = estimator.predict_proba(X)
     if y.ndim == 2:
-        return -log_loss(y.ravel(), P.ravel(), labels=[0, 1])
+        eps = np.finfo(P.dtype).eps
+        losses = -np.log(np.where(y, P, 1 - P).clip(eps, 1 - eps))
+        return -np.mean(losses.mean(axis=1))
     if len(estimator.classes_) == 1:  # log_loss needs two
         return -log_loss(np.zeros(len(y)), np.hstack([P, 0 * P]), labels=[0, 1])
     return -log_loss(y, P, labels=estimator.classes_)
