@@ -106,6 +106,8 @@ def about() -> dict[str, str]:
             facts[package] = version(package)
         except PackageNotFoundError:
             facts[package] = "not installed"
+    if torch and torch.cuda.is_available():
+        facts["gpu"] = torch.cuda.get_device_name()
     return facts
 
 
