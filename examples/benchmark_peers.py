@@ -138,6 +138,7 @@ def net(**params: Any) -> ThreeLayerNNClassifier:
 
     Its fits end by `max_iter`, not by `tol`.
     """
+    params = {"hidden_layer_size": 25, "alpha": 1.0} | params
     return ThreeLayerNNClassifier(
         output_activation="softmax", tol=0, random_state=0, **params
     )

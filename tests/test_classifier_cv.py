@@ -299,7 +299,8 @@ def test_log_loss_of_multilabel_targets_is_mean_over_labels(
     cv = [tuple(map(np.flatnonzero, fold)) for fold in cv]
     options = {"alphas": [1], "max_iters": [11], "cv": cv, "scoring": scoring}
     clf = path_search(X, container(Y), weights=weights, **options)
-    (train, test), network = cv[0], ThreeLayerNNClassifier(**SMALL, max_iter=11)
+    network = ThreeLayerNNClassifier(**SMALL, alpha=1, max_iter=11)
+    ((train, test),) = cv
     with pytest.warns(ConvergenceWarning):
         network.fit(X[train], Y[train], weights[train])
     losses = binary_log_losses(Y[test], network.predict_proba(X[test]))
