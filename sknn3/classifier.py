@@ -374,9 +374,9 @@ class ThreeLayerNNClassifier(
             network is not trained on.  In a pipeline,
             ``Pipeline(..., transform_input=["X_val"])`` transforms them like X.
         y_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
-            Their classes, all of which y has, or their labels.
+            Classes of the samples in X_val, all of which y has, or labels.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights, not negative; None weighs all equally.
+            Weights of the samples in X_val, not negative; None weighs all equally.
 
         Returns
         -------
