@@ -124,7 +124,7 @@ def in_threads(n_threads: int, function: Callable[[int], Any]) -> tuple[float, l
 
 def peers(X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     """Fit the same network with sknn3 and with MLPClassifier."""
-    ours = ThreeLayerNNClassifier(max_iter=5, random_state=0)
+    ours = ThreeLayerNNClassifier(25, alpha=1, max_iter=5, random_state=0)
     peer = MLPClassifier(
         (25,), activation="logistic", solver="lbfgs", max_iter=5, random_state=0
     )
@@ -325,9 +325,10 @@ def fit_at_once(quick: bool) -> Iterator[Row]:
         rows = slice(0, None, len(y) // n_rows)
         X, labels = digits[rows], y[rows]
         peer = partial(MLPClassifier, (25,), activation="logistic", max_iter=10)
+        net = partial(ThreeLayerNNClassifier, 25, alpha=1, max_iter=10)
         makers = {
-            "sknn3 tnc": partial(ThreeLayerNNClassifier, max_iter=10),
-            "sknn3 lbfgs": partial(ThreeLayerNNClassifier, max_iter=10, solver="lbfgs"),
+            "sknn3 tnc": net,
+            "sknn3 lbfgs": partial(net, solver="lbfgs"),
             "MLPClassifier lbfgs": partial(peer, solver="lbfgs"),
         }
         for who, make in makers.items():

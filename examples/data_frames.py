@@ -89,7 +89,7 @@ print(f"accuracy on held-out passengers: {pipe.score(X_test, y_test):.1%}")
 # Two searches
 # ------------
 # :class:`~sknn3.ThreeLayerNNClassifierCV` as the last step searches ``alpha`` and the
-# number of passes. The steps before it are fitted once, to all rows. ``GridSearchCV``
+# number of passes, by log loss. The steps before it are fitted once, to all rows. ``GridSearchCV``
 # over the pipeline fits them in each fold, so that no row of a test fold has a part in
 # medians, means or categories, and it searches their parameters too. The rows of this
 # table are sorted by class and name, as those of many tables are sorted, so the folds
@@ -98,7 +98,7 @@ print(f"accuracy on held-out passengers: {pipe.score(X_test, y_test):.1%}")
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 quick = make_pipeline(
     prepare,
-    ThreeLayerNNClassifierCV(scoring="neg_log_loss", cv=folds, random_state=0),
+    ThreeLayerNNClassifierCV(cv=folds, random_state=0),
 )
 quick.fit(X_train, y_train)
 print(f"{quick[-1].best_params_}, log loss in the folds {-quick[-1].best_score_:.3f}")

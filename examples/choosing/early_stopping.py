@@ -79,6 +79,9 @@ fits["stopped early"] = network(
 LossCurveDisplay.from_estimator(fits["stopped early"], name="alpha 0.01")
 plt.show()
 
+fits["the default"] = network().fit(X_train, y_train)
+print(f"alpha='auto' chose {fits['the default'].alpha_:.2f}")
+
 # %%
 # Results
 # -------
@@ -93,5 +96,5 @@ for name, net in fits.items():
 # %%
 # Early stopping improves a fit whose ``alpha`` is too small, and takes the fewest
 # passes. But it cannot train on the held-out digits. A suitable penalty does better
-# here and uses all data, but needs a
-# :ref:`search <sphx_glr_examples_choosing_grid_search.py>` first.
+# here and uses all data. The default, ``alpha="auto"``, chooses one by the data, without
+# a :ref:`search <sphx_glr_examples_choosing_grid_search.py>`.

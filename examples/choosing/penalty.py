@@ -29,7 +29,7 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 
-def fitted(alpha: float) -> ThreeLayerNNClassifier:
+def fitted(alpha: float | str) -> ThreeLayerNNClassifier:
     """Train a network until it converges, with this penalty."""
     net = ThreeLayerNNClassifier(alpha=alpha, max_iter=5000, tol=1e-3, random_state=0)
     return net.fit(X_train, y_train)
@@ -88,16 +88,21 @@ print(
     f"lowest log loss on held-out points: {test[best]:.3f} at alpha {alphas[best]:.2g}"
 )
 print(f"at alpha 0.001: {test[0]:.3f}, though {train[0]:.3f} on training points")
+auto = fitted("auto")
+auto_loss = log_loss(y_test, auto.predict_proba(X_test))
+print(f"alpha='auto' chooses {auto.alpha_:.2g}: {auto_loss:.3f}")
 
 figure, ax = plt.subplots(layout="constrained")
 ax.plot(alphas, train, label="training points")
 ax.plot(alphas, test, label="held-out points", marker="o", markevery=[best])
+ax.plot(auto.alpha_, auto_loss, "kx", label="alpha='auto'")
 ax.set(xscale="log", xlabel="alpha", ylabel="Log loss", ylim=0)
 ax.legend()
 plt.show()
 
 # %%
 # The gap between the curves is a measure of overfitting. The dot marks the best
-# ``alpha``. Cross-validation finds it without a test set:
+# ``alpha``. The default, ``alpha="auto"``, chooses one near it by the training data alone
+# (:doc:`how </user_guide/penalty>`). Cross-validation searches it without a test set:
 # :class:`~sknn3.ThreeLayerNNClassifierCV` tries a range of ``alphas``. Begin with
 # factors of 10, and continue with factors of 3 around the best.

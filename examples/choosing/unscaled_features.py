@@ -44,6 +44,7 @@ budgets = np.unique(np.geomspace(1, 300, 20).astype(int))
 def cost_of_ours(X: np.ndarray, n_passes: int) -> float:
     """Return the cost of ThreeLayerNNClassifier after `n_passes` passes."""
     net = ThreeLayerNNClassifier(
+        25,
         output_activation="softmax",
         alpha=ALPHA,
         solver="lbfgs",

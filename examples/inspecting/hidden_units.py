@@ -28,7 +28,7 @@ X, y = load_digits20(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.5, stratify=y, random_state=0
 )
-net = ThreeLayerNNClassifier(alpha=3, random_state=0).fit(X_train, y_train)
+net = ThreeLayerNNClassifier(25, alpha=3, random_state=0).fit(X_train, y_train)
 print(f"accuracy on held-out digits: {net.score(X_test, y_test):.2%}")
 
 HiddenUnitsDisplay.from_estimator(net, order="F")
