@@ -92,6 +92,7 @@ class ThreeLayerNNClassifier(
         sqrt(d)/2 times r + d/(2 S), where the second factor is at most 1.  Noisy data
         gets a larger alpha.  For features with variances below 1/12, d is 12 times the
         sum of the variances.  With `warm_start`, 'auto' keeps the previous alpha.
+        :doc:`/user_guide/penalty` explains the rule and its limits.
     solver : {'tnc', 'lbfgs'}, default='tnc'
         SciPy's truncated Newton, or its limited-memory BFGS.
     max_iter : int, default=300
@@ -248,14 +249,16 @@ class ThreeLayerNNClassifier(
     >>> clf.stop_reason_
     'converged'
     >>> round(clf.score(X_test, y_test), 2)
-    0.94
+    0.95
+    >>> round(clf.alpha_, 2)
+    0.76
 
     Stop when the loss of other samples no longer falls:
 
     >>> clf = ThreeLayerNNClassifier(early_stopping=True, random_state=0)
     >>> clf = clf.fit(X_train, y_train, X_val=X_test, y_val=y_test)
     >>> round(min(clf.validation_loss_curve_), 2)
-    0.43
+    0.36
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -295,7 +295,8 @@ def test_early_stopping_loss_is_of_best_weights_unlike_mlpclassifier(iris):
     mlp = MLPClassifier(6, early_stopping=True, random_state=0).fit(X, y)
     assert mlp.loss_ == mlp.loss_curve_[-1]
     assert mlp.best_loss_ is None
-    net = ThreeLayerNNClassifier(6, early_stopping=True, random_state=0).fit(X, y)
+    net = ThreeLayerNNClassifier(6, alpha=1e-3, early_stopping=True, random_state=0)
+    net.fit(X, y)
     assert net.stop_reason_ == "early_stopping"
     assert net.loss_ > net.loss_curve_[-1]  # it is the loss of the best weights
 
@@ -366,14 +367,15 @@ def test_adam_warm_start_changes_coefs_in_place(iris):
 
 
 @pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
-def test_few_samples_need_smaller_alpha_than_default(solver):
+def test_few_samples_need_smaller_alpha_than_1_which_default_chooses(solver):
     X, y = make_circles(100, noise=0.08, factor=0.4, random_state=0)
     assert MLPClassifier(random_state=0).fit(X, y).score(X, y) == 1
-    net = ThreeLayerNNClassifier(solver=solver, random_state=0)
-    with pytest.warns(ConvergenceWarning, match=r"alpha=1\.0 is too large"):
+    net = ThreeLayerNNClassifier(alpha=1, solver=solver, random_state=0)
+    with pytest.warns(ConvergenceWarning, match=r"alpha=1 is too large"):
         net.fit(X, y)
     assert len(set(net.predict(X))) == 1
     assert net.set_params(alpha=0.1).fit(X, y).score(X, y) == 1
+    assert net.set_params(alpha="auto").fit(X, y).score(X, y) == 1
     X, y = make_circles(200, noise=0.08, factor=0.4, random_state=0)
     assert net.set_params(alpha=1).fit(X, y).score(X, y) == 1
 

@@ -62,7 +62,7 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     ...     clf = DaskThreeLayerNNClassifier(random_state=0).fit(X, y)
     ...     accuracy = clf.score(X, y)
     >>> round(accuracy, 2)
-    0.99
+    1.0
     >>> clf.to_local()
     ThreeLayerNNClassifier(random_state=0)
     """

@@ -79,7 +79,7 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
     >>> pipe = pipe.fit(X, y)
     >>> display = FeatureEffectsDisplay.from_estimator(pipe, X, target=2)
     >>> display.feature_names[display.features_[0]]
-    'petal width (cm)'
+    'petal length (cm)'
     """
 
     effects: np.ndarray
