@@ -603,6 +603,7 @@ def search_paths(arguments: argparse.Namespace) -> Iterator[Row]:
                 cv=5,
                 n_jobs=n_jobs,
                 scoring="neg_log_loss",
+                hidden_layer_size=25,
                 solver=solver,
                 output_activation="softmax",
                 tol=0,

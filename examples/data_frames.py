@@ -89,11 +89,11 @@ print(f"accuracy on held-out passengers: {pipe.score(X_test, y_test):.1%}")
 # Two searches
 # ------------
 # :class:`~sknn3.ThreeLayerNNClassifierCV` as the last step searches ``alpha`` and the
-# number of passes, by log loss. The steps before it are fitted once, to all rows. ``GridSearchCV``
-# over the pipeline fits them in each fold, so that no row of a test fold has a part in
-# medians, means or categories, and it searches their parameters too. The rows of this
-# table are sorted by class and name, as those of many tables are sorted, so the folds
-# need ``shuffle=True``.
+# number of passes, by log loss. The steps before it are fitted once, to all rows.
+# ``GridSearchCV`` over the pipeline fits them in each fold, so that no row of a test
+# fold has a part in medians, means or categories, and it searches their parameters too.
+# The rows of this table are sorted by class and name, as those of many tables are
+# sorted, so the folds need ``shuffle=True``.
 
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 quick = make_pipeline(

@@ -96,5 +96,5 @@ for name, net in fits.items():
 # %%
 # Early stopping improves a fit whose ``alpha`` is too small, and takes the fewest
 # passes. But it cannot train on the held-out digits. A suitable penalty does better
-# here and uses all data. The default, ``alpha="auto"``, chooses one by the data, without
-# a :ref:`search <sphx_glr_examples_choosing_grid_search.py>`.
+# here and uses all data. The default, ``alpha="auto"``, chooses one by the data. A
+# :ref:`search <sphx_glr_examples_choosing_grid_search.py>` may find a better one.
