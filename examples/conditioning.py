@@ -87,11 +87,17 @@ landscape = np.array(
 # ----------
 #
 # There are 400 pixels. Adjacent pixels are correlated, and pixels at the border are
-# nearly constant.
+# nearly constant. The network is that of the practical, with 25 units and ``alpha=1``.
 digits, labels = load_digits20(return_X_y=True)
 curves = {
     (solver, conditioning): ThreeLayerNNClassifier(
-        solver=solver, conditioning=conditioning, max_iter=70, tol=0, random_state=0
+        25,
+        alpha=1,
+        solver=solver,
+        conditioning=conditioning,
+        max_iter=70,
+        tol=0,
+        random_state=0,
     )
     .fit(digits, labels)
     .loss_curve_

@@ -134,9 +134,9 @@ def measured(
 # A fit of one pass measures the time before the first pass. The time of a pass is the
 # remaining time of the long fit, divided by the number of further passes.
 
-once = ThreeLayerNNClassifier(arguments.hidden, max_iter=1, random_state=0)
+once = ThreeLayerNNClassifier(arguments.hidden, alpha=1, max_iter=1, random_state=0)
 clf = ThreeLayerNNClassifier(
-    arguments.hidden, max_iter=arguments.passes, random_state=0
+    arguments.hidden, alpha=1, max_iter=arguments.passes, random_state=0
 )
 # Return freed memory to the system, since training could use it without being counted.
 if STATUS.exists() and hasattr(ctypes.CDLL(None), "malloc_trim"):
