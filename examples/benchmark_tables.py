@@ -42,6 +42,7 @@ from sklearn.datasets import (
     make_moons,
 )
 from sklearn.ensemble import (
+    BaggingClassifier,
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
@@ -68,6 +69,9 @@ MODELS = {
     "net": ThreeLayerNNClassifier(random_state=0),
     "search": ThreeLayerNNClassifierCV(random_state=0),
     "search by accuracy": ThreeLayerNNClassifierCV(scoring="accuracy", random_state=0),
+    "average": BaggingClassifier(
+        ThreeLayerNNClassifier(), n_estimators=5, bootstrap=False, random_state=0
+    ),
     "MLP": MLPClassifier(random_state=0),
     # From the default of MLPClassifier, 1e-4, up to the largest of our search: its
     # penalty is relative to the number of samples as ours is.
@@ -388,6 +392,7 @@ LABELS = {
     "net": "**`ThreeLayerNNClassifier`**",
     "search": "**`ThreeLayerNNClassifierCV`**, by log loss",
     "search by accuracy": "`ThreeLayerNNClassifierCV`, by accuracy",
+    "average": "average of five `ThreeLayerNNClassifier`",
     "MLP": "`MLPClassifier`",
     "MLP search": "`GridSearchCV` of `MLPClassifier`, by log loss",
     "logistic": "`LogisticRegression`",

@@ -525,6 +525,35 @@ def test_bagging_averages_networks_on_drawn_rows_and_features(iris):
     assert_allclose(bagging.predict_proba(X), P)
 
 
+def test_bagging_without_bootstrap_averages_seeds_on_all_rows(iris):
+    X, y = iris
+    bagging = BaggingClassifier(
+        quick(), n_estimators=3, bootstrap=False, random_state=0
+    ).fit(X, y)
+    fits = [quick(random_state=m.random_state).fit(X, y) for m in bagging.estimators_]
+    for member, clf in zip(bagging.estimators_, fits, strict=True):
+        assert_same_weights(member, clf)
+    assert len({m.random_state for m in bagging.estimators_}) == 3
+    each = [probabilities(clf, X) for clf in fits]
+    P = bagging.predict_proba(X)
+    assert_allclose(P, np.mean(each, axis=0))
+    assert log_loss(y, P) <= np.mean([log_loss(y, P_one) for P_one in each])
+
+
+def test_voting_of_seeds_takes_sample_and_class_weights_in_pipeline(noisy):
+    X, y = noisy
+    weight = np.arange(len(y)) % 3
+    nets = [(f"net{i}", quick(random_state=i, class_weight="balanced")) for i in (0, 1)]
+    pipe = make_pipeline(StandardScaler(), VotingClassifier(nets, voting="soft"))
+    pipe.fit(X, y, votingclassifier__sample_weight=weight)
+    X_scaled = pipe[0].transform(X)
+    fits = [clone(net).fit(X_scaled, y, sample_weight=weight) for _, net in nets]
+    for member, clf in zip(pipe[-1].estimators_, fits, strict=True):
+        assert_same_weights(member, clf)
+    P = np.mean([probabilities(clf, X_scaled) for clf in fits], axis=0)
+    assert_allclose(pipe.predict_proba(X), P)
+
+
 def test_bags_without_some_classes_have_the_signs_and_shapes_of_all_classes():
     X, y = make_classification(
         600, 6, weights=[0.97], flip_y=0, class_sep=1.5, random_state=0
