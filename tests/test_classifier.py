@@ -1557,3 +1557,12 @@ def test_auto_alpha_separates_rings_and_xor_that_alpha_1_does_not(rng):
     points = rng.standard_normal((300, 2))
     for X, y in (rings, (points, points.prod(axis=1) > 0)):
         assert Net(random_state=0).fit(X, y).score(X, y) > 0.95
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_auto_alpha_warns_with_finite_gradient_in_the_next_pass(solver, early_stopping):
+    X, y = load_breast_cancer(return_X_y=True)
+    clf = Net(solver=solver, max_iter=21, early_stopping=early_stopping, random_state=0)
+    with pytest.warns(ConvergenceWarning, match=r"component, now \d\.\de-0\d, fell"):
+        clf.fit(scale(X), y)

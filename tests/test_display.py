@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler, scale
 
 from sknn3 import (
     ThreeLayerNNClassifier,
@@ -642,7 +642,7 @@ def test_loss_curve_has_validation_loss(iris):
     _, losses = display.validation_line_.get_data()
     assert_array_equal(-losses, clf.validation_scores_)
     assert display.validation_ax_ is display.ax_
-    assert display.ax_.get_ylabel() == "Cost (dashed: validation loss; dot: lowest)"
+    assert display.ax_.get_ylabel() == "Cost (dashed: validation loss; dot: best)"
     (best,) = display.validation_line_.get_markevery()
     assert losses[best] == -clf.best_validation_score_
     assert (losses[:best] > losses[best]).all()
@@ -651,7 +651,7 @@ def test_loss_curve_has_validation_loss(iris):
 def test_cost_axis_keeps_label_with_validation_loss():
     display = LossCurveDisplay.from_data([2.0], validation_scores=[-2.0], name="early")
     LossCurveDisplay.from_data([3.0], name="plain", ax=display.ax_)
-    assert display.ax_.get_ylabel() == "Cost (dashed: validation loss; dot: lowest)"
+    assert display.ax_.get_ylabel() == "Cost (dashed: validation loss; dot: best)"
     assert texts(display.ax_.get_legend().get_texts()) == ["early", "plain"]
 
 
@@ -1042,3 +1042,14 @@ else:
     raise AssertionError
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_loss_curve_marks_the_pass_whose_weights_are_kept():
+    X, y = load_breast_cancer(return_X_y=True)
+    clf = ThreeLayerNNClassifier(early_stopping=True, random_state=0)
+    clf.fit(scale(X), y)  # the passes before alpha is chosen do not count
+    line = LossCurveDisplay.from_estimator(clf).validation_line_
+    (marked,) = line.get_markevery()
+    assert line.get_ydata()[marked] == -clf.best_validation_score_
+    display = LossCurveDisplay.from_data([3, 2], validation_scores=[-2, -1], best=0)
+    assert display.validation_line_.get_markevery() == [0]

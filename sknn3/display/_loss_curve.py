@@ -18,7 +18,7 @@ from sknn3.display._axes import (
 )
 
 # Label of the axis of costs where it has validation losses too.
-_COST_AND_LOSS = "Cost (dashed: validation loss; dot: lowest)"
+_COST_AND_LOSS = "Cost (dashed: validation loss; dot: best)"
 
 # Label of the axes of scores, by which a second display finds them.
 _SCORES = "validation score"
@@ -30,7 +30,7 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
 
     Use :meth:`from_estimator` or :meth:`from_data` to create a display.  To compare
     fits, plot their displays on the same axes.  The validation loss is dashed, with a
-    dot where it is first the lowest.  It has no penalty, unlike the cost.  Scores of
+    dot at the pass whose weights are kept.  It has no penalty, unlike the cost.  Scores of
     another kind, such as accuracies, have their own axis on the right.
 
     Parameters
@@ -40,6 +40,8 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
     validation_scores : array-like of shape (n_passes,), default=None
         Score on held-out samples after each pass.  If no score is positive, they are
         taken for minus a loss.
+    best : int, default=None
+        Index of the score with a dot.
     name : str, default=None
         Label of the curve.
 
@@ -68,6 +70,7 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
     loss_curve: Any
     _: KW_ONLY
     validation_scores: Any = None
+    best: int | None = None
     name: str | None = None
 
     @classmethod
@@ -76,6 +79,7 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         loss_curve: Any,
         *,
         validation_scores: Any = None,
+        best: int | None = None,
         name: str | None = None,
         ax: Any = None,
         **line_kwargs: Any,
@@ -89,6 +93,8 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         validation_scores : array-like of shape (n_passes,), default=None
             Score on held-out samples after each pass.  If no score is positive, they
             are taken for minus a loss.
+        best : int, default=None
+            Index of the score to mark with a dot; None marks the highest.
         name : str, default=None
             Label of the curve.
         ax : matplotlib Axes, default=None
@@ -111,7 +117,9 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
                     f"validation_scores has {len(validation_scores)} entries, but "
                     f"loss_curve has {len(loss_curve)}."
                 )
-        display = cls(loss_curve, validation_scores=validation_scores, name=name)
+        display = cls(
+            loss_curve, validation_scores=validation_scores, best=best, name=name
+        )
         return display.plot(ax, **line_kwargs)
 
     @classmethod
@@ -130,7 +138,8 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         estimator : fitted network, or pipeline that ends in one
             A ThreeLayerNNClassifier, or another estimator with a `loss_curve_`.
             Of estimators without a `validation_loss_curve_`, the display shows the
-            `validation_scores_`, if there are any.
+            `validation_scores_`, if there are any.  A dot marks the pass of
+            `best_validation_score_`, if there is one, else the best pass.
         name : str, default=None
             Label of the curve; None for the name of the class.
         ax : matplotlib Axes, default=None
@@ -145,11 +154,13 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         """
         check_is_fitted(estimator)
         network = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-        scores = getattr(network, "validation_scores_", None)
+        scores: Any = getattr(network, "validation_scores_", None)
         losses = getattr(network, "validation_loss_curve_", None)
+        best_score = getattr(network, "best_validation_score_", None)
         return cls.from_data(
             network.loss_curve_,
             validation_scores=scores if losses is None else np.negative(losses),
+            best=None if best_score is None else list(scores).index(best_score),
             name=type(network).__name__ if name is None else name,
             ax=ax,
             **line_kwargs,
@@ -180,13 +191,14 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
             else:
                 scores = _find_score_axes(self.ax_) or _score_axes(self.ax_)
                 self.validation_ax_ = scores
+            highest = int(np.argmax(self.validation_scores))
             (self.validation_line_,) = self.validation_ax_.plot(
                 passes,
                 shown,
                 color=self.line_.get_color(),
                 linestyle="--",
                 marker="o",
-                markevery=[int(np.argmax(self.validation_scores))],
+                markevery=[highest if self.best is None else self.best],
             )
         if self.ax_.get_legend_handles_labels()[1]:
             # Scores rise to the upper right and costs fall to the lower right.
