@@ -259,12 +259,6 @@ class Validation:
     def update(self, point: Iterate) -> tuple[float, float]:
         """Judge a point, keep the best, and count points without a better score."""
         score, loss = self.judge(point)
-        if score == self.best_score == -math.inf:
-            raise ValueError(
-                "The loss of X_val or of the samples that early_stopping=True holds "
-                "out is not finite at the initial weights: their features are too "
-                "large for the dtype. Scale the features."
-            )
         self.n_unimproved = 0 if score > self.best_score else self.n_unimproved + 1
         if score >= self.best_score:
             self.best, self.best_score = point, score
@@ -485,7 +479,14 @@ class Minimizer:
         """Return the record of a pass; early stopping judges later passes as steps."""
         is_first, is_lowest = not self.evaluations, point is lowest
         if self.validation and (is_first or (is_lowest and not self.early_stopping)):
-            return Evaluation(lowest.cost, *self.validation.update(point))
+            score, loss = self.validation.update(point)
+            if is_first and score == -math.inf:
+                raise ValueError(
+                    "The loss of X_val or of the samples that early_stopping=True "
+                    "holds out is not finite at the initial weights: their features "
+                    "are too large for the dtype. Scale the features."
+                )
+            return Evaluation(lowest.cost, score, loss)
         latest = Evaluation(lowest.cost) if is_first else self.evaluations[-1]
         return latest._replace(cost=lowest.cost)
 

@@ -268,6 +268,18 @@ def test_validation_loss_that_overflows_is_infinite(three):
     assert clf.validation_loss_curve_[0] == pytest.approx(3 * np.log(2))
 
 
+@pytest.mark.parametrize("alpha", [0.1, "auto"])
+def test_validation_loss_that_overflows_after_the_first_pass_is_infinite(alpha):
+    X, y, X_val, y_val = halves(2)
+    X, X_val = X.astype(np.float32), (np.sign(X_val) * 3e38).astype(np.float32)
+    clf = net(alpha=alpha, activation="identity", early_stopping=True)
+    start = [np.full((8, 4), 1e-3), np.full((4, 1), 1e-3)], [np.zeros(4), np.zeros(1)]
+    fit(clf, X, y, None, *start, X_val=X_val, y_val=y_val)
+    assert np.isfinite(clf.validation_loss_curve_[0])
+    assert clf.validation_loss_curve_[-1] == np.inf
+    assert clf.stop_reason_ == "early_stopping"
+
+
 def test_warm_start_continues_validation_loss(three):
     X, y, X_val, y_val = three
     clf = net(warm_start=True, max_iter=20)
