@@ -470,7 +470,10 @@ class Minimizer:
             self.first = point
         if solver_cost < self.solver_cost:
             self.recent, self.solver_cost = point, solver_cost
-        lowest = point if point.cost < self.lowest.cost else self.lowest
+        # The first pass after the choice of alpha is at the lowest point once more, and
+        # brings its gradient.
+        is_lowest = point.cost < self.lowest.cost or self.lowest.max_gradient == np.inf
+        lowest = point if is_lowest else self.lowest
         evaluation = self._evaluation(point, lowest)  # a Ctrl-C here undoes the pass
         self.lowest = lowest
         self.evaluations.append(evaluation)
