@@ -411,8 +411,12 @@ class ThreeLayerNNClassifier(
             given = self._given_weights(data, network, coefs_init, intercepts_init)
             data, used = without_empty_columns(data)
             params = narrow_weights(given, used, network.hidden_layer_size)
+            start = "previous" if coefs_init is None else "given"
+            if given is None:
+                start = "random"
+            alpha = self._initial_alpha(start)
             # Weights that only the penalty touches are zero at its minimum.
-            others = None if self.alpha != 0 else given
+            others = None if alpha else given
             make_attributes = partial(fitted_attributes, data, network, used, others)
             callbacks = Callbacks(self, X, y, sample_weight, make_attributes)
             callbacks.begin_fit()
@@ -421,10 +425,7 @@ class ThreeLayerNNClassifier(
             if self.early_stopping and rows is None:
                 train, rows = data.holdout_split(float(self.validation_fraction), rng)
             with train.with_threads() as train:
-                start = "previous" if coefs_init is None else "given"
-                if params is None:
-                    start = "random"
-                objective = Objective(train, network, self._initial_alpha(start))
+                objective = Objective(train, network, alpha)
                 preconditioner = make_preconditioner(
                     train,
                     network,

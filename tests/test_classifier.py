@@ -1563,6 +1563,17 @@ def test_auto_alpha_stays_with_warm_start(iris):
     assert given.alpha_ != 2
 
 
+def test_auto_alpha_that_is_0_keeps_previous_weights_of_empty_columns(iris):
+    X, y = iris
+    clf = quick(warm_start=True, alpha=0, tol=1e-2).fit(sp.csr_array(X), y)
+    before = clf.theta1_[:, 3].copy()
+    X = X.copy()
+    X[:, 2] = 0
+    for alpha in (0, "auto"):
+        clf.set_params(alpha=alpha).fit(sp.csr_array(X), y)
+        assert_array_equal(clf.theta1_[:, 3], before)
+
+
 def test_auto_alpha_separates_rings_and_xor_that_alpha_1_does_not(rng):
     rings = make_circles(100, noise=0.1, factor=0.5, random_state=0)
     points = rng.standard_normal((300, 2))
