@@ -88,11 +88,11 @@ class ThreeLayerNNClassifier(
         Strength of the L2 penalty on the weights; biases are not penalised.  The scale
         is that of `MLPClassifier`, and of the lambda of many courses.  'auto' chooses
         it after 20 passes of L-BFGS with an alpha of 1 (d/10 for d < 10 features), from
-        the share r of the loss of constant outputs that is left:
-        sqrt(d)/2 times r + d/(2 S), where the second factor is at most 1.  Noisy data
-        gets a larger alpha.  For features with variances below 1/12, d is 12 times the
-        sum of the variances.  With `warm_start`, 'auto' keeps the previous alpha.
-        :doc:`/user_guide/penalty` explains the rule and its limits.
+        the share r of the loss of constant outputs that is left: it is
+        sqrt(d)/2 * min(r + d/(2 S), 1).  Noisy data gets a larger alpha.  For features
+        with variances below 1/12, d is 12 times the sum of the variances.  With
+        `warm_start`, 'auto' keeps the previous alpha.  :doc:`/user_guide/penalty`
+        explains the rule and its limits.
     solver : {'tnc', 'lbfgs'}, default='tnc'
         SciPy's truncated Newton, or its limited-memory BFGS.
     max_iter : int, default=300
