@@ -434,6 +434,8 @@ class ThreeLayerNNClassifierCV(
         """
         check_is_fitted(self)
         y = as_labels(y, warn=False)
+        if np.ndim(y) == 1 + self.multilabel_:  # others raise in the scorer
+            LabelEncoding.from_labels(to_numpy(y))  # raises unless they are classes
         return score_network(self._scorer(), self, X, y, sample_weight)
 
 
@@ -538,8 +540,15 @@ def _neg_log_loss(clf: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
     P, y, sample_weight = map(to_numpy, (clf.predict_proba(X), y, sample_weight))
     y = y.toarray() if issparse(y) else y
     shape = P.shape if clf.multilabel_ else P.shape[:1]
-    if y.shape != shape:
-        raise ValueError(f"y has shape {y.shape}, expected {shape}.")
+    if np.shape(y) != shape:
+        raise ValueError(f"y has shape {np.shape(y)}, expected {shape}.")
+    if (y.dtype.kind in "OSU") != (clf.classes_.dtype.kind in "OSU"):
+        raise ValueError(
+            f"y has {y.dtype} values such as {y[:3].tolist()}, expected classes like "
+            f"{clf.classes_[:3].tolist()}."
+        )
+    if sample_weight is not None:
+        sample_weight = check_sample_weight(sample_weight, len(P))
     if clf.multilabel_:
         P = np.where(y, P, 1 - P)
     else:

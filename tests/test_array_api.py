@@ -342,6 +342,8 @@ def test_search_by_log_loss_equals_that_of_numpy(multilabel, iris, send, rng):
     assert_allclose(search.best_score_, expected.best_score_, rtol=1e-6)
     score = search.score(send(X), send(y), send(weights))
     assert_allclose(score, expected.score(X, y, weights), rtol=1e-6)
+    with pytest.raises(ValueError, match="y has"):
+        search.score(send(X), send(y + 0.5))
 
 
 def test_move_estimator_to_moves_search_to_numpy(iris, send):

@@ -20,7 +20,7 @@ from sklearn.exceptions import (
     NotFittedError,
 )
 from sklearn.metrics import get_scorer, log_loss, make_scorer
-from sklearn.model_selection import GridSearchCV, GroupKFold, ShuffleSplit
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
@@ -376,6 +376,47 @@ def test_score_of_labels_of_another_shape_raises(iris, multilabel):
         for wrong in (y[1:], np.column_stack([y, y])):
             with pytest.raises(ValueError, match=r"y has shape .*, expected"):
                 clf.score(X, wrong)
+
+
+def test_score_of_labels_of_another_kind_raises(iris, multilabel):
+    X, y = iris
+    clf = path_search(X, y, alphas=[1], max_iters=[2])
+    named = path_search(X, np.array(list("abc"))[y], alphas=[1], max_iters=[2])
+    several = path_search(*multilabel, alphas=[1], max_iters=[2])
+    for net, features, wrong, message in [
+        (clf, X, y.astype(str), "y has <U"),
+        (clf, X, y.astype(str).astype(object), "y has object"),
+        (clf, X, y + 0.5, "y has float64"),
+        (clf, X, None, "y has shape"),
+        (named, X, y, "y has int"),
+        (several, multilabel[0], multilabel[1] * 2, "y has several col"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            net.score(features, wrong)
+
+
+@pytest.mark.parametrize(
+    ("sample_weight", "message"),
+    [
+        ([1.0], "has shape"),
+        (2.0, "has shape"),
+        (["a"] * 150, "not numbers"),
+        (np.full(150, np.nan), "NaN"),
+        (-np.ones(150), "negative"),
+        (np.zeros(150), "zero for all"),
+    ],
+)
+def test_score_with_faulty_sample_weight_raises(iris, sample_weight, message):
+    clf = path_search(*iris, alphas=[1], max_iters=[2])
+    with pytest.raises(ValueError, match=f"sample_weight.*{message}"):
+        clf.score(*iris, sample_weight=sample_weight)
+
+
+def test_test_fold_of_weight_zero_raises(iris):
+    X, y = iris
+    clf = ThreeLayerNNClassifierCV(alphas=[1], max_iters=[2], cv=KFold(3), **SMALL)
+    with pytest.raises(ValueError, match="sample_weight is zero for all"):
+        clf.fit(X, y, np.repeat([0.0, 1, 1], 50))
 
 
 def test_search_in_pipeline_with_frames(iris):
