@@ -497,6 +497,15 @@ def test_feature_effects_plot_features_of_largest_effects():
     assert len(display.features_) == 50
 
 
+def test_feature_effects_of_class_with_dollars_are_drawn(rng):
+    X = rng.standard_normal((20, 2))
+    y = np.where(X[:, 0] > 0, "$\\no$", "yes")
+    net = ThreeLayerNNClassifier(3, alpha=1, random_state=0).fit(X, y)
+    display = FeatureEffectsDisplay.from_estimator(net, X, target="$\\no$")
+    display.figure_.canvas.draw()
+    assert r"P(\$\no\$)" in display.ax_.get_xlabel()
+
+
 @pytest.mark.parametrize("target", [0, 1, 2])
 @pytest.mark.parametrize("frame", [pd.DataFrame, np.array])
 def test_feature_effects_of_pipeline_equal_central_differences(wine, frame, target):

@@ -183,7 +183,8 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
             feature_names = fitted_names(network, estimator)
         index = _class_index(network, target)
         effects = np.asarray(network.input_gradients(X)[:, index, :])
-        name = f"Derivative of P({network.classes_[index]})"
+        label = str(network.classes_[index]).replace("$", r"\$")  # no mathematics
+        name = f"Derivative of P({label})"
         if per_std:
             effects = effects * check_values(X, "X", 2).std(axis=0)
             name += " per standard deviation"
