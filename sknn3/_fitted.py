@@ -1,4 +1,4 @@
-"""The fitted attributes of a network, and scores of fitted copies."""
+"""The fitted attributes of a network, and scores of points and of fitted copies."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sklearn.metrics import check_scoring
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from sknn3._dataset import Dataset, load_rows
-from sknn3._kernel import Network, weights_like, widen_theta1
-from sknn3._minimize import Iterate, MinimizeResult
+from sknn3._kernel import Network, weights_like, widen_theta1, widen_weights
+from sknn3._minimize import Iterate, MinimizeResult, Validation
 from sknn3._sklearn_compat import accepts_sample_weight
 
 
@@ -71,6 +71,34 @@ def restore_on_error(estimator: BaseEstimator) -> Iterator[None]:
         fitted = {k: v for k, v in before.items() if k.endswith("_")}
         estimator.__dict__ = others | fitted
         raise
+
+
+def make_validation(
+    estimator: Any,
+    train: Any,
+    rows: Any | None,
+    network: Network,
+    used: np.ndarray | None,
+    others: np.ndarray | None,
+) -> Validation | None:
+    """Return what judges the points of a fit, or None without validation rows.
+
+    `used` and `others` are those of `fitted_attributes`.
+    """
+    if rows is None:
+        return None
+    widen = None
+    if used is not None and rows.X_like.shape[1] > train.X_like.shape[1]:
+        if others is None:
+            rows = rows.select_columns(used)
+        else:  # the weights of other columns are not zero
+            widen = partial(widen_weights, used, others, network.hidden_layer_size)
+    rows, patience, scorer = train.share_threads(rows), math.inf, None
+    if estimator.early_stopping:
+        patience = estimator.n_iter_no_change
+        if estimator.scoring != "loss":
+            scorer = point_scorer(estimator, rows, network)
+    return Validation(rows, network, patience, scorer, widen)
 
 
 def point_scorer(

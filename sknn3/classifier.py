@@ -27,14 +27,13 @@ from sknn3._conditioning import (
 )
 from sknn3._dataset import Dataset, check_sample_weight, without_empty_columns
 from sknn3._features import as_numbers
-from sknn3._fitted import fitted_attributes, point_scorer, restore_on_error
+from sknn3._fitted import fitted_attributes, make_validation, restore_on_error
 from sknn3._kernel import (
     ACTIVATIONS,
     OUTPUTS,
     Network,
     narrow_weights,
     pack_weights,
-    widen_weights,
 )
 from sknn3._labels import LabelEncoding, as_labels
 from sknn3._minimize import (
@@ -45,7 +44,6 @@ from sknn3._minimize import (
     Minimizer,
     MinimizeResult,
     Objective,
-    Validation,
 )
 from sknn3._prediction import NetworkPredictionMixin
 from sknn3._progress import Callbacks, print_pass, print_result
@@ -436,7 +434,7 @@ class ThreeLayerNNClassifier(
                     params = draw_initial_weights(
                         train, network, preconditioner, rng, self.init_epsilon
                     )
-                validation = self._validation(train, rows, network, used, others)
+                validation = make_validation(self, train, rows, network, used, others)
                 minimizer = Minimizer(
                     objective,
                     preconditioner,
@@ -560,30 +558,6 @@ class ThreeLayerNNClassifier(
             params = pack_weights(to_numpy(self.theta1_), to_numpy(self.theta2_))
             return params.astype(np.float64)
         return None
-
-    def _validation(
-        self,
-        train: Dataset,
-        rows: Dataset | None,
-        network: Network,
-        used: np.ndarray | None,
-        others: np.ndarray | None,
-    ) -> Validation | None:
-        """Return what judges the points of a fit, or None without validation rows."""
-        if rows is None:
-            return None
-        widen = None
-        if used is not None and rows.X_like.shape[1] > train.X_like.shape[1]:
-            if others is None:
-                rows = rows.select_columns(used)
-            else:  # the weights of other columns are not zero
-                widen = partial(widen_weights, used, others, network.hidden_layer_size)
-        rows, patience, scorer = train.share_threads(rows), math.inf, None
-        if self.early_stopping:
-            patience = self.n_iter_no_change
-            if self.scoring != "loss":
-                scorer = point_scorer(self, rows, network)
-        return Validation(rows, network, patience, scorer, widen)
 
     def _end_pass(self, callbacks: Callbacks, minimizer: Minimizer) -> bool:
         """Report a pass, and return whether a callback ends the fit."""
