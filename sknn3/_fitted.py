@@ -81,7 +81,7 @@ def make_validation(
     used: np.ndarray | None,
     others: np.ndarray | None,
 ) -> Validation | None:
-    """Return what judges the points of a fit, or None without validation rows.
+    """Return the validation of a fit, or None without validation rows.
 
     `used` and `others` are those of `fitted_attributes`.
     """

@@ -134,8 +134,8 @@ class NetworkPredictionMixin(ClassifierMixin):
             Samples at which to compute the derivatives.
         response_method : {'predict_proba', 'decision_function'}, \
                 default='predict_proba'
-            Whose result to differentiate: the probabilities, or the outputs before
-            their activation.
+            The method whose result is differentiated: it returns the probabilities, or
+            the outputs before their activation.
 
         Returns
         -------

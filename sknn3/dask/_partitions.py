@@ -104,7 +104,7 @@ class Partitions:
     def class_weighted(
         self, class_weight: Any, class_weights: np.ndarray | None
     ) -> Partitions:
-        """Return the samples with given weights of classes, or those of a parameter."""
+        """Return the samples weighted by class: as given, or as a parameter says."""
         if class_weight is None:
             return self
         if class_weights is None:
