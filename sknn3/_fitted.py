@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
 from sklearn.utils.metadata_routing import get_routing_for_object
 
+from sknn3._array_api import namespace_of, to_device
 from sknn3._dataset import Dataset, load_rows
 from sknn3._kernel import Network, weights_like, widen_theta1, widen_weights
 from sknn3._minimize import Iterate, MinimizeResult, Validation
@@ -106,7 +107,12 @@ def point_scorer(
 ) -> Callable[[Iterate], float]:
     """Return a function that scores points on a data set by `estimator.scoring`."""
     scorer, X = check_scoring(estimator, estimator.scoring), load_rows(dataset.X)
-    y = dataset.labels.decode(dataset.codes)
+    y, weight = dataset.labels.decode(dataset.codes), dataset.sample_weight
+    xp, device = namespace_of(dataset.X_like)
+    if xp is not np and y.dtype.kind not in "OSU":  # where `predict` returns labels
+        y = to_device(y, xp, device)
+        if weight is not None:
+            weight = to_device(weight, xp, device, dataset.X_like.dtype)
     clf = copy(estimator)
     # X has no names, and of sparse data perhaps not all columns.
     clf.__dict__.pop("feature_names_in_", None)
@@ -117,7 +123,7 @@ def point_scorer(
         gradient, alpha = point.max_gradient, math.nan  # alpha may change later
         result = MinimizeResult(point, [], "max_iter", None, gradient, alpha)
         clf.__dict__.update(make_attributes(result))
-        score = score_network(scorer, clf, X, y, dataset.sample_weight)
+        score = score_network(scorer, clf, X, y, weight)
         if not math.isfinite(score):
             raise ValueError(
                 f"scoring={estimator.scoring!r} gave {score} for the validation "

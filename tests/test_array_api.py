@@ -141,7 +141,9 @@ def test_search_passes_array_api_checks(check):
 # ------------------------------------------------------------ results equal NumPy's
 
 
-@pytest.mark.parametrize("scoring", ["loss", "accuracy", "neg_log_loss"])
+@pytest.mark.parametrize(
+    "scoring", ["loss", "accuracy", "neg_log_loss", "balanced_accuracy"]
+)
 @pytest.mark.parametrize("given", ["X_val", "split"])
 @pytest.mark.parametrize("multilabel", [False, True])
 def test_validation_equals_that_of_numpy(send, scoring, given, multilabel):

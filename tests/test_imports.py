@@ -34,7 +34,7 @@ IMPORTS = {
         "_labels",
         "_sklearn_compat",
     },
-    "_fitted": {"_dataset", "_kernel", "_minimize", "_sklearn_compat"},
+    "_fitted": {"_array_api", "_dataset", "_kernel", "_minimize", "_sklearn_compat"},
     "classifier": {
         "_array_api",
         "_conditioning",
