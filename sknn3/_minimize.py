@@ -398,9 +398,7 @@ class Minimizer:
             )
             for point in (self.first, self.recent)
         )
-        # The next pass is at this point, and its gradient counts: it shall be lower.
-        self.lowest = self.recent._replace(cost=self.recent.cost * (1 + 1e-9))
-        self.auto_alpha = False
+        self.lowest, self.auto_alpha = self.recent, False
         if self.early_stopping:  # earlier points are of another objective
             self.early_stopping.best_score = -math.inf
             self._score_step(variables)
