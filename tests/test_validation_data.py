@@ -634,8 +634,13 @@ def test_loss_curve_display_has_validation_loss(options):
     assert_array_equal(display.line_.get_ydata(), clf.loss_curve_)
     assert display.validation_ax_ is display.ax_
     assert_array_equal(display.validation_line_.get_ydata(), clf.validation_loss_curve_)
-    best = int(np.argmin(clf.validation_loss_curve_))
-    assert display.validation_line_.get_markevery() == [best]
+    (best,) = display.validation_line_.get_markevery()
+    losses = clf.validation_loss_curve_
+    if "scoring" in options:  # the loss of the kept weights
+        assert clf.validation_scores_.index(clf.best_validation_score_) < best
+        assert losses[best] == pytest.approx(mean_loss(clf, X_val, y_val), rel=1e-9)
+    else:
+        assert best == int(np.argmin(losses))
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])

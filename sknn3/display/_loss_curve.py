@@ -30,8 +30,8 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
 
     Use :meth:`from_estimator` or :meth:`from_data` to create a display.  To compare
     fits, plot their displays on the same axes.  The validation loss is dashed, with a
-    dot at the pass whose weights are kept.  It has no penalty, unlike the cost.  Scores of
-    another kind, such as accuracies, have their own axis on the right.
+    dot at the pass whose weights are kept.  It has no penalty, unlike the cost.  Scores
+    of another kind, such as accuracies, have their own axis on the right.
 
     Parameters
     ----------
@@ -157,10 +157,15 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         scores: Any = getattr(network, "validation_scores_", None)
         losses = getattr(network, "validation_loss_curve_", None)
         best_score = getattr(network, "best_validation_score_", None)
+        best = None if best_score is None else list(scores).index(best_score)
+        if best is not None and losses is not None:
+            # Of equal scores our networks keep the latest, in its first entry.
+            latest = len(scores) - 1 - scores[::-1].index(best_score)
+            best = losses.index(losses[latest])
         return cls.from_data(
             network.loss_curve_,
             validation_scores=scores if losses is None else np.negative(losses),
-            best=None if best_score is None else list(scores).index(best_score),
+            best=best,
             name=type(network).__name__ if name is None else name,
             ax=ax,
             **line_kwargs,
