@@ -28,7 +28,7 @@ from sklearn.model_selection import (
     train_test_split,
 )
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 
@@ -66,7 +66,9 @@ print(
 # ``add_indicator=True`` adds a column of 0 and 1 for each column with gaps, because a
 # missing age is information too. The encoder takes a missing value as one more
 # category. Categories with fewer than ten passengers share one column. New rows with
-# unknown categories get that column, or zeros where there is none.
+# unknown categories get that column, or zeros where there is none. Categories become
+# Python objects first, so that new rows may all miss a category: a column of NaN would
+# have a dtype of numbers.
 
 prepare = make_column_transformer(
     (
@@ -76,7 +78,12 @@ prepare = make_column_transformer(
         make_column_selector(dtype_include="number"),
     ),
     (
-        OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=10),
+        make_pipeline(
+            FunctionTransformer(
+                np.asarray, kw_args={"dtype": object}, feature_names_out="one-to-one"
+            ),
+            OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=10),
+        ),
         make_column_selector(dtype_exclude="number"),
     ),
 )
@@ -105,7 +112,7 @@ print(f"{quick[-1].best_params_}, log loss in the folds {-quick[-1].best_score_:
 
 grid = {
     "threelayernnclassifier__alpha": [1, 3, 10],
-    "columntransformer__onehotencoder__min_frequency": [3, 10],
+    "columntransformer__pipeline-2__onehotencoder__min_frequency": [3, 10],
 }
 thorough = GridSearchCV(pipe, grid, scoring="neg_log_loss", cv=folds)
 thorough.fit(X_train, y_train)
@@ -158,8 +165,8 @@ plt.show()
 # Save, load and predict
 # ----------------------
 # The saved pipeline contains all steps, so the loaded one takes rows as they come: here
-# an age is missing, and a port is one from which no passenger came. A file of joblib
-# can run code when it is loaded, so load only your own.
+# an age and all decks are missing, and a port is one from which no passenger came. A
+# file of joblib can run code when it is loaded, so load only your own.
 
 with tempfile.TemporaryDirectory() as folder:
     joblib.dump(pipe, Path(folder) / "titanic.joblib")
@@ -173,7 +180,7 @@ rows = pd.DataFrame(
         "parch": [0, 1],
         "fare": [80, 8.05],
         "embarked": ["Belfast", "S"],
-        "deck": ["B", np.nan],
+        "deck": [np.nan, np.nan],
     }
 )
 print("probability of survival:", loaded.predict_proba(rows)[:, 1].round(2))
