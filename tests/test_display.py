@@ -562,6 +562,50 @@ def test_feature_effects_of_two_classes_are_those_of_second(rng, classes):
     assert_array_equal(other.effects, -display.effects)
 
 
+@pytest.mark.parametrize("target", [0, 1, 2])
+def test_feature_effects_of_decision_function_of_class(wine, target):
+    pipe = wine_pipeline(wine, StandardScaler())
+    display = FeatureEffectsDisplay.from_estimator(
+        pipe,
+        wine[0],
+        target=target,
+        response_method="decision_function",
+        per_std=False,
+    )
+    assert (
+        display.ax_.get_xlabel() == f"Derivative of the decision function of {target}"
+    )
+    Z = pipe[:-1].transform(wine[0])
+    expected = pipe[-1].input_gradients(Z, response_method="decision_function")
+    assert_array_equal(display.effects, expected[:, target])
+
+
+def test_feature_effects_of_decision_function_of_two_classes(rng):
+    X = rng.standard_normal((60, 3))
+    net = ThreeLayerNNClassifier(3, random_state=0).fit(X, X[:, 0] > 0)
+    options = {"response_method": "decision_function", "per_std": False}
+    display = FeatureEffectsDisplay.from_estimator(net, X, **options)
+    steps = np.vstack([np.eye(3), -np.eye(3)])[:, np.newaxis] * 1e-4
+    changes = np.array([net.decision_function(X + step) for step in steps])
+    assert_allclose(display.effects.T, (changes[:3] - changes[3:]) / 2e-4, atol=1e-5)
+    assert display.line_.get_xdata()[0] > 0.1
+    other = FeatureEffectsDisplay.from_estimator(net, X, target=False, **options)
+    assert_array_equal(other.effects, -display.effects)
+    with pytest.raises(ValueError, match="response_method='predict' is unknown"):
+        FeatureEffectsDisplay.from_estimator(net, X, response_method="predict")
+
+
+def test_feature_effects_of_decision_function_of_one_class(rng):
+    X = rng.standard_normal((20, 3))
+    net = ThreeLayerNNClassifier(3, random_state=0).fit(X, np.ones(20))
+    for response_method in ("predict_proba", "decision_function"):
+        display = FeatureEffectsDisplay.from_estimator(
+            net, X, response_method=response_method
+        )
+        expected = net.input_gradients(X, response_method=response_method)
+        assert_allclose(display.effects, expected.reshape(20, 3) * X.std(axis=0))
+
+
 def test_feature_effects_of_labels_sparse_rows_and_search(multilabel):
     X, Y = multilabel
     X = np.where(X > 0, X, 0)

@@ -26,9 +26,10 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
     """Mean and spread of the effect of each feature on a prediction.
 
     Use :meth:`from_estimator` or :meth:`from_data` to create a display.  The effect of
-    a feature at a sample is the derivative of a class's probability by the feature.
-    The dot is the mean over the samples, and the line contains 90% of the effects,
-    from the 5th to the 95th percentile.  Features are sorted by mean absolute effect.
+    a feature at a sample is the derivative of a class's probability by the feature, or
+    that of the class's output before its activation.  The dot is the mean over the
+    samples, and the line contains 90% of the effects, from the 5th to the 95th
+    percentile.  Features are sorted by mean absolute effect.
 
     Parameters
     ----------
@@ -138,13 +139,14 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
         X: Any,
         *,
         target: Any = None,
+        response_method: str = "predict_proba",
         per_std: bool = True,
         feature_names: Any = None,
         max_features: int | None = 20,
         ax: Any = None,
         **line_kwargs: Any,
     ) -> FeatureEffectsDisplay:
-        """Plot derivatives of the probability of a class.
+        """Plot derivatives of the probability or the output of a class.
 
         Parameters
         ----------
@@ -154,8 +156,13 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples at which to compute the derivatives: some hundreds are enough.
         target : class, default=None
-            The class, or the number of the label, whose probability it is.  None is for
-            two classes, and takes ``classes_[1]``.
+            The class, or the number of the label, whose probability or output it is.
+            None is for two classes, and takes ``classes_[1]``.
+        response_method : {'predict_proba', 'decision_function'}, \
+                default='predict_proba'
+            Whose result to differentiate: the probability, or the output before its
+            activation, whose derivatives are not small where a probability is near 0
+            or 1.
         per_std : bool, default=True
             Whether to multiply each derivative by the feature's standard deviation in
             X, so that features in different units can be compared.
@@ -182,9 +189,18 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
         if feature_names is None:
             feature_names = fitted_names(network, estimator)
         index = _class_index(network, target)
-        effects = np.asarray(network.input_gradients(X)[:, index, :])
+        gradients = np.asarray(
+            network.input_gradients(X, response_method=response_method)
+        )
+        if gradients.ndim == 3:
+            effects = gradients[:, index, :]
+        else:  # the output of two classes is that of the second
+            effects = gradients if index == len(network.classes_) - 1 else -gradients
+        result = "P({})"
+        if response_method == "decision_function":
+            result = "the decision function of {}"
         label = str(network.classes_[index]).replace("$", r"\$")  # no mathematics
-        name = f"Derivative of P({label})"
+        name = f"Derivative of {result.format(label)}"
         if per_std:
             effects = effects * check_values(X, "X", 2).std(axis=0)
             name += " per standard deviation"
