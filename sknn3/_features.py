@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-# Lines of code that encode columns, for errors.  `columns` are names or positions.
+# Lines of code that encode columns, for errors.  `columns` are names or positions, and
+# `numbers` is the transformer of the other columns.
 ENCODE_COLUMNS = (
     'make_pipeline(make_column_transformer((OneHotEncoder(handle_unknown="ignore"), '
-    "{columns}), remainder=StandardScaler()), clf)"
+    "{columns}), remainder={numbers}), clf)"
 )
 ENCODE_DASK_COLUMNS = (
     "dask.dataframe.get_dummies(X.categorize({names}), columns={names})"
@@ -21,7 +22,8 @@ def as_numbers(X: Any, encode: str = ENCODE_COLUMNS) -> Any:
     """Return X as `check_array` can convert it; errors name columns without numbers.
 
     `check_array` converts dates to microseconds, and its errors name no column.  If
-    columns have text, the error shows the line `encode`.
+    columns have text, the error shows the line `encode`, or refers to `fit` if that is
+    empty.
     """
     if isinstance(X, list | tuple):
         X = np.asarray(X)
@@ -29,9 +31,10 @@ def as_numbers(X: Any, encode: str = ENCODE_COLUMNS) -> Any:
         if X.dtype.kind in "biufc" or X.ndim != 2:
             return X
         columns: dict[Any, Any] = dict(enumerate(X.T))
+        names = list(columns)
     elif hasattr(type(X), "columns") and hasattr(type(X), "__array__"):
         X = _convertible_sparse(X)
-        columns = dict(_not_numeric(X))
+        columns, names = dict(_not_numeric(X)), _column_names(X)
     else:
         return X
     errors = {name: conversion_error(column) for name, column in columns.items()}
@@ -42,13 +45,29 @@ def as_numbers(X: Any, encode: str = ENCODE_COLUMNS) -> Any:
     more = f" and {len(listed) - 10} more" if len(listed) > 10 else ""
     advice = ["convert dates, for example to days since a date"] * is_type_error
     encoded = [n for n, error in errors.items() if _is_text(columns[n], error)]
-    if encoded:
-        line = encode.format(names=_short_list(encoded), columns=_selection(X, encoded))
+    expected = "numbers"
+    if encoded and not encode:
+        expected = "numbers, as in fit"
+    elif encoded:
+        others = [name for name in names if name not in encoded]
+        line = encode.format(
+            names=_short_list(encoded),
+            columns=_selection(X, encoded),
+            numbers=_scaler(columns[n] if n in columns else X[n] for n in others),
+        )
+        advice = [f"first {dates}, then" for dates in advice]
         advice.append(f"encode text and categories, for example by\n{line}")
     raise (TypeError if is_type_error else ValueError)(
         f"X has columns that are not numbers: {', '.join(listed[:10])}{more}. Expected "
-        f"numbers{': ' if advice else '.'}{', and '.join(advice)}"
+        f"{expected}{': ' if advice else '.'}{' '.join(advice)}"
     )
+
+
+def _scaler(columns: Iterable[Any]) -> str:
+    """Return a transformer of columns of numbers, as code."""
+    if any(map(_has_missing, columns)):
+        return "make_pipeline(SimpleImputer(), StandardScaler())"
+    return "StandardScaler()"
 
 
 def _selection(frame: Any, names: list[Any]) -> str:
@@ -79,12 +98,16 @@ def _convertible_sparse(frame: Any) -> Any:
     return frame.astype(type(dtypes[0])(np.float64, 0))
 
 
+def _column_names(frame: Any) -> list[Any]:
+    """Return the names of the columns, which are not `columns` of a pyarrow table."""
+    is_table = hasattr(type(frame), "column_names")
+    return list(frame.column_names if is_table else frame.columns)
+
+
 def _not_numeric(frame: Any) -> Iterator[tuple[Any, Any]]:
     """Yield the columns, with their names, whose dtype is not known to be numeric."""
-    # A pyarrow table has no dtypes, and its `columns` are not the names.
-    is_table = hasattr(type(frame), "column_names")
-    names = frame.column_names if is_table else frame.columns
-    dtypes = names if is_table else frame.dtypes
+    names = _column_names(frame)
+    dtypes = getattr(frame, "dtypes", names)  # a pyarrow table has none
     for name, dtype in zip(names, dtypes, strict=True):
         if hasattr(dtype, "is_numeric"):  # polars
             is_numeric = dtype.is_numeric()
@@ -114,6 +137,15 @@ def conversion_error(column: Any) -> Exception | None:
     if all(is_known):
         return None
     return ValueError("pandas.NA in place of NaN")
+
+
+def _has_missing(column: Any) -> bool:
+    """Return whether a column has NaN, None, NaT or pandas.NA, also as text."""
+    values = np.asarray(column)
+    if values.dtype.kind in "OSU":
+        missing = {"nan", "None", "NaT", "<NA>"}
+        return any(str(value) in missing for value in values.ravel())
+    return bool(np.isnan(values).any())
 
 
 def _is_text(column: Any, error: Exception | None) -> bool:

@@ -200,7 +200,7 @@ class NetworkPredictionMixin(ClassifierMixin):
                 f"{type(self.theta1_).__module__} and predicts for such arrays only, "
                 "with array_api_dispatch=True; see move_estimator_to in scikit-learn."
             )
-        X, dtypes = as_numbers(X), float_dtypes(xp, device)
+        X, dtypes = as_numbers(X, encode=""), float_dtypes(xp, device)
         is_checked = type(X) is np.ndarray and X.ndim == 2 and X.size > 0
         X = validate_data(
             self,

@@ -499,7 +499,7 @@ class ThreeLayerNNClassifier(
         """Return validated samples, labels and weights."""
         X, y = validate_data(
             self,
-            as_numbers(X),
+            as_numbers(X) if reset else as_numbers(X, encode=""),
             as_labels(to_numpy(y)),
             multi_output=True,
             reset=reset,

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -215,21 +216,95 @@ def test_arrays_and_lists_of_dates_raise_type_error(X):
     assert_raises_in_fit_and_predictions(X, TypeError, words)
 
 
-def encoding_line(columns):
+def encoding_line(columns, *, fill=False):
     """Return the line, in errors, that encodes these columns."""
+    numbers = "StandardScaler()"
+    if fill:
+        numbers = f"make_pipeline(SimpleImputer(), {numbers})"
     return (
         "Expected numbers: encode text and categories, for example by\n"
         'make_pipeline(make_column_transformer((OneHotEncoder(handle_unknown="ignore"),'
-        f" {columns}), remainder=StandardScaler()), clf)"
+        f" {columns}), remainder={numbers}), clf)"
     )
+
+
+def pipeline_of_line(line, clf):
+    """Return the pipeline that a line in an error makes."""
+    names = {
+        "make_pipeline": make_pipeline,
+        "make_column_transformer": make_column_transformer,
+        "OneHotEncoder": OneHotEncoder,
+        "SimpleImputer": SimpleImputer,
+        "StandardScaler": StandardScaler,
+        "clf": clf,
+    }
+    return eval(line, names)  # noqa: S307 (a line of our own)
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
 def test_columns_of_text_are_named(frame):
     X = frame({"half": HALVES, "town": TOWNS.tolist(), "number": ["1"] * ROWS})
     words = "not numbers: 'town' (could not convert string to float: 'Ulm'). "
-    words = re.escape(words + encoding_line(["town"])) + "$"
-    assert_raises_in_fit_and_predictions(X, ValueError, words)
+    assert_raises_in_fit_and_predictions(X, ValueError, re.escape(words))
+    with pytest.raises(ValueError, match=re.escape(encoding_line(["town"])) + "$"):
+        net().fit(X, y)
+
+
+@pytest.mark.parametrize("make", [net, search])
+def test_errors_of_text_after_fit_have_no_line_that_encodes(make):
+    numbers = pd.DataFrame({"half": HALVES, "town": HALVES})
+    X = numbers.assign(town=TOWNS)
+    words = r"not numbers: 'town' \(.*'Ulm'\)\. Expected numbers, as in fit\.$"
+    clf = fitted(make(), numbers)
+    for method in METHODS:
+        with pytest.raises(ValueError, match=words):
+            getattr(clf, method)(X)
+    for other in (make(), clf):
+        with pytest.raises(ValueError, match=words):
+            other.fit(numbers, y, X_val=X, y_val=y)
+    with pytest.raises(ValueError, match=re.escape(encoding_line(["town"]))):
+        clf.fit(X, y)
+
+
+NUMBERS_WITH_GAPS = [np.nan, *HALVES[1:]]
+GAPS = {
+    "pandas": pd.DataFrame({"n": NUMBERS_WITH_GAPS, "town": TOWNS}),
+    "pandas Int64": pd.DataFrame(
+        {"n": pd.Series([pd.NA, *COUNTS[1:, 0]], dtype="Int64"), "town": TOWNS}
+    ),
+    "pandas objects": pd.DataFrame(
+        {"n": pd.Series([None, *HALVES[1:]], dtype=object), "town": TOWNS}
+    ),
+    "polars": pl.DataFrame({"n": [None, *HALVES[1:].tolist()], "town": TOWNS.tolist()}),
+    "polars with NaN": pl.DataFrame({"n": NUMBERS_WITH_GAPS, "town": TOWNS.tolist()}),
+    "pyarrow": pa.table({"n": [None, *HALVES[1:].tolist()], "town": TOWNS}),
+    "objects": np.array([*zip([None, *HALVES[1:]], TOWNS, strict=True)], dtype=object),
+    "lists": [*zip(NUMBERS_WITH_GAPS, TOWNS.astype(object), strict=True)],
+}
+
+
+@pytest.mark.parametrize("case", GAPS)
+def test_line_in_error_fills_missing_numbers(case):
+    X = GAPS[case]
+    with pytest.raises(ValueError, match="encode text and categories") as caught:
+        net().fit(X, y)
+    line = str(caught.value).split("\n")[1]
+    columns = ["town"] if hasattr(X, "columns") else [1]
+    assert line in encoding_line(columns, fill=True)
+    pipe = fitted(pipeline_of_line(line, net()), X)
+    assert pipe.predict(X).shape == y.shape
+
+
+def test_line_in_error_runs_once_dates_are_numbers():
+    days = pd.Series([pd.NaT, *DAYS[1:]])
+    X = pd.DataFrame({"half": HALVES, "day": days, "town": TOWNS})
+    with pytest.raises(
+        TypeError, match=r"first convert dates, .*, then encode"
+    ) as caught:
+        net().fit(X, y)
+    line = str(caught.value).split("\n")[1]
+    X["day"] = (X["day"] - pd.Timestamp("2024-01-01")).dt.days
+    assert fitted(pipeline_of_line(line, net()), X).predict(X).shape == y.shape
 
 
 MISSING = [None, *TOWNS[1:].tolist()]
@@ -268,14 +343,7 @@ def test_line_in_error_encodes_columns_of_text(case):
         message, line = str(caught.value).split("\n")
         assert re.search(r"not numbers: ('town'|1|7) \(could not convert", message)
         assert line in encoding_line([column])
-        names = {
-            "make_pipeline": make_pipeline,
-            "make_column_transformer": make_column_transformer,
-            "OneHotEncoder": OneHotEncoder,
-            "StandardScaler": StandardScaler,
-            "clf": clf,
-        }
-        pipe = fitted(eval(line, names), X)  # noqa: S307 (a line of our own)
+        pipe = fitted(pipeline_of_line(line, clf), X)
         names = ("Bern", "Graz", "Ulm")
         assert [n for n in pipe[0].get_feature_names_out() if n.endswith(names)]
         assert pipe.predict(X).shape == y.shape
@@ -353,7 +421,7 @@ def test_all_columns_without_numbers_are_named():
     assert_raises_in_fit_and_predictions(X, TypeError, words)
     with pytest.raises(TypeError) as caught:
         net().fit(X, y)
-    advice = ["convert dates, for example to days since a date, and encode text"]
+    advice = ["first convert dates, for example to days since a date, then encode text"]
     assert encoding_line(["town"]).replace("encode text", *advice) in str(caught.value)
     many = pd.DataFrame({f"town {i}": TOWNS for i in range(12)})
     with pytest.raises(ValueError, match=r"'town 9' \([^)]*\) and 2 more\. Expected"):
