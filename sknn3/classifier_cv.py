@@ -376,7 +376,11 @@ class ThreeLayerNNClassifierCV(
         constraint = ThreeLayerNNClassifier._parameter_constraints[param][0]  # noqa: SLF001 (the package's)
         values = list(getattr(self, name))
         if not values or not all(map(constraint.is_satisfied_by, values)):
-            raise ValueError(f"{name}={values!r}, expected a list of {constraint}.")
+            expected = {
+                "alpha": "numbers of at least 0; ThreeLayerNNClassifier takes 'auto'",
+                "max_iter": "integers of at least 1",
+            }
+            raise ValueError(f"{name}={values!r}, expected {expected[param]}.")
         return values
 
     def _unfitted(

@@ -453,11 +453,18 @@ def test_parameters_are_those_of_classifier_except_searched_ones():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"alphas": []}, r"alphas=\[\], expected a list of a float in the range"),
-        ({"alphas": [1, -1]}, r"alphas=\[1, -1\], expected a list of a float"),
+        ({"alphas": []}, r"alphas=\[\], expected numbers of at least 0"),
+        ({"alphas": [1, -1]}, r"alphas=\[1, -1\], expected numbers of at least 0"),
+        (
+            {"alphas": ["auto", 1]},
+            r"alphas=\['auto', 1\], .* of at least 0; ThreeLayerNNClassifier takes",
+        ),
         ({"alphas": ["1"]}, r"alphas=\['1'\]"),
         ({"alphas": 1.0}, "'alphas' parameter of ThreeLayerNNClassifierCV"),
-        ({"max_iters": [10, 0]}, r"max_iters=\[10, 0\], expected a list of an int"),
+        (
+            {"max_iters": [10, 0]},
+            r"max_iters=\[10, 0\], expected integers of at least 1\.",
+        ),
         ({"max_iters": [1.5]}, r"max_iters=\[1.5\]"),
         ({"scoring": "beauty"}, "'scoring' parameter"),
         ({"cv": 1}, "'cv' parameter of ThreeLayerNNClassifierCV"),
