@@ -480,7 +480,7 @@ def accuracy_row(who: str, n_passes: int, curve: list[tuple[float, float]]) -> R
 
 
 def measure_predictions(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Microseconds of predict_proba, on many rows and on one."""
+    """Microseconds of predict_proba, on many rows, on 100 and on one."""
     X64, y = load_digits20(return_X_y=True)
     for dtype in DTYPES:
         X = X64.astype(dtype)
@@ -490,7 +490,7 @@ def measure_predictions(arguments: argparse.Namespace) -> Iterator[Row]:
             output: net(max_iter=5).set_params(output_activation=output).fit(X, y)
             for output in ("logistic", "softmax")
         }
-        for n_rows, n_turns in ((len(X), 60), (1, 1000)):
+        for n_rows, n_turns in ((len(X), 60), (100, 500), (1, 1000)):
             rows = X[:n_rows]
             times = by_turns(
                 n_turns // 5 if arguments.quick else n_turns,
