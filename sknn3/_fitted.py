@@ -123,7 +123,13 @@ def point_scorer(
         gradient, alpha = point.max_gradient, math.nan  # alpha may change later
         result = MinimizeResult(point, [], "max_iter", None, gradient, alpha)
         clf.__dict__.update(make_attributes(result))
-        score = score_network(scorer, clf, X, y, weight)
+        try:
+            score = score_network(scorer, clf, X, y, weight)
+        except ValueError as error:
+            raise ValueError(
+                f"scoring={estimator.scoring!r} fails on the validation samples: "
+                f"{error}"
+            ) from error
         if not math.isfinite(score):
             raise ValueError(
                 f"scoring={estimator.scoring!r} gave {score} for the validation "

@@ -649,3 +649,13 @@ def test_large_validation_samples_share_threads_of_fit(large, early_stopping):
     clf = net(max_iter=5, early_stopping=early_stopping)
     fit(clf, X[:3000], y[:3000], X_val=X[3000:], y_val=y[3000:])
     assert_allclose(clf.validation_loss_curve_[-1], mean_loss(clf, X[3000:], y[3000:]))
+
+
+@pytest.mark.parametrize("scoring", ["f1", "roc_auc"])
+def test_error_of_a_scorer_names_scoring(three, scoring):
+    X, y, X_val, y_val = three
+    clf = net(early_stopping=True, scoring=scoring)
+    match = f"scoring='{scoring}' fails on the validation samples: .*multi"
+    with pytest.raises(ValueError, match=match):
+        clf.fit(X, y, X_val=X_val, y_val=y_val)
+    assert not hasattr(clf, "theta1_")
