@@ -144,10 +144,12 @@ def choose_alpha(n_features: float, gain: float, sum_of_weights: float) -> float
     In ridge regression the best penalty is the variance of the noise over the expected
     square of a weight.  Here the noise is the share of the loss that is left, and a
     term for the loss that the weights of the features explain by chance.  Factors and
-    powers were chosen on 43 tables; see the user guide.
+    powers were chosen on 43 tables and, for few features, on moons, rings and XOR; see
+    the user guide.
     """
     noise = min(1 - gain + n_features / (2 * sum_of_weights), 1.0)
-    return round_number(0.5 * math.sqrt(n_features) * noise, MOMENT_BITS)
+    largest = min(math.sqrt(n_features) / 2, n_features / 6)
+    return round_number(largest * noise, MOMENT_BITS)
 
 
 # Where the cost overflows, the solver sees this multiple of the lowest cost, so that

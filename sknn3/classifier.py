@@ -87,7 +87,7 @@ class ThreeLayerNNClassifier(
         is that of `MLPClassifier`, and of the lambda of many courses.  'auto' chooses
         it after 20 passes of L-BFGS with an alpha of 1 (d/10 for d < 10 features), from
         the share r of the loss of constant outputs that is left: it is
-        sqrt(d)/2 * min(r + d/(2 S), 1).  Noisy data gets a larger alpha.  For features
+        min(sqrt(d)/2, d/6) * min(r + d/(2 S), 1).  Noisy data gets more.  For features
         with variances below 1/12, d is 12 times the sum of the variances.  With
         `warm_start`, 'auto' keeps the previous alpha.  :doc:`/user_guide/penalty`
         explains the rule and its limits.

@@ -234,7 +234,7 @@ def test_default_fit_reaches_low_minima_of_rings_and_moons(solver, seed):
 def test_constant_outputs_of_default_fit_warn_and_name_alpha(solver, seed):
     clf = Net(solver=solver, random_state=seed)
     with pytest.warns(
-        ConvergenceWarning, match=CONSTANT.format("0.707107", 4)
+        ConvergenceWarning, match=CONSTANT.format("0.333333", 4)
     ) as caught:
         clf.fit(*XOR)
     assert len(caught) == 1
@@ -1483,7 +1483,8 @@ def expected_alpha(X, y, features, sample_weight=None, **params):
     shares[:] = np.average(y == np.c_[[0, 1]], axis=1, weights=sample_weight)
     losses = [log_loss(y, p, sample_weight=sample_weight) for p in (P, shares)]
     n = len(y) if sample_weight is None else sample_weight.sum()
-    return np.sqrt(features) / 2 * min(1, losses[0] / losses[1] + features / (2 * n))
+    largest = min(np.sqrt(features) / 2, features / 6)
+    return largest * min(1, losses[0] / losses[1] + features / (2 * n))
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
