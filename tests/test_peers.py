@@ -229,7 +229,7 @@ def test_shifted_features_give_same_weights_with_conditioning(
     X, y = clouds.X, clouds.y
     options = {"solver": solver, "conditioning": conditioning, "activation": activation}
     here, there = (
-        net(tol=1e-6, max_iter=1000, **options).fit(data, y)
+        net(alpha=1, tol=1e-6, max_iter=1000, **options).fit(data, y)
         for data in (X, shifted(X, 20))
     )
     assert_allclose(here.coefs_[0], there.coefs_[0], atol=1e-3)
