@@ -2,8 +2,8 @@
 
 The two solvers count evaluations differently, have their own stopping rules and may
 return a point that is not their best.  So `Minimizer` wraps the objective: it counts
-passes, keeps the best point, the loss curve and what validation samples say of it, and
-stops the solver.
+passes, keeps the best point, the loss curve and the validation scores, and stops the
+solver.
 """
 
 from __future__ import annotations
@@ -73,19 +73,16 @@ class Objective:
         """Return the penalty and its gradient for alpha/S = 1."""
         return l2_penalty(params, self.n_features, self.network.hidden_layer_size)
 
-    def loss(self, point: Iterate) -> float:
-        """Return the mean loss, without the penalty."""
-        return point.cost - self.penalty * self.l2_penalty(point.params)[0]
-
     @np.errstate(all="ignore")
     def gain(self, point: Iterate) -> float:
         """Return by which share the mean loss is below that of the best constants."""
+        loss = point.cost - self.penalty * self.l2_penalty(point.params)[0]
         priors = self.dataset.labels.priors(self.dataset.class_counts)
         constant_loss = float(entr(priors).sum())
         if self.network.output_activation == "logistic":
             constant_loss += float(entr(1 - priors).sum())
         # With one class, or others of almost no weight, there is nothing to learn.
-        return 1 - self.loss(point) / constant_loss if constant_loss > 1e-5 else 1.0
+        return 1 - loss / constant_loss if constant_loss > 1e-5 else 1.0
 
 
 # The solvers' own limits and tolerances are off, since `Minimizer` stops them.  (TNC

@@ -542,7 +542,7 @@ class ThreeLayerNNClassifier(
         return Network(int(self.hidden_layer_size), self.activation, output)
 
     def _initial_alpha(self, start: str) -> float:
-        """Return alpha, or the one of the first passes if it is 'auto'."""
+        """Return alpha; for 'auto' the previous one, or 1 for the conditioning."""
         if self.alpha != "auto":
             return float(self.alpha)
         return self.alpha_ if start == "previous" else 1.0

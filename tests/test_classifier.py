@@ -1083,6 +1083,7 @@ def test_early_stopping_learns_overlapping_unequal_classes(
             for clf in (plain.fit(X[:n], y[:n]), early.fit(X[:n], y[:n]))
         )
         assert early_auc > auc - 0.02
+        assert early.best_validation_score_ == max(early.validation_scores_[20:])
         assert early.loss_ < early.loss_curve_[0]
 
 

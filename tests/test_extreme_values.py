@@ -40,7 +40,8 @@ def assert_sound(clf, X):
     assert np.isfinite(clf.theta1_).all()
     assert np.isfinite(clf.theta2_).all()
     assert np.isfinite(clf.loss_curve_).all()
-    assert (np.diff(clf.loss_curve_) <= 0).all() or clf.alpha == "auto"
+    # The costs before and after the choice of an alpha have different penalties.
+    assert (np.diff(clf.loss_curve_) > 0).sum() <= (clf.alpha == "auto")
     P, D = clf.predict_proba(X), clf.decision_function(X)
     assert np.isfinite(D).all()
     assert ((P > 0) & (P <= 1)).all()
