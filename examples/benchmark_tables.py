@@ -89,6 +89,17 @@ MODELS = {
 OURS = ("net", "search")
 RANKED = (*OURS, "MLP", "logistic", "forest", "extra trees", "boosting", "SVC")
 SLOW = ("MLP search",)
+# What the picture of times calls the models, and the alignment of the names.
+NAMES = {
+    "net": ("ThreeLayerNNClassifier", "right"),
+    "search": ("ThreeLayerNNClassifierCV", "right"),
+    "MLP": ("MLPClassifier", "left"),
+    "logistic": ("LogisticRegression", "left"),
+    "forest": ("random forest", "left"),
+    "extra trees": ("extra trees", "left"),
+    "boosting": ("HistGradientBoosting", "left"),
+    "SVC": ("SVC, calibrated", "left"),
+}
 GROUPS = {
     "tables": "Tables of the file",
     "own": "Data of scikit-learn and generated data",
@@ -131,6 +142,7 @@ def main(argv: list[str] | None = None) -> None:
         fill_page(arguments.page, report)
     if set(RANKED) <= set(models):
         draw(report, arguments.output / "benchmark_tables.png")
+        draw_times(report, arguments.output / "benchmark_times.png")
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -556,6 +568,38 @@ def draw_differences(ax: Any, losses: dict[str, dict[str, float]]) -> None:
     ax.axvline(0, color="0.3", lw=1)
     finish(ax, tables)
     ax.set_xlabel("log loss minus that of MLPClassifier\n(left of 0 is better)")
+
+
+def draw_times(report: dict[str, Any], path: Path) -> None:
+    """Draw the log loss of each model on the first group against the time of a fit."""
+    group = report["summary"][0]["group"]
+    rows = {row["model"]: row for row in report["summary"] if row["group"] == group}
+    figure, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")
+    for model in RANKED:
+        name, side = NAMES[model]
+        seconds, loss = (rows[model][key] for key in ("median seconds", "log loss"))
+        ours = model in OURS
+        color, size = ("C3", 11) if ours else ("0.35", 7)
+        ax.plot(seconds, loss, "o", color=color, ms=size)
+        ax.annotate(
+            name,
+            (seconds, loss),
+            xytext=(10 if side == "left" else -10, 0),
+            textcoords="offset points",
+            ha=side,
+            va="center",
+            color=color,
+            weight="bold" if ours else "normal",
+        )
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g} s")
+    ax.margins(x=0.25, y=0.1)
+    ax.set_xlabel("time of a fit (median)")
+    ax.set_ylabel("log loss of held-out rows\n(lower is better)")
+    ax.grid(alpha=0.3)
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=200)
+    plt.close(figure)
 
 
 def finish(ax: Any, names: list[str]) -> None:

@@ -86,7 +86,8 @@ def test_quick_run_draws_picture_of_all_ranked_models(tmp_path):
     options = "--quick", "--only", "iris", "--models", *script.RANKED
     report = run(tmp_path, *options)
     assert {row["model"] for row in report["rows"]} == set(script.RANKED)
-    assert (tmp_path / "benchmark_tables.png").stat().st_size > 10_000
+    for picture in ("benchmark_tables.png", "benchmark_times.png"):
+        assert (tmp_path / picture).stat().st_size > 10_000
 
 
 def test_same_model_has_equal_scores_in_each_run(tmp_path, tables):
@@ -239,6 +240,7 @@ def test_complete_run_fills_page_of_documentation(tmp_path, tables, monkeypatch)
     for figures in script.page_figures(report).values():
         assert figures in page.read_text(encoding="utf-8")
     assert (tmp_path / "benchmark_tables.png").is_file()
+    assert (tmp_path / "benchmark_times.png").is_file()
 
 
 def test_page_of_documentation_has_figures_of_its_file():
