@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import sknn3
 
@@ -64,7 +65,7 @@ html_theme_options = {
 }
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is set
 _lone_pages = "index", "start", "mlpclassifier", "design", "changelog"
-_lone_pages += "benchmarks", "benchmarks_tables"
+_lone_pages += "benchmarks", "benchmarks_tables", "practica", "practical"
 html_sidebars = {name: [] for name in _lone_pages}
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -97,8 +98,17 @@ if os.environ.get("SKNN3_INTERSPHINX"):
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 
 
-def setup(_: object) -> None:
+def mark_language(*event: Any) -> None:
+    """Mark the text of a page with the language that its front matter states."""
+    context = event[3]
+    if language := (context.get("meta") or {}).get("language"):
+        # Screen readers and hyphenation need it. The menus around the text are English.
+        context["body"] = f'<div lang="{language}">{context["body"]}</div>'
+
+
+def setup(app: Any) -> None:
     """Write the drawing and the table of the modules at each build."""
+    app.connect("html-page-context", mark_language)
     generated = HERE / "generated"
     generated.mkdir(exist_ok=True)
     module_drawing.write(generated / "modules.svg")
