@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.metadata import PackageNotFoundError, metadata
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,29 @@ from sknn3._labels import as_labels
 from sknn3._sklearn_compat import check_same_namespace
 
 
+def _documentation_address() -> str:
+    """Return the address in `[project.urls]`, or "" if it or the metadata is absent."""
+    try:
+        urls = metadata("sknn3").get_all("Project-URL") or []
+    except PackageNotFoundError:  # a copy of the sources, which nobody installed
+        return ""
+    addresses = dict(url.split(", ", 1) for url in urls)
+    return addresses.get("Documentation", "").rstrip("/")
+
+
 class NetworkPredictionMixin(ClassifierMixin):
     """Methods of an estimator with the fitted attributes of a network."""
+
+    # scikit-learn's diagrams link to this address if the class is of this module.
+    _doc_link_module = "sknn3"
+
+    @property
+    def _doc_link_template(self) -> str:
+        """Address of the API page, empty as long as the documentation has none."""
+        package = type(self).__module__.rpartition(".")[0]
+        page = f"/api/generated/{package}.{type(self).__name__}.html"
+        address = _documentation_address()
+        return address and address + page
 
     @property
     def coefs_(self) -> list[np.ndarray]:

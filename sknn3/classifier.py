@@ -49,9 +49,6 @@ from sknn3._prediction import NetworkPredictionMixin
 from sknn3._progress import Callbacks, print_pass, print_result
 from sknn3._sklearn_compat import Interval, StrOptions, fit_context
 
-# Address of the documentation in diagrams; empty until there is a public one.
-DOC_LINK_TEMPLATE = ""
-
 
 class ThreeLayerNNClassifier(
     NetworkPredictionMixin, CallbackSupportMixin, BaseEstimator
@@ -282,9 +279,6 @@ class ThreeLayerNNClassifier(
 
     # Ends of training that need no warning.
     _expected_stops: tuple[str, ...] = ()
-
-    _doc_link_module = "sknn3"
-    _doc_link_template = DOC_LINK_TEMPLATE
 
     def __init__(
         self,

@@ -3,14 +3,16 @@
 import importlib
 import inspect
 import re
-from importlib.metadata import version
+from email.message import Message
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
 from sklearn.utils import estimator_html_repr
 
 import sknn3
-from sknn3 import ThreeLayerNNClassifier
+from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
+from sknn3.dask import DaskThreeLayerNNClassifier
 
 PUBLIC = ["sknn3", "sknn3.network", "sknn3.gradient_check", "sknn3.datasets"]
 PUBLIC += ["sknn3.display", "sknn3.onnx", "sknn3.dask"]
@@ -59,15 +61,48 @@ def test_version_equals_version_of_installed_package():
     assert sknn3.__version__ == version("sknn3")
 
 
-def test_html_repr_has_no_link_to_scikit_learn():
+ESTIMATORS = [
+    ThreeLayerNNClassifier,
+    ThreeLayerNNClassifierCV,
+    DaskThreeLayerNNClassifier,
+]
+
+
+@pytest.fixture
+def metadata(monkeypatch):
+    """Return the metadata that the estimators read, without addresses at first."""
+    message = Message()
+    monkeypatch.setattr("sknn3._prediction.metadata", {"sknn3": message}.__getitem__)
+    return message
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_html_repr_has_no_link_without_address_of_documentation(cls, metadata):
+    metadata["Project-URL"] = "Source, https://code.invalid/sknn3"
+    assert "href=" not in estimator_html_repr(cls())
+
+
+def test_html_repr_has_no_link_if_package_is_not_installed(monkeypatch):
+    def not_found(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("sknn3._prediction.metadata", not_found)
     assert "href=" not in estimator_html_repr(ThreeLayerNNClassifier())
 
 
-def test_html_repr_links_to_page_of_template(monkeypatch):
-    monkeypatch.setattr(
-        ThreeLayerNNClassifier,
-        "_doc_link_template",
-        "https://docs.invalid/{estimator_module}.{estimator_name}.html",
-    )
-    page = "https://docs.invalid/sknn3.classifier.ThreeLayerNNClassifier.html"
-    assert f'href="{page}"' in estimator_html_repr(ThreeLayerNNClassifier())
+@pytest.mark.parametrize("cls", ESTIMATORS)
+@pytest.mark.parametrize("end", ["", "/"])
+def test_html_repr_links_to_api_page(cls, end, metadata):
+    metadata["Project-URL"] = "Source, https://code.invalid/sknn3"
+    metadata["Project-URL"] = f"Documentation, https://docs.invalid/sknn3{end}"
+    html = estimator_html_repr(cls())
+    start = "https://docs.invalid/sknn3/api/generated/"
+    (name,) = set(re.findall(rf'href="{start}([\w.]+)\.html["#]', html))
+    assert name.endswith(f".{cls.__name__}")
+    assert f"   {name}\n" in API_PAGE.read_text(encoding="utf-8")
+
+
+def test_html_repr_of_subclass_elsewhere_has_no_link(metadata):
+    metadata["Project-URL"] = "Documentation, https://docs.invalid/sknn3"
+    theirs = type("Theirs", (ThreeLayerNNClassifier,), {"__module__": "theirs"})
+    assert "href=" not in estimator_html_repr(theirs())
