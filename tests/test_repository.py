@@ -1,11 +1,15 @@
 """Files besides the code: issue forms, citation, and versions in the documentation."""
 
 import re
+import shutil
 import tomllib
+import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 import yaml
+from hatchling.builders.wheel import WheelBuilder
 
 import sknn3
 
@@ -119,3 +123,68 @@ def test_python_classifiers_begin_with_oldest_version():
     versions = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
     assert versions[0] == FLOORS["python"]
     assert versions == sorted(versions, key=lambda v: int(v.split(".")[1]))
+
+
+# ------------------------------------------------------------------------- address
+
+EXAMPLE = """[project.urls]
+Source = "https://code.invalid/sknn3"
+Documentation = "https://docs.invalid/sknn3"
+"""
+
+
+@pytest.fixture
+def metadata_of_wheel(tmp_path):
+    """Return a function that builds a wheel with other addresses in pyproject.toml."""
+
+    def build(addresses):
+        for name in ("LICENSE", "README.md", "pyproject.toml"):
+            shutil.copy(ROOT / name, tmp_path)
+        for name in (".ci", "data", "sknn3"):
+            shutil.copytree(ROOT / name, tmp_path / name)
+        project = tmp_path / "pyproject.toml"
+        text = re.sub(
+            r"^\[project\.urls\]\n([A-Z].*\n)*",
+            addresses,
+            project.read_text(encoding="utf-8"),
+            flags=re.MULTILINE,
+        )
+        project.write_text(text, encoding="utf-8")
+        (wheel,) = WheelBuilder(str(tmp_path)).build(directory=str(tmp_path))
+        with zipfile.ZipFile(wheel) as files:
+            name = f"sknn3-{sknn3.__version__}.dist-info/METADATA"
+            return message_from_bytes(files.read(name))
+
+    return build
+
+
+def test_wheel_without_address_has_readme_as_it_is(metadata_of_wheel):
+    metadata = metadata_of_wheel("")
+    assert metadata.get_all("Project-URL") is None
+    text = metadata.get_payload(decode=True).decode()
+    assert text == (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_wheel_with_address_has_absolute_links_and_pictures(metadata_of_wheel):
+    metadata = metadata_of_wheel(EXAMPLE)
+    assert metadata.get_all("Project-URL") == [
+        "Source, https://code.invalid/sknn3",
+        "Documentation, https://docs.invalid/sknn3",
+    ]
+    text = metadata.get_payload(decode=True).decode()
+    links, pictures = (
+        re.findall(r"\]\(([^)]+)", text),
+        re.findall(r'src="([^"]+)', text),
+    )
+    assert links
+    assert pictures
+    assert all(link.startswith("https://") for link in links + pictures)
+    version = f"v{sknn3.__version__}"
+    design = f"https://code.invalid/sknn3/blob/{version}/docs/design.md"
+    assert design in links
+    folder = f"https://code.invalid/sknn3/raw/{version}/docs/images/"
+    assert all(picture.startswith(folder) for picture in pictures)
+
+
+def test_citation_has_address_of_source():
+    assert CITATION.get("repository-code") == PROJECT["urls"].get("Source")
