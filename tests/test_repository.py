@@ -14,7 +14,8 @@ from hatchling.builders.wheel import WheelBuilder
 import sknn3
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = SETTINGS["project"]
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
 FORMS = ["bug_report.yml", "feature_request.yml"]
 TEXTS = ["README.md", "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
@@ -123,6 +124,50 @@ def test_python_classifiers_begin_with_oldest_version():
     versions = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
     assert versions[0] == FLOORS["python"]
     assert versions == sorted(versions, key=lambda v: int(v.split(".")[1]))
+
+
+def test_conda_recipe_equals_pyproject():
+    recipe = yaml.safe_load((ROOT / "docs/recipe.yaml").read_text(encoding="utf-8"))
+    assert recipe["context"]["version"] == sknn3.__version__
+    assert recipe["context"]["python_min"] == FLOORS["python"]
+    build, run = recipe["requirements"]["host"], recipe["requirements"]["run"]
+    assert build[0] == "python ${{ python_min }}.*"
+    assert run[0] == "python >=${{ python_min }}"
+    assert [r.replace(" ", "") for r in build[2:]] == SETTINGS["build-system"][
+        "requires"
+    ]
+    assert [r.replace(" ", "") for r in run[1:]] == PROJECT["dependencies"]
+    assert recipe["about"]["license"] == PROJECT["license"]
+    assert recipe["about"]["license_file"] == PROJECT["license-files"]
+
+
+# ----------------------------------------------------------------------- workflows
+
+
+def workflow(name):
+    path = ROOT / ".github/workflows" / f"{name}.yml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_workflow_tries_every_python_of_classifiers():
+    classifiers = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
+    jobs = workflow("tests")["jobs"]
+    matrix = jobs["tests"]["strategy"]["matrix"]
+    assert set(classifiers) <= set(matrix["python"])
+    oldest = [
+        entry["python"] for entry in matrix["include"] if "oldest" in entry.values()
+    ]
+    assert oldest == [FLOORS["python"]]
+    # .ci/run leaves out a Python that it does not find.
+    setup = jobs["everything"]["steps"][1]["with"]
+    assert setup["python-version"].split() == classifiers
+
+
+def test_workflow_builds_documentation_by_the_command_of_contributing():
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    steps = workflow("docs")["jobs"]["build"]["steps"]
+    commands = [step["run"] for step in steps if "run" in step]
+    assert " && ".join(commands) in page
 
 
 # ------------------------------------------------------------------------- address
