@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from numbers import Real
+from inspect import signature
+from numbers import Integral, Real
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
 
+from sknn3._gradient_diagnosis import Problem, diagnose, right_cost
 from sknn3.network import cost_gradient, pack
 
 __all__ = ["GradientCheck", "check_gradient"]
 
-CostFunction = Callable[[np.ndarray], tuple[float, np.ndarray]]
-
 # Largest number of rows in the repr of a check.
 _ROWS_SHOWN = 10
+
+_PRACTICAL = "(params, n_in, n_hidden, n_out, X, y, reg)"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -33,6 +35,13 @@ class GradientCheck:
         Central differences of the cost.
     rounding : float, default=None
         Error of these differences that comes from rounding the cost to float64.
+    cost : float, default=None
+        Cost that the cost function returns.
+    right_cost : float, default=None
+        Cost of the practical's network; None for other cost functions.
+    diagnosis : str, default=None
+        Mistakes that explain cost and gradient; None if they are right, or fit no
+        mistake that `check_gradient` knows.
 
     Examples
     --------
@@ -50,6 +59,9 @@ class GradientCheck:
     analytic: np.ndarray
     numeric: np.ndarray
     rounding: float | None = None
+    cost: float | None = None
+    right_cost: float | None = None
+    diagnosis: str | None = None
 
     @property
     def difference(self) -> np.ndarray:
@@ -75,8 +87,12 @@ class GradientCheck:
             f"GradientCheck of {n_params} parameters",
             f"  largest difference   {self.max_difference:.2e}",
             f"  relative difference  {self.relative_difference:.2e}",
-            f"  {'analytic':>15}{'numeric':>15}{'difference':>15}",
         ]
+        if self.right_cost is not None:
+            lines.append(
+                f"  cost                 {self.cost:.6f} (right: {self.right_cost:.6f})"
+            )
+        lines.append(f"  {'analytic':>15}{'numeric':>15}{'difference':>15}")
         worst = np.argsort(-np.abs(self.difference), kind="stable")[:_ROWS_SHOWN]
         lines += [
             f"  {self.analytic[i]:15.9f}{self.numeric[i]:15.9f}"
@@ -85,43 +101,77 @@ class GradientCheck:
         ]
         if n_params > _ROWS_SHOWN:
             lines.append(f"  ({_ROWS_SHOWN} largest differences of {n_params})")
+        if self.diagnosis is not None:
+            text = f"Diagnosis: {self.diagnosis}"
+            lines.append(fill(text, 78, initial_indent="  ", subsequent_indent="    "))
         return "\n".join(lines)
 
 
 def check_gradient(
-    cost_function: CostFunction | None = None,
+    cost_function: Callable[..., Any] | None = None,
     params: Any = None,
     *,
-    alpha: float = 0.0,
+    args: tuple[Any, ...] | None = None,
+    targets: str = "one-hot",
+    alpha: float | None = None,
     epsilon: float = 1e-4,
 ) -> GradientCheck:
     """Compare an analytic gradient with central differences of the cost.
 
+    Three calls check three kinds of function:
+
+    - ``check_gradient(backprop)`` checks a function of the practical,
+      ``backprop(params, n_in, n_hidden, n_out, X, y, reg) -> (cost, gradient)``, on a
+      small network of 38 parameters: 3 features, 5 hidden units, 3 classes and 5
+      samples.  If cost or gradient are wrong, and a usual mistake explains them, the
+      `diagnosis` of the result names the mistake.
+    - ``check_gradient(backprop, params, args=(n_in, n_hidden, n_out, X, y, reg))`` does
+      so on your network and data.  `args` is as in :func:`scipy.optimize.minimize`.
+    - ``check_gradient(cost_function, params)`` checks any
+      ``cost_function(params) -> (cost, gradient)``, without a diagnosis.
+
     Parameters
     ----------
     cost_function : callable, default=None
-        ``cost_function(params) -> (cost, gradient)``.  None checks
-        :func:`sknn3.network.cost_gradient` on a small network of 38 parameters: 3
-        features, 5 hidden units, 3 classes and 5 samples.
+        Function to check.  None checks :func:`sknn3.network.cost_gradient` on the small
+        network.
     params : array-like of shape (n_params,), default=None
-        Point to check the gradient at; required with a `cost_function`.
-    alpha : float, default=0.0
-        Strength of the penalty in the small network; only without `cost_function`.
+        Point to check the gradient at.  In the practical, theta1 of shape (n_hidden,
+        n_in + 1) and theta2 of shape (n_out, n_hidden + 1), each unrolled by rows,
+        with the biases in column 0.
+    args : tuple of (n_in, n_hidden, n_out, X, y, reg), default=None
+        Arguments of the practical's function after `params`.  `y` is a one-hot matrix
+        of shape (m, n_out), or has the labels 1 to `n_out` or 0 to ``n_out - 1``.
+    targets : {'one-hot', 'labels'}, default='one-hot'
+        `y` of the small network: a one-hot matrix of shape (5, 3), or the labels 1 to
+        3 in a vector of shape (5,).  The label 1 has column 0, as in the practical,
+        where the label 10 of the digit 0 has the last column.
+    alpha : float, default=None
+        Strength of the penalty in the small network, the practical's `reg`.  None for
+        1, so that the penalty is checked too.
     epsilon : float, default=1e-4
         Each parameter is moved by this much up and down.
 
     Returns
     -------
     GradientCheck
-        Both gradients and their difference.  A correct gradient differs by about
-        ``epsilon**2`` plus the rounding error of the cost over `epsilon`: in the
-        small network by less than 1e-9.
+        Both gradients, their difference and the diagnosis.  A correct gradient differs
+        by about ``epsilon**2`` plus the rounding error of the cost over `epsilon`: in
+        the small network by less than 1e-9.
 
     Raises
     ------
     ValueError
-        If `params` is missing, the gradient has another shape than `params`, a number
-        is not finite, or `epsilon` is not positive or too small to change `params`.
+        If an argument is missing or does not fit the others, the function takes or
+        returns something else, a number is not finite, or `epsilon` is not positive or
+        too small to change `params`.  An error of the practical's function has a note
+        with its arguments.
+
+    Notes
+    -----
+    A mistake in the cost and in the gradient alike, such as a penalty of the biases in
+    both, does not show in the differences.  The cost of the practical's function is
+    therefore compared with the right one as well.
 
     Examples
     --------
@@ -131,33 +181,123 @@ def check_gradient(
     (38,)
     >>> check.max_difference < 1e-9
     True
+
+    A function of the practical that forgets to divide the gradient by m:
+
+    >>> from sknn3.network import cost_gradient
+    >>> def backprop(params, n_in, n_hidden, n_out, X, y, reg):
+    ...     cost, gradient = cost_gradient(
+    ...         params, X, y, hidden_layer_size=n_hidden, alpha=reg
+    ...     )
+    ...     return cost, len(X) * gradient
+    >>> check_gradient(backprop, alpha=0).diagnosis
+    'The gradient is not divided by m, the number of samples.'
     """
     if not isinstance(epsilon, Real) or not 0 < epsilon < np.inf:
         raise ValueError(f"epsilon={epsilon!r} must be positive and finite.")
-    if cost_function is None and params is None:
-        cost_function, params = _small_network(alpha)
-    elif not callable(cost_function):
-        raise TypeError(f"cost_function={cost_function!r} must be callable.")
-    elif params is None or alpha:
-        raise ValueError("A cost_function requires params and takes no alpha.")
+    small = params is None and args is None
+    if cost_function is None and small:
+        cost_function = _backprop
+    _check_cost_function(cost_function, practical=small or args is not None)
+    if small:
+        params, args = _small_network(targets, 1.0 if alpha is None else alpha)
+    elif params is None:
+        raise ValueError("args requires params.")
+    elif alpha is not None or targets != "one-hot":
+        raise ValueError(
+            "A cost_function with params takes no alpha and no targets: they belong to "
+            "the small network."
+        )
     params = _finite_vector("params", params).astype(np.float64)
     if (np.abs(params) + epsilon == np.abs(params)).any():
         raise ValueError(f"epsilon={epsilon!r} is too small to change params.")
-    result = cost_function(params)
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise ValueError("cost_function must return a tuple (cost, gradient).")
-    # A copy, because the function may reuse the memory of its gradient.
-    analytic = _finite_vector("gradient", np.array(result[1]))
+    if args is None:
+        return GradientCheck(*_gradients(cost_function, params, epsilon))
+    return _check_practical(cost_function, params, args, epsilon)
+
+
+def _check_practical(
+    backprop: Any, params: np.ndarray, args: tuple[Any, ...], epsilon: float
+) -> GradientCheck:
+    """Check a function of the practical, and diagnose its mistakes."""
+    problem = _problem(params, args)
+    try:
+        analytic, numeric, rounding, cost = _gradients(
+            lambda params: backprop(params, *args), params, epsilon
+        )
+    except Exception as error:
+        error.add_note(_describe_call(args))
+        raise
+    text = diagnose(problem, cost, analytic)
+    return GradientCheck(analytic, numeric, rounding, cost, right_cost(problem), text)
+
+
+def _check_cost_function(cost_function: Any, practical: bool) -> None:
+    """Raise unless the function takes the practical's arguments, or params alone."""
+    if not callable(cost_function):
+        raise TypeError(f"cost_function={cost_function!r} must be callable.")
+    try:
+        parameters = signature(cost_function)
+    except ValueError:  # some functions in C have none
+        return
+    try:
+        parameters.bind(*range(7 if practical else 1))
+    except TypeError:
+        raise ValueError(
+            f"cost_function takes {parameters}, expected {_PRACTICAL}; a function "
+            "(params) requires params."
+            if practical
+            else f"cost_function takes {parameters}, expected (params); a function "
+            f"{_PRACTICAL} requires args if params is given."
+        ) from None
+
+
+def _gradients(
+    cost_function: Callable[..., Any], params: np.ndarray, epsilon: float
+) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Return the analytic and the numeric gradient, the rounding error and the cost."""
+    cost, gradient = _evaluate(cost_function, params)
+    try:
+        # A copy, because the function may reuse the memory of its gradient.
+        gradient = np.array(gradient)
+    except ValueError:  # matrices of several shapes
+        gradient = np.array(None)
+    if gradient.dtype == object:
+        raise ValueError(
+            "gradient must be a vector of numbers: unroll its matrices into one vector."
+        )
+    analytic = _finite_vector("gradient", gradient)
     if len(analytic) != len(params):
         raise ValueError(
             f"gradient has {len(analytic)} components, but params has {len(params)}."
         )
     numeric, rounding = _central_differences(cost_function, params, epsilon)
-    return GradientCheck(analytic, numeric, rounding)
+    return analytic, numeric, rounding, cost
+
+
+def _evaluate(
+    cost_function: Callable[..., Any], params: np.ndarray
+) -> tuple[float, Any]:
+    """Return the cost, a finite number, and the gradient, whatever it is."""
+    # A copy, because the function may write into its params.
+    result = cost_function(params.copy())
+    if not isinstance(result, tuple) or len(result) != 2:
+        got = f"tuple of {len(result)}" if isinstance(result, tuple) else type(result)
+        raise ValueError(
+            f"cost_function must return a tuple (cost, gradient), but returned {got}."
+        )
+    cost = np.asarray(result[0])
+    if cost.size != 1 or cost.dtype.kind not in "fiu":
+        raise ValueError(
+            f"cost_function returned the cost {result[0]!r}, expected a real number."
+        )
+    if not np.isfinite(cost).all():
+        raise ValueError("cost_function returned a cost that is not finite.")
+    return float(cost.item()), result[1]
 
 
 def _central_differences(
-    cost_function: CostFunction, params: np.ndarray, epsilon: float
+    cost_function: Callable[..., Any], params: np.ndarray, epsilon: float
 ) -> tuple[np.ndarray, float]:
     """Return the numeric gradient, and its error from rounding of the cost."""
     costs = np.empty((2, len(params)))
@@ -165,9 +305,7 @@ def _central_differences(
         for k, step in enumerate((epsilon, -epsilon)):
             shifted = params.copy()
             shifted[i] += step
-            costs[k, i] = cost_function(shifted)[0]
-    if not np.isfinite(costs).all():
-        raise ValueError("cost_function returned a cost that is not finite.")
+            costs[k, i], _ = _evaluate(cost_function, shifted)
     # Each of the two costs is off by half a unit in the last place or more.
     rounding = np.finfo(np.float64).eps * np.abs(costs).max() / epsilon
     return (costs[0] - costs[1]) / epsilon / 2, float(rounding)
@@ -187,17 +325,91 @@ def _finite_vector(name: str, values: Any) -> np.ndarray:
     return vector
 
 
-def _small_network(alpha: float) -> tuple[CostFunction, np.ndarray]:
-    """Return the practical's cost function to debug with, and its parameters."""
-    theta1, theta2 = _sines(5, 4), _sines(3, 6)
-    cost_function = partial(
-        cost_gradient,
-        X=_sines(5, 3),
-        Y=np.arange(1, 6) % 3,
-        hidden_layer_size=5,
-        alpha=alpha,
+def _problem(params: np.ndarray, args: tuple[Any, ...]) -> Problem:
+    """Check the arguments of the practical's function, and encode the labels."""
+    if not isinstance(args, tuple) or len(args) != 6:
+        raise ValueError(
+            f"args={args!r}, expected a tuple (n_in, n_hidden, n_out, X, y, reg)."
+        )
+    n_in, n_hidden, n_out, X, y, reg = args
+    for name, size in [("n_in", n_in), ("n_hidden", n_hidden), ("n_out", n_out)]:
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+            raise ValueError(f"args has {name}={size!r}, expected a positive int.")
+    if not isinstance(reg, Real) or not 0 <= float(reg) < np.inf:
+        raise ValueError(f"reg={reg!r} (alpha) must be finite and not negative.")
+    X = check_array(X, dtype=np.float64, input_name="X")
+    if X.shape[1] != n_in:
+        raise ValueError(f"X has {X.shape[1]} columns, but n_in={n_in}.")
+    n_params = n_hidden * (n_in + 1) + n_out * (n_hidden + 1)
+    if len(params) != n_params:
+        raise ValueError(
+            f"params has shape {params.shape}, expected ({n_params},) for n_in={n_in}, "
+            f"n_hidden={n_hidden} and n_out={n_out}."
+        )
+    Y = _one_hot(y, len(X), n_out)
+    return Problem(params, n_in, n_hidden, n_out, X, Y, float(reg))
+
+
+def _one_hot(y: Any, n_samples: int, n_out: int) -> np.ndarray:
+    """Return the one-hot matrix of labels, or of such a matrix."""
+    Y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+    if n_out == 1 and Y.ndim == 1:
+        Y = Y[:, np.newaxis]
+    if Y.shape == (n_samples, n_out):
+        if not np.isin(Y, [0, 1]).all():
+            raise ValueError("y must have 0 and 1 only if it is a one-hot matrix.")
+        return Y
+    if Y.shape not in [(n_samples,), (n_samples, 1)]:
+        raise ValueError(
+            f"y has shape {Y.shape}, expected labels of shape ({n_samples},) or a "
+            f"one-hot matrix of shape {(n_samples, n_out)}."
+        )
+    Y = Y.reshape(-1, 1)
+    first = Y.max() == n_out  # labels from 1, else from 0
+    if not first and Y.min() != 0:
+        raise ValueError(
+            f"y must have the label 0 or {n_out}, or be a one-hot matrix: otherwise it "
+            "is not clear whether labels count from 0 or from 1."
+        )
+    columns = np.arange(n_out) + first
+    if not np.isin(Y, columns).all():
+        raise ValueError(
+            f"y has labels {np.unique(Y)}, expected {columns[0]} to {columns[-1]}."
+        )
+    return np.equal(Y, columns).astype(np.float64)
+
+
+def _describe_call(args: tuple[Any, ...]) -> str:
+    """Return which arguments the practical's function got, and what it must return."""
+    n_in, n_hidden, n_out, X, y, reg = args
+    kind, hint = "labels", ""
+    if np.ndim(y) == 2:
+        kind = "one-hot"
+        hint = "  If it takes labels, pass targets='labels', or labels in args."
+    return (
+        f"cost_function was called as cost_function{_PRACTICAL} with n_in={n_in}, "
+        f"n_hidden={n_hidden}, n_out={n_out}, X of shape {np.shape(X)}, y of shape "
+        f"{np.shape(y)} ({kind}) and reg={reg}.  It must return (cost, gradient): a "
+        f"number, and the gradients of theta1, {(n_hidden, n_in + 1)}, and theta2, "
+        f"{(n_out, n_hidden + 1)}, unrolled by rows into one vector.{hint}"
     )
-    return cost_function, pack(theta1, theta2)
+
+
+def _backprop(params: np.ndarray, *args: Any) -> tuple[float, np.ndarray]:
+    """Return the package's own cost and gradient, from the practical's arguments."""
+    _, n_hidden, n_out, X, y, reg = args
+    Y = _one_hot(y, len(X), n_out)
+    return cost_gradient(params, X, Y, hidden_layer_size=n_hidden, alpha=reg)
+
+
+def _small_network(targets: str, reg: float) -> tuple[np.ndarray, tuple[Any, ...]]:
+    """Return the network that the practical debugs with: params and args."""
+    if targets not in ("one-hot", "labels"):
+        raise ValueError(f"targets={targets!r}, expected 'one-hot' or 'labels'.")
+    labels = 1 + np.arange(1, 6) % 3
+    y = labels if targets == "labels" else np.eye(3)[labels - 1]
+    params = pack(_sines(5, 4), _sines(3, 6))
+    return params, (3, 5, 3, _sines(5, 3), y, reg)
 
 
 def _sines(n_rows: int, n_columns: int) -> np.ndarray:

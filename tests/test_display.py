@@ -889,6 +889,25 @@ def test_gradient_check_of_wrong_gradient_marks_wrong_components():
     assert data(right)[:, 1].max() < tolerance < data(wrong)[:, 1].min()
 
 
+def test_gradient_check_title_has_the_diagnosis():
+    def backprop(params, n_in, n_hidden, n_out, X, y, reg):
+        cost, gradient = cost_gradient(
+            params, X, y, hidden_layer_size=n_hidden, alpha=reg
+        )
+        return cost, len(X) * gradient
+
+    check = check_gradient(backprop, alpha=0)
+    display = GradientCheckDisplay.from_check(check)
+    title = display.ax_.get_title().splitlines()
+    assert title[0] == "37 of 38 components are wrong, most of all:"
+    assert " ".join(title[2:]) == display.diagnosis == check.diagnosis
+    assert max(map(len, title)) <= 50
+    # Both gradients are right, but for the wrong cost.
+    display = GradientCheckDisplay.from_data([1.0], [1.0], diagnosis="Wrong cost.")
+    assert display.ax_.get_title() == "All 1 components are right\nWrong cost."
+    assert display.ax_.title.get_color() == "tab:red"
+
+
 def test_gradient_check_diagonal_has_equal_axes():
     display = GradientCheckDisplay.from_data([1.0, -2.0, 30.0], [1.0, 5.0, 30.0])
     ax = display.diagonal_ax_

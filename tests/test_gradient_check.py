@@ -1,8 +1,11 @@
+from functools import partial
+
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sknn3.gradient_check import GradientCheck, check_gradient
+from sknn3.network import cost_gradient
 
 
 @pytest.mark.parametrize("alpha", [0, 1, 3])
@@ -96,13 +99,15 @@ def test_zero_gradients_have_relative_difference_0():
         ({"epsilon": 1e-300}, "epsilon=1e-300 is too small"),
         ({"params": [1e20]}, "epsilon=0.0001 is too small"),
         ({"params": [-1.0], "epsilon": 1e-16}, "epsilon=1e-16 is too small"),
-        ({"params": None}, "requires params"),
+        ({"params": None}, "takes .p., expected .*reg.; a function .params. requires"),
         ({"params": 1.0}, r"params has shape \(\)"),
         ({"params": []}, r"params has shape \(0,\)"),
         ({"params": [[1.0]]}, r"params has shape \(1, 1\), expected \(n_params,\)"),
         ({"params": [np.nan]}, "params contains NaN"),
         ({"params": np.array([1j])}, "Complex data not supported"),
         ({"alpha": 1}, "no alpha"),
+        ({"targets": "labels"}, "no targets"),
+        ({"cost_function": lambda p, X: (1.0, p)}, "takes .p, X., expected .params.;"),
         ({"cost_function": lambda p: p @ p}, r"must return a tuple \(cost, gradient\)"),
         ({"cost_function": lambda p: (1.0, p, p)}, "must return a tuple"),
         (
@@ -113,6 +118,15 @@ def test_zero_gradients_have_relative_difference_0():
             {"cost_function": lambda p: (np.inf, p)},
             "returned a cost that is not finite",
         ),
+        ({"cost_function": lambda p: None}, "but returned <class 'NoneType'>"),
+        ({"cost_function": lambda p: (p, p, p)}, "but returned tuple of 3"),
+        ({"cost_function": lambda p: (None, p)}, "returned the cost None, expected a"),
+        ({"cost_function": lambda p: ("1", p)}, "returned the cost '1', expected a"),
+        ({"cost_function": lambda p: (1j, p)}, "returned the cost 1j, expected a real"),
+        ({"cost_function": lambda p: ([1.0, 2.0], p)}, r"the cost \[1.0, 2.0\], expec"),
+        ({"cost_function": lambda p: (1.0, None)}, "gradient must be a vector of"),
+        ({"cost_function": lambda p: (1.0, ([p], [p, p]))}, "unroll its matrices"),
+        ({"cost_function": lambda p: (1.0, [p])}, r"gradient has shape \(1, 1\)"),
         ({"cost_function": lambda p: (1.0, 1.0)}, r"gradient has shape \(\)"),
         ({"cost_function": lambda p: (1.0, [1.0, 2.0])}, "gradient has 2 .* has 1"),
         ({"cost_function": lambda p: (1.0, [np.nan])}, "gradient contains NaN"),
@@ -141,3 +155,158 @@ def test_relative_difference_does_not_depend_on_scale(scale):
     assert_allclose(check.relative_difference, expected, rtol=1e-15)
     assert scaled.relative_difference == check.relative_difference
     assert scaled.max_difference == scale / 2
+
+
+# ------------------------------------------------------- the practical's arguments
+
+
+def backprop(params, n_in, n_hidden, n_out, X, y, reg):
+    Y = np.reshape(y, (len(X), n_out)) if np.size(y) == len(X) * n_out else y
+    return cost_gradient(params, X, Y, hidden_layer_size=n_hidden, alpha=reg)
+
+
+PARAMS = np.ones(17)
+ARGS = {
+    "n_in": 2,
+    "n_hidden": 3,
+    "n_out": 2,
+    "X": np.ones((4, 2)),
+    "y": np.eye(2)[[0, 1, 1, 0]],
+    "reg": 1,
+}
+
+
+@pytest.mark.parametrize("alpha", [0, 3, None])
+def test_function_of_practical_is_checked_on_small_network(alpha):
+    theirs = check_gradient(alpha=alpha)
+    ours = check_gradient(backprop, alpha=alpha)
+    assert_array_equal(ours.analytic, theirs.analytic)
+    assert_array_equal(ours.numeric, theirs.numeric)
+    assert ours.cost == theirs.cost
+    costs = {0: 2.100951, 3: 2.146360}  # published with the practical
+    assert_allclose(ours.cost, costs.get(alpha, check_gradient(alpha=1).cost), 1e-6)
+
+
+def test_small_network_has_penalty_1_by_default():
+    assert_array_equal(check_gradient().analytic, check_gradient(alpha=1).analytic)
+    assert (check_gradient().analytic != check_gradient(alpha=0).analytic).any()
+
+
+def test_small_network_has_labels_from_1():
+    def spy(params, n_in, n_hidden, n_out, X, y, reg):
+        assert (n_in, n_hidden, n_out, reg) == (3, 5, 3, 2)
+        assert y.tolist() == [2, 3, 1, 2, 3]
+        return backprop(params, n_in, n_hidden, n_out, X, y - 1, reg)
+
+    check = check_gradient(spy, targets="labels", alpha=2)
+    assert check.diagnosis is None
+    assert check.cost == check_gradient(backprop, alpha=2).cost
+
+
+@pytest.mark.parametrize(
+    "y", [[1, 2, 2, 1], np.array([[1], [2], [2], [1]], np.uint8), [0, 1, 1, 0]]
+)
+def test_labels_count_from_0_or_1(y):
+    def of_labels(params, n_in, n_hidden, n_out, X, y, reg):
+        Y = np.ravel(y).astype(int) - np.max(y) + 1
+        return cost_gradient(params, X, Y, hidden_layer_size=n_hidden, alpha=reg)
+
+    args = tuple((ARGS | {"y": y}).values())
+    check = check_gradient(of_labels, PARAMS, args=args)
+    assert check.diagnosis is None
+    assert_allclose(check.cost, check.right_cost)
+    assert_allclose(check.cost, backprop(PARAMS, *ARGS.values())[0], rtol=1e-14)
+
+
+def test_one_output_has_labels_0_and_1():
+    args = tuple((ARGS | {"n_out": 1, "y": [0, 1, 1, 0]}).values())
+    assert check_gradient(backprop, PARAMS[:13], args=args).diagnosis is None
+
+
+class Student:
+    def backprop(self, *args, verbose=False):
+        return backprop(*args)
+
+
+@pytest.mark.parametrize("function", [partial(backprop), Student().backprop])
+def test_partial_and_method_are_accepted(function):
+    assert check_gradient(function).diagnosis is None
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"n_in": 3}, "X has 2 columns, but n_in=3"),
+        ({"n_in": 2.0}, "args has n_in=2.0, expected a positive int"),
+        ({"n_hidden": 0}, "args has n_hidden=0, expected a positive int"),
+        ({"n_hidden": 4}, r"params has shape \(17,\), expected \(22,\) for"),
+        ({"n_out": True}, "args has n_out=True, expected a positive int"),
+        ({"n_out": 3}, r"\(17,\), expected \(21,\) .* n_out=3"),
+        ({"X": [[1.0, np.nan]]}, "X contains NaN"),
+        ({"X": np.ones(3)}, "Expected 2D array"),
+        ({"y": np.ones(5)}, r"y has shape \(5,\), expected labels of shape \(4,\)"),
+        ({"y": np.ones((4, 3))}, r"or a one-hot matrix of shape \(4, 2\)"),
+        ({"y": np.full((4, 2), 0.5)}, "y must have 0 and 1 only"),
+        ({"y": [1, 1, 1, 1]}, "y must have the label 0 or 2, or be a one-hot matrix"),
+        ({"y": [0, 1, 2, 1]}, r"y has labels \[0. 1. 2.\], expected 1 to 2"),
+        ({"y": [0, 0.5, 1, 1]}, "expected 0 to 1"),
+        ({"y": [np.nan] * 4}, "y contains NaN"),
+        ({"reg": -1}, r"reg=-1 \(alpha\) must be finite and not negative"),
+        ({"reg": np.inf}, "reg=inf"),
+        ({"reg": None}, "reg=None"),
+    ],
+)
+def test_wrong_args_raise_value_error(args, message):
+    with pytest.raises(ValueError, match=message):
+        check_gradient(backprop, PARAMS, args=tuple((ARGS | args).values()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"args": tuple(ARGS.values())}, "args requires params"),
+        ({"args": (1, 2), "params": PARAMS}, r"args=\(1, 2\), expected a tuple \(n_in"),
+        ({"args": 3, "params": PARAMS}, "args=3, expected a tuple"),
+        ({"targets": "digits"}, "targets='digits', expected 'one-hot' or 'labels'"),
+        ({"alpha": -1}, r"reg=-1 \(alpha\) must be finite"),
+        ({"params": PARAMS}, r"expected \(params\); a function .* requires args"),
+    ],
+)
+def test_wrong_arguments_for_practical_raise_value_error(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        check_gradient(backprop, **arguments)
+
+
+def test_error_of_practical_names_its_arguments():
+    def of_labels(params, n_in, n_hidden, n_out, X, y, reg):
+        return np.eye(n_out)[y - 1]
+
+    with pytest.raises(IndexError) as info:
+        check_gradient(of_labels)
+    (note,) = info.value.__notes__
+    for text in (
+        "n_in=3, n_hidden=5, n_out=3, X of shape (5, 3), y of shape (5, 3) (one-hot)",
+        "gradients of theta1, (5, 4), and theta2, (3, 6), unrolled by rows",
+        "If it takes labels, pass targets='labels'",
+    ):
+        assert text in note
+
+
+def test_wrong_result_of_practical_names_expected_shapes():
+    def without_biases(params, n_in, n_hidden, n_out, X, y, reg):
+        return 1.0, np.zeros(n_hidden * n_in + n_out * n_hidden)
+
+    with pytest.raises(ValueError, match=r"gradient has 30 .* params has 38") as info:
+        check_gradient(without_biases)
+    assert "theta1, (5, 4), and theta2, (3, 6)" in info.value.__notes__[0]
+
+
+def test_repr_shows_costs_and_diagnosis():
+    def undivided(params, n_in, n_hidden, n_out, X, y, reg):
+        cost, gradient = backprop(params, n_in, n_hidden, n_out, X, y, reg)
+        return 5 * cost, 5 * gradient
+
+    lines = repr(check_gradient(undivided, alpha=0)).splitlines()
+    assert lines[3] == "  cost                 10.504753 (right: 2.100951)"
+    assert lines[-2].startswith("  Diagnosis: The cost is not divided by m, the numb")
+    assert lines[-1] == "    is not divided by m, the number of samples."

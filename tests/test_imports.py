@@ -62,7 +62,8 @@ IMPORTS = {
     },
     # Public functions and classes besides the estimators.
     "network": {"_array_api", "_dataset", "_kernel"},
-    "gradient_check": {"network"},
+    "_gradient_diagnosis": {"network"},
+    "gradient_check": {"_gradient_diagnosis", "network"},
     "datasets": set(),
     "onnx": {"classifier", "classifier_cv"},
     "display": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ _RELATIVE_TOLERANCE = 1e-5
 # causes an error of about 10 to some 100 times the rounding error.
 _TOLERATED_ROUNDINGS = 1000
 
-# Largest number of components in the title.
+# Largest number of components, and of characters in a line, in the title.
 _MAX_NAMED = 8
+_TITLE_WIDTH = 50
 
 
 @dataclass(eq=False, repr=False)
@@ -27,7 +29,7 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
     Use :meth:`from_check` or :meth:`from_data` to create a display.  On the left,
     components that agree are on the diagonal.  On the right are the differences.  A
     component whose difference exceeds the tolerance is a red cross on both sides, and
-    its index is in the title.
+    its index is in the title, above the diagnosis.
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
     tolerance : float, default=None
         Largest difference of components that are right.  None for 1e-5 times the
         largest component, or 1000 times `rounding` if that is larger.
+    diagnosis : str, default=None
+        Mistakes that explain the gradient.
 
     Attributes
     ----------
@@ -77,6 +81,7 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
     _: KW_ONLY
     rounding: float | None = None
     tolerance: float | None = None
+    diagnosis: str | None = None
 
     @classmethod
     def from_data(
@@ -86,6 +91,7 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         *,
         rounding: float | None = None,
         tolerance: float | None = None,
+        diagnosis: str | None = None,
         ax: Any = None,
         **line_kwargs: Any,
     ) -> GradientCheckDisplay:
@@ -100,6 +106,8 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         rounding : float, default=None
             Rounding error of the central differences.
         tolerance : float, default=None
+            As in the class.
+        diagnosis : str, default=None
             As in the class.
         ax : matplotlib Axes or pair of them, default=None
             Axes of the differences, or of the diagonal and the differences; None
@@ -122,7 +130,13 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         for name, value in [("rounding", rounding), ("tolerance", tolerance)]:
             if value is not None and not 0 < value < np.inf:
                 raise ValueError(f"{name}={value!r} must be positive and finite.")
-        display = cls(analytic, numeric, rounding=rounding, tolerance=tolerance)
+        display = cls(
+            analytic,
+            numeric,
+            rounding=rounding,
+            tolerance=tolerance,
+            diagnosis=diagnosis,
+        )
         return display.plot(ax, **line_kwargs)
 
     @classmethod
@@ -157,6 +171,7 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
             check.numeric,
             rounding=check.rounding or None,  # 0 has no place on a logarithmic axis
             tolerance=tolerance,
+            diagnosis=check.diagnosis,
             ax=ax,
             **line_kwargs,
         )
@@ -210,8 +225,12 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         }
         if self.levels_:
             ax.legend(loc="best")
-        color = {"color": "tab:red"} if wrong.any() else {}
-        ax.set_title(_title(differences, wrong), **color)
+        title, color = _title(differences, wrong), {}
+        if self.diagnosis is not None:
+            title += "\n" + fill(self.diagnosis, _TITLE_WIDTH, break_on_hyphens=False)
+        if wrong.any() or self.diagnosis is not None:
+            color = {"color": "tab:red"}
+        ax.set_title(title, **color)
 
     def _plot_diagonal(self, wrong: np.ndarray, line_kwargs: dict[str, Any]) -> None:
         """Plot the analytic over the numeric gradient."""
