@@ -182,6 +182,18 @@ def test_check_gradient_shows_bugs_of_page_3(backwards):
     assert_allclose(np.median(ratio[:20]), 4, rtol=0.01)
 
 
+def test_check_gradient_names_bugs_of_page_3(backwards):
+    text = check_gradient(backwards["backprop"]).diagnosis
+    assert text.count(".") == 2
+    assert "lacks the derivative of the sigmoid" in text
+    assert "The gradient penalises the biases: leave out column 0 of th" in text
+    assert "The gradient penalises the biases: leave out column 0 of th" in " ".join(
+        OVERVIEW.read_text(encoding="utf-8").split()
+    )
+    assert check_gradient(backwards["mended"]).diagnosis is None
+    assert backwards["check"].diagnosis is None
+
+
 def test_gradients_of_blocks_add_up_to_whole(backwards):
     parts = 2000 * backwards["first"] + 3000 * backwards["rest"]
     assert_allclose(parts / 5000, backwards["whole"], atol=1e-14)

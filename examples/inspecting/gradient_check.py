@@ -71,3 +71,31 @@ plt.show()
 # Some points are off the diagonal. They belong to the biases of both layers, and that
 # shows where the bug is. You can check any function the same way, if it returns cost
 # and gradient for a flat vector of parameters.
+#
+# A function with the arguments of a course's practical gets a diagnosis:
+# ``backprop(params, n_in, n_hidden, n_out, X, y, reg)``. Pass the arguments after
+# ``params`` as ``args``, as you do to :func:`scipy.optimize.minimize`.
+
+
+def backprop(
+    params: np.ndarray,
+    n_in: int,
+    n_hidden: int,
+    n_out: int,
+    X: np.ndarray,
+    y: np.ndarray,
+    reg: float,
+) -> tuple[float, np.ndarray]:
+    """Penalise the biases, and forget to divide by the number of samples."""
+    cost, gradient = wrong(params)
+    return cost, len(X) * gradient
+
+
+Y = np.eye(3)[y]
+check = check_gradient(backprop, params, args=(*sizes, 3, X, Y, ALPHA))
+print(check)
+
+# %%
+# The diagnosis names the mistakes that give the same values. A mistake that is in the
+# cost and in the gradient alike does not show in the differences, so the check compares
+# the cost with the right one as well.
