@@ -112,4 +112,4 @@ def setup(app: Any) -> None:
     generated = HERE / "generated"
     generated.mkdir(exist_ok=True)
     module_drawing.write(generated / "modules.svg")
-    (generated / "modules.md").write_text(module_drawing.table())
+    (generated / "modules.md").write_text(module_drawing.table(), encoding="utf-8")

@@ -33,7 +33,7 @@ def module_files() -> dict[str, Path]:
 def imports_of(path: Path) -> tuple[set[str], set[str]]:
     """Return the package's modules and the other packages that a file imports."""
     inside, outside = set(), set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             if node.level:
                 raise ValueError(f"{path} imports relatively, from {node.module}")
@@ -168,6 +168,8 @@ def table() -> str:
     """Return a Markdown table of the modules and first lines of their docstrings."""
     rows = ["| module | purpose |", "| --- | --- |"]
     for name, path in module_files().items():
-        first = ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]
+        first = ast.get_docstring(
+            ast.parse(path.read_text(encoding="utf-8"))
+        ).splitlines()[0]
         rows.append(f"| `{name}` | {first} |")
     return "\n".join(rows) + "\n"

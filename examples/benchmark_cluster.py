@@ -69,7 +69,7 @@ def main() -> None:
     for name, value in report["model"].items():
         print(f"  {name} {tidy(value)}")
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1))
+        arguments.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
 
 
 def about() -> dict[str, str]:

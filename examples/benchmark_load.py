@@ -66,7 +66,7 @@ def main() -> None:
             shown = {k: v for k, v in row.items() if k != "course"}
             print("  " + "  ".join(f"{k} {tidy(v)}" for k, v in shown.items()))
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1))
+        arguments.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
 
 
 def about() -> dict[str, str]:
@@ -93,7 +93,7 @@ def tidy(value: Any) -> str:
 def resources() -> Row:
     """Count the memory, threads, open files and objects of this process."""
     gc.collect()
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     anonymous = status.partition("RssAnon:")[2].split()[0]  # not of files
     return {
         "memory": 1024 * int(anonymous),
@@ -171,7 +171,7 @@ def in_a_process(function: str, *arguments: Any) -> Row:
     done = subprocess.run(  # noqa: S603 (this script)
         [sys.executable, "-W", "ignore", "-c", code],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,  # the exit status is reported
     )
     said = {"stderr": " ".join(done.stderr.split())[:60]}

@@ -90,7 +90,7 @@ def main() -> None:
             print("  " + "  ".join(f"{k} {tidy(v)}" for k, v in shown.items()))
         report[name] = rows
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1))
+        arguments.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
     draw(report, arguments.output / "benchmark_peers.png")
 
 
@@ -690,7 +690,7 @@ def again_with_scipys_array_api(arguments: argparse.Namespace) -> Iterator[Row]:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        yield from json.loads(report.read_text())["arrays"]
+        yield from json.loads(report.read_text(encoding="utf-8"))["arrays"]
 
 
 def processor_seconds() -> float:

@@ -137,7 +137,7 @@ def main(argv: list[str] | None = None) -> None:
     for row in report["summary"]:
         print(("\n" if row["model"] == chosen[0] else "") + show(row))
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if arguments.page:
         fill_page(arguments.page, report)
     if set(RANKED) <= set(models):

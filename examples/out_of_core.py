@@ -84,7 +84,7 @@ STATUS = Path("/proc/self/status")
 
 def status(name: str) -> int:
     """Return a memory count of Linux in bytes; RssAnon is anonymous memory."""
-    lines = STATUS.read_text().splitlines() if STATUS.exists() else []
+    lines = STATUS.read_text(encoding="utf-8").splitlines() if STATUS.exists() else []
     return next((int(line.split()[1]) * 1024 for line in lines if name in line), 0)
 
 

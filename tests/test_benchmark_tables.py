@@ -40,7 +40,7 @@ def run(tmp_path, *options):
     script.main(
         ["--json", str(path), "--output", str(tmp_path), *map(str, options)],
     )
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def rows_of(table, **figures):
@@ -201,10 +201,10 @@ def test_page_gets_figures_between_its_lines(tmp_path):
     page, report = tmp_path / "page.md", report_of_all_models()
     groups = "machine", "own"
     empty = "\n".join(f"{script.BEGIN.format(g)}\nold\n{script.END}" for g in groups)
-    page.write_text(f"before\n{empty}\nafter\n")
+    page.write_text(f"before\n{empty}\nafter\n", encoding="utf-8")
     for _ in range(2):
         script.fill_page(page, report)
-        text = page.read_text()
+        text = page.read_text(encoding="utf-8")
         assert text.startswith("before\n")
         assert text.endswith("\nafter\n")
         assert "old" not in text
@@ -224,7 +224,7 @@ def test_page_shows_where_ours_lose():
 
 def test_page_without_lines_for_a_group_is_an_error(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("no figures")
+    page.write_text("no figures", encoding="utf-8")
     with pytest.raises(SystemExit, match="has no line <!-- figures: machine -->"):
         script.fill_page(page, report_of_all_models())
 
@@ -244,7 +244,10 @@ def test_complete_run_fills_page_of_documentation(tmp_path, tables, monkeypatch)
 
 
 def test_page_of_documentation_has_figures_of_its_file():
-    report, text = json.loads(FIGURES.read_text()), PAGE.read_text(encoding="utf-8")
+    report, text = (
+        json.loads(FIGURES.read_text(encoding="utf-8")),
+        PAGE.read_text(encoding="utf-8"),
+    )
     assert not report["quick"]
     assert report["summary"] == script.summarise(report["rows"])
     for figures in script.page_figures(report).values():

@@ -32,7 +32,9 @@ def test_forward_has_published_accuracy(digits, weights):
 
 
 def test_cost_gradient_equals_reference_cases(digits, course):
-    reference = json.loads((course / "reference/ex4_reference.json").read_text())
+    reference = json.loads(
+        (course / "reference/ex4_reference.json").read_text(encoding="utf-8")
+    )
     file = loadmat(course / "data/ex4weights.mat")
     thetas = {
         "theta_sin": np.sin(np.arange(10285) + 1) / 10,

@@ -247,7 +247,7 @@ def dask_process(*arguments):
     process = subprocess.Popen(
         [sys.executable, "-m", "dask", *arguments, "--dashboard-address", ":0"],
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
     with process:
         try:

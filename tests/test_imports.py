@@ -133,7 +133,7 @@ def test_private_names_of_other_packages_are_in_one_module():
     # Ruff finds private attributes; these are imports.
     private = set()
     for module, path in FILES.items():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 source = getattr(node, "module", "")
                 for alias in node.names:

@@ -223,7 +223,7 @@ FIGURE = re.compile(r"(?<![\w.])-?\d+(?:\.\d+(?:e-\d+)?%?|%)")
 
 
 def prose(path):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     if path.suffix == ".md":
         return text
     title = text.split('"""')[1]

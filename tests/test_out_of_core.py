@@ -111,7 +111,7 @@ def write(path, blocks, shape, dtype):
 
 
 def private_memory():
-    status = Path("/proc/self/status").read_text().splitlines()
+    status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     line = next(line for line in status if line.startswith("VmData"))
     return int(line.split()[1]) * 1024
 

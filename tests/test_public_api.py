@@ -41,7 +41,7 @@ def test_all_is_sorted_and_has_every_public_name(name):
 
 
 def test_api_page_lists_exactly_the_public_names():
-    lines = {line.strip() for line in API_PAGE.read_text().splitlines()}
+    lines = {line.strip() for line in API_PAGE.read_text(encoding="utf-8").splitlines()}
     listed = {line for line in lines if re.fullmatch(r"sknn3(\.\w+)+", line)}
     listed |= {
         line.removeprefix(".. py:data:: ") for line in lines if "py:data" in line

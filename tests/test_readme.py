@@ -10,7 +10,7 @@ PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 
 
 def test_first_code_of_readme_has_stated_score_and_passes(capsys):
-    page = (ROOT / "README.md").read_text()
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
     code = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
     assert len([line for line in code.splitlines() if line]) <= 6
     names = {}
@@ -23,7 +23,7 @@ def test_first_code_of_readme_has_stated_score_and_passes(capsys):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_relative_links_exist(page):
-    text = (ROOT / page).read_text()
+    text = (ROOT / page).read_text(encoding="utf-8")
     links = re.findall(r'\]\(([^)#]+)[^)]*\)|src="([^"]+)"', text)
     targets = {a or b for a, b in links if not (a or b).startswith("http")}
     assert targets or page == "CHANGELOG.md"

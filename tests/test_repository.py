@@ -1,5 +1,6 @@
 """Files besides the code: issue forms, citation, and versions in the documentation."""
 
+import ast
 import re
 import shutil
 import tomllib
@@ -16,7 +17,7 @@ import sknn3
 ROOT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = SETTINGS["project"]
-CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
 FORMS = ["bug_report.yml", "feature_request.yml"]
 TEXTS = ["README.md", "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
 
@@ -31,7 +32,11 @@ def test_citation_version_equals_package_version():
 def test_citation_licence_equals_licence_of_code():
     of_the_code, *_ = PROJECT["license"].split(" AND ")
     assert CITATION["license"] == of_the_code
-    assert (ROOT / "LICENSE").read_text().startswith("BSD 3-Clause License")
+    assert (
+        (ROOT / "LICENSE")
+        .read_text(encoding="utf-8")
+        .startswith("BSD 3-Clause License")
+    )
 
 
 def test_citation_has_required_fields():
@@ -57,7 +62,9 @@ ATTRIBUTES = {
 
 @pytest.fixture(params=FORMS)
 def form(request):
-    return yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE" / request.param).read_text())
+    return yaml.safe_load(
+        (ROOT / ".github/ISSUE_TEMPLATE" / request.param).read_text(encoding="utf-8")
+    )
 
 
 def test_issue_form_has_required_and_allowed_fields(form):
@@ -83,7 +90,9 @@ def test_issue_form_questions_are_unique_and_one_is_required(form):
 def test_issue_templates_have_no_other_files():
     found = {path.name for path in (ROOT / ".github/ISSUE_TEMPLATE").iterdir()}
     assert found == {*FORMS, "config.yml"}
-    config = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/config.yml").read_text())
+    config = yaml.safe_load(
+        (ROOT / ".github/ISSUE_TEMPLATE/config.yml").read_text(encoding="utf-8")
+    )
     assert config == {"blank_issues_enabled": True}
 
 
@@ -113,7 +122,7 @@ def test_oldest_versions_in_texts_equal_pyproject():
     found = {
         (str(path), name, version)
         for path in TEXTS
-        for name, version in named((ROOT / path).read_text())
+        for name, version in named((ROOT / path).read_text(encoding="utf-8"))
     }
     assert ("CONTRIBUTING.md", "python", FLOORS["python"]) in found
     wrong = [mention for mention in found if FLOORS[mention[1]] != mention[2]]
@@ -233,3 +242,27 @@ def test_wheel_with_address_has_absolute_links_and_pictures(metadata_of_wheel):
 
 def test_citation_has_address_of_source():
     assert CITATION.get("repository-code") == PROJECT["urls"].get("Source")
+
+
+# ----------------------------------------------------------------------- encodings
+
+
+def opens_text_without_encoding(call):
+    """Return whether a call may use the encoding of the system, which varies."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    given = {keyword.arg for keyword in call.keywords}
+    binary = any(isinstance(a, ast.Constant) and "b" in str(a.value) for a in call.args)
+    opens = name in ("read_text", "write_text") or (name == "open" and not binary)
+    return (opens or "text" in given) and "encoding" not in given
+
+
+def test_text_files_are_opened_with_an_encoding():
+    folders = (".ci", "docs", "examples", "sknn3", "tests")
+    places = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and opens_text_without_encoding(node)
+    ]
+    assert places == []

@@ -19,7 +19,9 @@ import sknn3
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3.datasets import read_digits, read_weights
 
-PROMISES = (Path(__file__).parents[1] / ".github/SECURITY.md").read_text()
+PROMISES = (Path(__file__).parents[1] / ".github/SECURITY.md").read_text(
+    encoding="utf-8"
+)
 
 
 def run_hostile_code():
@@ -167,7 +169,7 @@ sknn3.ThreeLayerNNClassifierCV(
 def run_with_audit_hook(code):
     command = [sys.executable, "-B", "-W", "ignore", "-c", AUDIT_HOOK + code]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False
+        command, capture_output=True, encoding="utf-8", timeout=120, check=False
     )
 
 
