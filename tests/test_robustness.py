@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -366,16 +367,89 @@ def test_fit_uses_as_many_threads_as_joblib_allows(large):
     assert results == [(limit, limit)] * 2
 
 
-def test_fits_where_no_thread_can_start_are_bit_identical(
-    large, monkeypatch, same_surroundings
+# No thread can start in a browser's Python, not even while packages are imported.
+WITHOUT_THREADS = """
+import _thread
+
+def no_thread(*_args, **_options):
+    raise RuntimeError("can't start new thread")
+
+for name in ("start_new_thread", "start_new", "start_joinable_thread"):
+    if hasattr(_thread, name):
+        setattr(_thread, name, no_thread)
+"""
+FIT_AND_PREDICT = """
+import warnings
+from hashlib import sha256
+
+import numpy as np
+from sklearn.datasets import make_classification
+from threadpoolctl import threadpool_limits
+
+import sknn3.datasets, sknn3.display, sknn3.network, sknn3.onnx
+from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
+
+warnings.simplefilter("ignore")
+results = []
+for n_rows in (300, 5000):
+    X, y = make_classification(n_rows, 12, n_informative=8, n_classes=3, random_state=0)
+    with threadpool_limits(3, user_api="blas"):
+        for solver in ("tnc", "lbfgs"):
+            for early_stopping in (False, True):
+                params = {"solver": solver, "early_stopping": early_stopping}
+                clf = ThreeLayerNNClassifier(4, max_iter=8, random_state=0, **params)
+                results += [clf.fit(X, y).theta1_, clf.predict_proba(X)]
+            search = ThreeLayerNNClassifierCV(
+                alphas=[0.1, 1], max_iters=[2, 4], cv=2, hidden_layer_size=4,
+                solver=solver, random_state=0,
+            )
+            results += [search.fit(X, y).theta1_, search.predict(X)]
+for array in results:
+    print(sha256(np.ascontiguousarray(array)).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_import_fit_predict_and_search_without_threads_are_bit_identical():
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=120,
+        ).stdout.splitlines()
+        for code in (WITHOUT_THREADS + FIT_AND_PREDICT, FIT_AND_PREDICT)
+    ]
+    assert len(outputs[0]) == 24
+    assert outputs[0] == outputs[1]
+
+
+@pytest.mark.parametrize("n_that_start", [0, 1])
+@pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
+@pytest.mark.parametrize("n_rows", [300, 5000])
+def test_fits_where_no_more_threads_can_start_are_bit_identical(
+    n_rows, solver, n_that_start, large, monkeypatch, same_surroundings
 ):
+    X, y = (array[:n_rows] for array in large)
+    start, numbers = threading.Thread.start, itertools.count()
+
+    def fail_after(thread):
+        if next(numbers) >= n_that_start:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
     def fits():
-        clf, best = net().fit(*large), search(n_jobs=1).fit(*large)
-        return clf.theta1_, clf.predict_proba(large[0]), best.theta1_
+        clf, early = net(solver=solver), net(solver=solver, early_stopping=True)
+        best = search(solver=solver, n_jobs=1)
+        for estimator in (clf, early, best):
+            estimator.fit(X, y)
+            yield estimator.theta1_
+            yield estimator.predict_proba(X)
 
     with threadpool_limits(3, user_api="blas"):
-        expected = fits()
-        no_thread = raises(RuntimeError("can't start new thread"))
-        monkeypatch.setattr(threading.Thread, "start", no_thread)
+        expected = [*fits()]
+        monkeypatch.setattr(threading.Thread, "start", fail_after)
         for found, array in zip(fits(), expected, strict=True):
             assert_array_equal(found, array)
+    assert (next(numbers) > 0) == (n_rows == 5000)  # large data would have threads
