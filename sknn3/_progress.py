@@ -26,16 +26,20 @@ def print_path(alpha: float, budgets: list[int], scores: list[float]) -> None:
     """Print the scores of one path of a search."""
     pairs = zip(scores, budgets, strict=True)
     by_budget = ", ".join(f"{score:.4f} after {n}" for score, n in pairs)
-    print(f"alpha {alpha:g}   scores {by_budget}", flush=True)
+    _print_line(f"alpha {alpha:g}   scores {by_budget}")
 
 
 def _print(what: str, point: Iterate, score: float | None) -> None:
     validation = "" if score is None else f"   validation score {score:.4f}"
-    print(
+    _print_line(
         f"{what}   cost {point.cost:.6f}   "
-        f"largest gradient {point.max_gradient:.1e}{validation}",
-        flush=True,
+        f"largest gradient {point.max_gradient:.1e}{validation}"
     )
+
+
+def _print_line(line: str) -> None:
+    """Print a line in one piece, since other threads may print too."""
+    print(f"{line}\n", end="", flush=True)
 
 
 class Callbacks:

@@ -1,6 +1,9 @@
 """Many fits and predictions, in parallel and one after another."""
 
 import gc
+import io
+import re
+import sys
 import threading
 import tracemalloc
 import weakref
@@ -10,10 +13,11 @@ from contextlib import contextmanager, suppress
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from joblib import parallel_config
 from numpy.testing import assert_array_equal
 from threadpoolctl import threadpool_limits
 
-from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV, _dataset
+from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV, _dataset, _parallel
 from sknn3._dataset import SINGLE_BLOCK_ROWS
 
 # Training ends after a few passes, before it converges.
@@ -56,6 +60,76 @@ def test_predictions_in_200_threads_equal_predictions_in_one(digits, capfd):
         for at_once, alone in zip(found, expected[i % 6], strict=True):
             assert_array_equal(at_once, alone)
     assert capfd.readouterr() == ("", "")  # OpenBLAS prints if it lacks buffers
+
+
+@pytest.fixture
+def frequent_switches():
+    """Let Python change threads thousands of times more often than usual."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.parametrize("container", [np.float64, np.float32, sp.csr_array])
+def test_fits_searches_and_predictions_at_once_equal_those_alone(
+    container, large, frequent_switches
+):
+    X, y = container(large[0]), large[1]
+    shared = ThreeLayerNNClassifier(5, max_iter=3, random_state=0).fit(X, y)
+    generator = np.random.RandomState(0)  # a search draws from copies
+
+    def fit(**params):
+        clf = ThreeLayerNNClassifier(4, max_iter=4, random_state=0, **params)
+        return clf.fit(X, y).theta1_
+
+    def search():
+        clf = ThreeLayerNNClassifierCV(
+            alphas=[0.1, 1],
+            max_iters=[1, 3],
+            cv=2,
+            hidden_layer_size=3,
+            random_state=generator,
+        )
+        with parallel_config("threading", n_jobs=2):
+            return clf.fit(X[:1500], y[:1500]).theta1_
+
+    tasks = [
+        # BLAS uses one thread for so few rows, with and without fits in other threads.
+        lambda: [shared.predict_proba(X[i : i + 20]) for i in range(100)],
+        lambda: [shared.predict(X[i : i + 1]) for i in range(50)],
+        lambda: fit(early_stopping=True),
+        lambda: shared.input_gradients(X[:20]),
+        lambda: fit(solver="lbfgs", activation="tanh"),
+        search,
+    ]
+    expected = [task() for task in tasks]
+    with threadpool_limits(2, user_api="blas"):
+        _parallel._clear_controlling_thread()
+        for i, found in enumerate(in_threads(12, lambda i: tasks[i % 6]())):
+            assert_array_equal(found, expected[i % 6])
+    assert _parallel.blas_tokens.qsize() == MAX_MULTIPLYING
+    assert not _parallel._blas_limit._fits
+
+
+def test_verbose_fits_at_once_print_whole_lines(monkeypatch):
+    class Output(io.StringIO):
+        def write(self, text):
+            written = super().write(text)
+            threading.Event().wait(0.001)  # other threads print meanwhile
+            return written
+
+    def fit(i):
+        clf = ThreeLayerNNClassifier(2, max_iter=9, random_state=i, verbose=True)
+        return clf.fit(np.eye(4, 3), [0, 1, 0, 1])
+
+    output = Output()
+    monkeypatch.setattr(sys, "stdout", output)
+    in_threads(4, fit)
+    lines = output.getvalue().splitlines()
+    whole = r"(pass +\d+/9|[a-z_]+ after \d passes)   cost \S+   largest gradient \S+"
+    assert lines
+    assert all(re.fullmatch(whole, line) for line in lines), lines
 
 
 def small_net():
