@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from sknn3 import _parallel
 from sknn3._parallel import chunk_map, single_blas_thread
 
 
@@ -100,6 +101,25 @@ def test_limit_of_another_thread_may_end_during_a_fit():
         assert blas_threads() == before
         may_end.set()
         assert other.result() == 1
+        assert blas_threads() == before
+
+
+def test_fits_that_start_together_set_and_restore_one_limit(monkeypatch):
+    def limit_slowly():
+        time.sleep(0.002)  # other threads start a fit meanwhile
+        return limit()
+
+    def fits(_):
+        for _ in range(10):
+            with single_blas_thread():
+                assert set(blas_threads()) == {1}
+
+    limit = _parallel._limit_blas
+    monkeypatch.setattr(_parallel, "_limit_blas", limit_slowly)
+    with threadpool_limits(3, user_api="blas"), ThreadPoolExecutor(8) as pool:
+        _parallel._clear_controlling_thread()
+        before = blas_threads()
+        list(pool.map(fits, range(8)))
         assert blas_threads() == before
 
 
