@@ -72,13 +72,18 @@ def main() -> None:
         arguments.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
 
 
+def load() -> str:
+    """Return the load of the machine; Windows does not measure it."""
+    return f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
+
+
 def about() -> dict[str, str]:
     """Return the machine and the versions of the packages."""
     packages = ("sknn3", "numpy", "scipy", "scikit-learn", "dask", "distributed")
     return {
         "machine": platform.machine(),
         "cpus": str(os.cpu_count()),
-        "load": f"{os.getloadavg()[0]:.2f}",
+        "load": load(),
         "python": platform.python_version(),
         **{package: version(package) for package in packages},
     }

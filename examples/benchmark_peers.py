@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -514,9 +513,10 @@ def measure_predictions(arguments: argparse.Namespace) -> Iterator[Row]:
 def measure_growth(arguments: argparse.Namespace) -> Iterator[Row]:
     """Time of a pass, and memory without the data, for a memory map of float32."""
     digits, labels = load_digits20(return_X_y=True)
-    with tempfile.TemporaryDirectory() as folder:
+    # Windows deletes and overwrites no file that is open as a memory map.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         for n_samples in (5000, 20000) if arguments.quick else (5000, 50000, 500000):
-            path = Path(folder) / "X.bin"
+            path = Path(folder) / f"{n_samples}.bin"
             shape = n_samples, digits.shape[1]
             X = np.memmap(path, np.float32, "w+", shape=shape)
             rng = np.random.default_rng(0)
@@ -695,10 +695,8 @@ def again_with_scipys_array_api(arguments: argparse.Namespace) -> Iterator[Row]:
 
 def processor_seconds() -> float:
     """Return the user time of this process and of its finished children."""
-    return sum(
-        resource.getrusage(who).ru_utime
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
+    times = os.times()
+    return times.user + times.children_user
 
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {

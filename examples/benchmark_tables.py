@@ -173,6 +173,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     return arguments
 
 
+def load() -> str:
+    """Return the load of the machine; Windows does not measure it."""
+    return f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
+
+
 def about() -> dict[str, str]:
     """Return the machine and the versions of the packages."""
     packages = ("numpy", "scipy", "scikit-learn")
@@ -180,7 +185,7 @@ def about() -> dict[str, str]:
         "machine": platform.machine(),
         "cpus": str(os.cpu_count()),
         "threads": str(max(pool["num_threads"] for pool in threadpool_info())),
-        "load": f"{os.getloadavg()[0]:.2f}",
+        "load": load(),
         "python": platform.python_version(),
         "sknn3": sknn3.__version__,
         **{package: version(package) for package in packages},

@@ -199,5 +199,6 @@ def read(path: Path) -> None:
 
 seconds = np.median([measured(read, path)[0] for _ in range(3)])
 print(f"reading alone     {X.nbytes / seconds / 1e9:.2f} GB/s")
+del X  # Windows deletes no file that is open
 path.unlink()
 temporary.cleanup()

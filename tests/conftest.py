@@ -1,7 +1,6 @@
 """Settings and fixtures that several test modules use."""
 
 import os
-import sys
 from pathlib import Path
 
 # The workers of pytest-xdist share the cores.  With one BLAS thread each they do not
@@ -31,8 +30,6 @@ settings.load_profile("quick")
 # repository, test_course.py compares the package with them.
 COURSE = Path(__file__).parents[2] / "shared"
 collect_ignore = [] if COURSE.is_dir() else ["test_course.py"]
-# RLIMIT_DATA excludes shared maps of files on Linux only.
-collect_ignore += [] if sys.platform == "linux" else ["test_out_of_core.py"]
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,9 @@ from sknn3.dask._partitions import Partitions
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.skipif(
+        sys.platform == "win32", reason="needs SIGALRM, SIGKILL and a forkserver"
+    ),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
 

@@ -13,7 +13,7 @@ FOLDERS = sorted({page.parent for page in PAGES})
 
 
 def name(path):
-    return str(path.relative_to(EXAMPLES))
+    return path.relative_to(EXAMPLES).as_posix()
 
 
 @pytest.fixture(params=PAGES, ids=name)

@@ -7,7 +7,7 @@ memory or has no effect.
 
 import ctypes
 import gc
-import resource
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +20,14 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.network import cost_gradient, pack
 
+resource = pytest.importorskip("resource", reason="Windows has no limits of memory")
+
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.skipif(
+        sys.platform != "linux",
+        reason="RLIMIT_DATA excludes shared maps of files on Linux only",
+    ),
     pytest.mark.filterwarnings(
         "ignore::sklearn.exceptions.ConvergenceWarning"  # max_iter is small
     ),
