@@ -15,6 +15,11 @@ def blas_threads():
     ]
 
 
+pytestmark = pytest.mark.skipif(
+    not blas_threads(), reason="threadpoolctl cannot limit BLAS: Accelerate on macOS"
+)
+
+
 @pytest.fixture(params=[1, 2, 3])
 def n_allowed(request):
     """Number of threads that BLAS is allowed to use outside of the context."""

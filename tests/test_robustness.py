@@ -25,6 +25,12 @@ from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV, _dataset, _p
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
+needs_limits_of_blas = pytest.mark.skipif(
+    all(lib["user_api"] != "blas" for lib in threadpool_info()),
+    reason="threadpoolctl cannot limit BLAS: Accelerate on macOS",
+)
+
+
 def net(**params):
     defaults = {"hidden_layer_size": 4, "max_iter": 8, "random_state": 0}
     return ThreeLayerNNClassifier(**defaults | params)
@@ -354,12 +360,14 @@ def n_threads_of_a_fit(X, y):
     return limit, len(seen)
 
 
+@needs_limits_of_blas
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_fit_uses_as_many_threads_as_threadpoolctl_allows(limit, large):
     with threadpool_limits(limit):
         assert n_threads_of_a_fit(*large) == (limit, limit)
 
 
+@needs_limits_of_blas
 @pytest.mark.slow
 def test_fit_uses_as_many_threads_as_joblib_allows(large):
     with joblib.parallel_config(backend="loky", inner_max_num_threads=2):
@@ -427,6 +435,7 @@ def test_import_fit_predict_and_search_without_threads_are_bit_identical():
     assert outputs[0] == outputs[1]
 
 
+@needs_limits_of_blas
 @pytest.mark.parametrize("n_that_start", [0, 1])
 @pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
 @pytest.mark.parametrize("n_rows", [300, 5000])
