@@ -233,6 +233,7 @@ def test_wheel_with_address_has_absolute_links_and_pictures(metadata_of_wheel):
     assert links
     assert pictures
     assert all(link.startswith("https://") for link in links + pictures)
+    assert "![" not in text  # its address would show a page, not the picture
     version = f"v{sknn3.__version__}"
     design = f"https://code.invalid/sknn3/blob/{version}/docs/design.md"
     assert design in links
