@@ -4,6 +4,7 @@ Blocks marked as ``python`` run.  Blocks marked as ``py`` do not: they need a cl
 a GPU.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 
 # Only pages have tests: Sphinx's settings and the files that it makes have none.
 collect_ignore_glob = ["*.py", "_build", "api", "examples", "generated"]
+# .ci/run tests this page in the step that installs PyTorch.
+collect_ignore = [] if find_spec("torch") else ["pytorch.md"]
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()], patterns=["*.md"]
