@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.io import loadmat, savemat
 
+from sknn3 import ThreeLayerNNClassifier
 from sknn3.datasets import read_digits, read_weights
 from sknn3.network import cost_gradient, forward, pack
 
@@ -29,6 +30,19 @@ def test_cost_equals_published_cost(digits, weights, alpha, cost):
 def test_forward_has_published_accuracy(digits, weights):
     _, output = forward(digits.data, *weights)
     assert (output.argmax(axis=1) == digits.target).mean() == 0.9752
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_classifier_with_given_weights_has_published_accuracy(digits, weights):
+    theta1, theta2 = weights
+    clf = ThreeLayerNNClassifier(25, alpha=1, max_iter=1).fit(
+        digits.data,
+        digits.target,
+        coefs_init=[theta1[:, 1:].T, theta2[:, 1:].T],
+        intercepts_init=[theta1[:, 0], theta2[:, 0]],
+    )
+    assert clf.score(digits.data, digits.target) == 0.9752
+    assert_allclose(clf.loss_, 0.383769859090924, atol=1e-14)
 
 
 def test_cost_gradient_equals_reference_cases(digits, course):

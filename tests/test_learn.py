@@ -14,6 +14,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import OptimizeWarning, minimize
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import (
+    StratifiedKFold,
+    ValidationCurveDisplay,
+    learning_curve,
+)
 from threadpoolctl import threadpool_limits
 
 from sknn3 import ThreeLayerNNClassifier, check_gradient
@@ -57,6 +62,16 @@ def backwards():
 @pytest.fixture(scope="module")
 def training():
     return run("04_training.py")
+
+
+@pytest.fixture(scope="module")
+def classifiers():
+    return run("05_one_vs_all.py")
+
+
+@pytest.fixture(scope="module")
+def diagnosis():
+    return run("06_bias_variance.py")
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +128,21 @@ def small_loops(alpha, *, biases_too=False):
     return (
         (cost + alpha / 2 * (charged @ charged)) / 5,
         (gradient + alpha * weights) / 5,
+    )
+
+
+def logistic_loops(theta, X, t, alpha):
+    """Return cost and gradient of logistic regression by a loop over samples."""
+    cost, gradient = 0.0, np.zeros(len(theta))
+    for x, answer in zip(X, t, strict=True):
+        z = theta[0] + theta[1:] @ x
+        p = 0.5 + 0.5 * np.tanh(z / 2)
+        cost -= np.log(p if answer else 1 - p)
+        gradient += (p - answer) * np.append(1, x)
+    weights = np.append(0, theta[1:])
+    return (
+        (cost + alpha / 2 * (weights @ weights)) / len(X),
+        (gradient + alpha * weights) / len(X),
     )
 
 
@@ -208,6 +238,45 @@ def test_loss_attributes_equal_manual_computation(training):
     assert_allclose(clf.loss_, cost(training["fitted"])[0], rtol=1e-9)
     score = clf.score(training["X"], training["y"])
     assert score == training["accuracy"](training["fitted"])
+
+
+@pytest.mark.parametrize("alpha", [0, 3])
+def test_manual_logistic_regression_equals_loops(classifiers, digits, alpha):
+    theta = np.sin(np.arange(1, 402)) / 10
+    actual = classifiers["cost_and_gradient"](
+        theta, classifiers["X1"], digits.target == 3, alpha
+    )
+    cost, gradient = logistic_loops(theta, digits.data, digits.target == 3, alpha)
+    assert_allclose(actual[0], cost, rtol=1e-12)
+    assert_allclose(actual[1], gradient, atol=1e-14)
+
+
+def test_manual_one_vs_all_equals_scikit_learn(classifiers):
+    names = classifiers
+    assert_allclose(names["costs"], names["costs_theirs"], rtol=1e-6)
+    assert_allclose(names["Theta"], names["Theta_theirs"], atol=1e-3)
+    for k in range(10):
+        _, gradient = names["cost_and_gradient"](
+            names["Theta"][k], names["X1"], names["y"] == k, 1
+        )
+        assert np.abs(gradient).max() < 1e-5
+
+
+def test_given_weights_are_read_and_predict_as_trained(classifiers, digits):
+    trained, X = classifiers["trained"], digits.data
+    assert_array_equal(classifiers["theta1"], trained.theta1_)
+    assert_array_equal(classifiers["theta2"], trained.theta2_)
+    assert_allclose(classifiers["by_hand"], classifiers["P"], rtol=1e-12)
+    given = ThreeLayerNNClassifier(25, alpha=1, max_iter=1)
+    with pytest.warns(ConvergenceWarning):
+        given.fit(
+            X[::500],
+            digits.target[::500],
+            coefs_init=trained.coefs_,
+            intercepts_init=trained.intercepts_,
+        )
+    assert_allclose(given.theta1_, trained.theta1_, atol=1e-12)
+    assert_allclose(given.decision_function(X), trained.decision_function(X), atol=1e-9)
 
 
 def test_manual_hidden_unit_images_equal_display(training):
@@ -528,3 +597,115 @@ def test_minimisers_behave_as_page_4_states(training):
     )
     assert str(bug.message).startswith("ABNORMAL")
     assert bug.nfev < 70
+
+
+def test_numbers_of_page_5_are_correct(classifiers, published, digits):
+    names, X, y = classifiers, digits.data, digits.target
+    cost, gradient = logistic_loops(np.zeros(401), X, y == 3, 1)
+    exact = some(published, "97.52%")
+    exact |= {"0.693147": cost, "1.725663": np.linalg.norm(gradient), "0.1": 0.1}
+    exact |= {"94.9%": 0.949, "0.001": 0.001}  # of the course; a bound, tested above
+    net, linear, unseen = names["net"], names["linear"], names["unseen"]
+    one_off = names["accuracy"](
+        names["Theta"], names["X1"], np.where(y == 0, 10, y) - 1
+    )
+    rough = {
+        "94.46%": (names["accuracy"](names["Theta"], names["X1"], y), 0.0004),
+        "96%": (names["accuracy"](names["after_50"], names["X1"], y), 0.006),
+        "99%": (names["trained"].score(X, y), 0.006),
+        "89%": (linear.score(X[unseen], y[unseen]), 0.006),
+        "92%": (net.score(X[unseen], y[unseen]), 0.01),
+        "0%": (one_off, 0.02),
+    }
+    assert_states(SCRIPTS[4], exact, rough)
+    assert names["theirs"].score(X, y) == pytest.approx(0.9446, abs=0.0004)
+
+
+def test_network_gains_on_digits_that_page_5_names(classifiers):
+    errors = classifiers["errors"]
+    gains = np.subtract(errors["one-versus-all"], errors["network"])
+    assert gains[[2, 5, 8, 9]].min() > 0.02 > gains[[0, 1, 6]].max()
+
+
+def test_exercise_answers_of_page_5_are_correct(classifiers):
+    assert classifiers["Theta"].size == 4010
+    X, y = classifiers["X"], classifiers["y"]
+    seen, unseen = classifiers["seen"], classifiers["unseen"]
+    net = ThreeLayerNNClassifier(
+        25, activation="identity", alpha=1, tol=2e-3, random_state=0
+    ).fit(X[seen], y[seen])
+    linear = classifiers["linear"].score(X[unseen], y[unseen])
+    assert net.score(X[unseen], y[unseen]) < linear + 0.01
+
+
+def test_numbers_of_page_6_are_correct(diagnosis):
+    train, validation = {}, {}
+    for name, curve in diagnosis["curves"].items():
+        train[name] = curve.train_scores.mean(axis=1)
+        validation[name] = curve.test_scores.mean(axis=1)
+    small, over, good = diagnosis["settings"]
+    on_test, losses = diagnosis["on_test"], diagnosis["losses"]
+    net = ThreeLayerNNClassifier(random_state=0)
+    net.fit(diagnosis["X_learn"], diagnosis["y_learn"])
+    default = net.score(diagnosis["X_test"], diagnosis["y_test"])
+    rough = {
+        "59%": (train[small][-1], 0.03),
+        "100%": (train[over][-1], 0),
+        "81%": (validation[over][-1], 0.02),
+        "88%": (validation[good][-1], 0.015),
+        "1.0": (losses[0], 0.1),
+        "0.47": (losses[3], 0.02),
+        "84%": (on_test["alpha=0.001"], 0.02),
+        "89%": (on_test["of the search"], 0.015),
+        "99%": (net.score(diagnosis["X_learn"], diagnosis["y_learn"]), 0.012),
+    }
+    # The test of page 4 computes its 92%.
+    exact = {"0.001": 0.001, "2.303": np.log(10), "92%": 0.92, "10%": 1 / 10}
+    assert_states(SCRIPTS[5], exact, rough)
+    assert on_test["alpha='auto'"] == pytest.approx(0.89, abs=0.015)
+    assert default == pytest.approx(0.89, abs=0.015)
+    assert losses[5] == pytest.approx(np.log(10), abs=0.01)
+
+
+def test_curves_of_page_6_have_stated_shape(diagnosis):
+    small, over, good = diagnosis["curves"].values()
+    gaps = [
+        np.subtract(curve.train_scores, curve.test_scores).mean(axis=1)
+        for curve in (small, over, good)
+    ]
+    assert gaps[0][-1] < 0.7 * gaps[0][0]
+    assert gaps[1][-1] > gaps[2][-1] > 0.1
+    for curve in (over, good):
+        assert (np.diff(curve.test_scores.mean(axis=1)) > 0).all()
+    losses = diagnosis["losses"]
+    assert losses.argmin() == 3
+    assert (np.diff(np.sign(np.diff(losses))) != 0).sum() == 1  # falls, then rises
+    assert diagnosis["search"].best_params_["alpha"] == 1
+
+
+def test_learning_curve_of_sorted_digits_begins_with_one_class(digits):
+    _, train, validation = learning_curve(
+        ThreeLayerNNClassifier(2, alpha=1, random_state=0),
+        digits.data,
+        digits.target,
+        train_sizes=[50],
+        cv=StratifiedKFold(2),
+    )
+    assert_array_equal(train, 1)
+    assert_array_equal(validation, 0.1)
+
+
+def test_exercise_answers_of_page_6_are_correct(diagnosis):
+    display = ValidationCurveDisplay.from_estimator(
+        ThreeLayerNNClassifier(alpha=1, **diagnosis["common"]),
+        diagnosis["X_learn"],
+        diagnosis["y_learn"],
+        param_name="hidden_layer_size",
+        param_range=[1, 2, 5, 10, 25, 50],
+        cv=diagnosis["folds"],
+        scoring="neg_log_loss",
+    )
+    plt.close("all")
+    losses = -display.test_scores.mean(axis=1)
+    assert (np.diff(losses) < 0).all()
+    assert losses[0] - losses[2] > 5 * (losses[-2] - losses[-1])

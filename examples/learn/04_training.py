@@ -327,4 +327,4 @@ print(f"{networks[1, 70, 'our defaults'].score(X, (y - 1) % 10):.2%}")
 #    None of the rest is recognised, 0%. The digits come in order, so the network has
 #    never seen a 5 to 9, and does not even have outputs for them. Shuffle, or stratify.
 #
-# Back to the :doc:`overview </learn>`.
+# Next: :doc:`05_one_vs_all`, or back to the :doc:`overview </learn>`.
