@@ -64,7 +64,7 @@ html_theme_options = {
     "footer_end": [],
 }
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is set
-_lone_pages = "index", "start", "mlpclassifier", "design", "changelog"
+_lone_pages = "index", "start", "mlpclassifier", "coming_from", "design", "changelog"
 _lone_pages += "benchmarks", "benchmarks_tables", "practica", "practical"
 html_sidebars = {name: [] for name in _lone_pages}
 
