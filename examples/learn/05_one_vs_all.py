@@ -2,10 +2,10 @@
 5. One-versus-all, and a given network
 ======================================
 
-Before the network, such courses classify the digits by logistic regression: one
-classifier for each digit. This page trains the ten classifiers in ten lines of NumPy,
-and by scikit-learn. Then it predicts with a network whose weights are given, and
-compares both on digits that they have not seen.
+Many courses classify the digits by logistic regression first: one classifier for each
+digit. This page trains the ten classifiers in ten lines of NumPy, and by scikit-learn.
+Then it predicts with a network whose weights are given, and compares both on digits
+that they have not seen.
 """
 
 import tempfile
@@ -100,8 +100,8 @@ def accuracy(Theta: np.ndarray, X1: np.ndarray, y: np.ndarray) -> float:
 
 
 # %%
-# The course sets :math:`\lambda = 0.1`, makes 50 iterations for each classifier, and
-# reports 94.9% on the training digits. SciPy's L-BFGS gets further in 50 iterations:
+# In Andrew Ng's course :math:`\lambda` is 0.1. After 50 iterations for each classifier,
+# it reports 94.9% of the training digits. SciPy's L-BFGS gets further in 50 iterations:
 # about 96%.
 
 after_50 = one_vs_all(X1, y, 0.1, maxiter=50)
@@ -145,30 +145,28 @@ plt.show()
 # A given network
 # ---------------
 #
-# Next, such courses hand out the weights of a trained network, and ask for its
-# predictions: a file ``ex3weights.mat`` or ``ex4weights.mat`` with the matrices
-# ``Theta1``, shape (25, 401), and ``Theta2``, shape (10, 26). If you have one of them,
-# write its path here: ``weights_file = "ex4weights.mat"``. That network recognises
-# 97.52% of the digits.
+# The next practical of many courses hands out the weights of a trained network, and
+# asks for its predictions. A file ``ex3weights.mat`` or ``ex4weights.mat`` has the
+# matrices ``Theta1``, shape (25, 401), and ``Theta2``, shape (10, 26). If you have it,
+# replace the next cell by ``theta1, theta2 = read_weights("ex4weights.mat")``. That
+# network recognises 97.52% of the digits.
 #
 # We may not distribute it, so this page makes such a file. It trains a network with 70
-# passes, and writes its weights in the course's order: the digit 0 is called "10" and
-# comes last.
+# passes, and writes its weights in the order of the course: the digit 0 is called "10"
+# and comes last. :func:`~sknn3.datasets.read_weights` puts it first again, so that
+# output *k* belongs to the digit *k*.
 
 trained = ThreeLayerNNClassifier(25, alpha=1, max_iter=70, random_state=0).fit(X, y)
-folder = tempfile.TemporaryDirectory()
-weights_file = Path(folder.name) / "weights.mat"
 Theta2 = np.roll(trained.theta2_, -1, axis=0)  # rows for the digits 1 to 9, 0
-savemat(weights_file, {"Theta1": trained.theta1_, "Theta2": Theta2})
+with tempfile.TemporaryDirectory() as folder:
+    weights_file = Path(folder) / "weights.mat"
+    savemat(weights_file, {"Theta1": trained.theta1_, "Theta2": Theta2})
+    theta1, theta2 = read_weights(weights_file)
 
 # %%
-# :func:`~sknn3.datasets.read_weights` reads the file, and puts the digit 0 first, so
-# that output *k* belongs to the digit *k*. Forward propagation is that of
-# :doc:`01_forward`, two products and two sigmoids. The network of this page recognises
-# about 99% of the digits.
+# Forward propagation is that of :doc:`01_forward`, two products and two sigmoids. The
+# network of this page recognises about 99% of the digits.
 
-theta1, theta2 = read_weights(weights_file)
-folder.cleanup()
 A1 = np.hstack([np.ones((n, 1)), sigmoid(X1 @ theta1.T)])
 by_hand = sigmoid(A1 @ theta2.T)
 _, P = forward(X, theta1, theta2)

@@ -93,8 +93,9 @@ for name, curve in curves.items():
 # %%
 # **High bias: underfitting.** Two hidden units are too few for ten digits. Even of the
 # training digits, the network recognises only about 59%. With more digits the two
-# curves approach each other at a low accuracy. *More data does not help.* What helps:
-# more hidden units, more features, a smaller :math:`\lambda`, more passes.
+# curves approach each other. Validation can hardly rise above the training curve, so
+# *more data helps little*. What helps: more hidden units, more features, a smaller
+# :math:`\lambda`, more passes.
 #
 # **High variance: overfitting.** With 25 units and hardly any penalty the network
 # recognises 100% of the training digits, but about 81% of the others. The curves are
@@ -113,9 +114,9 @@ for name, curve in curves.items():
 # --------------------
 #
 # A *validation curve* shows the score over a parameter. Here that is the log loss over
-# :math:`\lambda`. The log loss is the cost without penalty, so smaller is better. The
-# penalty belongs to training only: with it, costs of different :math:`\lambda` could
-# not be compared.
+# :math:`\lambda`. The log loss is minus the mean logarithm of the probability of the
+# right digit, so smaller is better. It has no penalty: with the penalty, networks of
+# different :math:`\lambda` could not be compared.
 
 alphas = [0.001, 0.01, 0.1, 1, 10, 100]
 fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
@@ -223,7 +224,7 @@ for name, share in on_test.items():
 #
 # .. dropdown:: Answer
 #
-#    10285 weights can still learn 666 digits by heart. With enough digits it falls.
+#    It has 10285 weights, enough to learn 666 digits by heart.
 #
 # Next: :doc:`/pytorch`, the same network in PyTorch, or back to the
 # :doc:`overview </learn>`.
