@@ -73,8 +73,8 @@ MODELS = {
         ThreeLayerNNClassifier(), n_estimators=5, bootstrap=False, random_state=0
     ),
     "MLP": MLPClassifier(random_state=0),
-    # From the default of MLPClassifier, 1e-4, up to the largest of our search: its
-    # penalty is relative to the number of samples as ours is.
+    # From the default of MLPClassifier, 1e-4, to the largest alpha of our search.  Both
+    # penalties are relative to the number of samples.
     "MLP search": GridSearchCV(
         MLPClassifier(random_state=0),
         {"alpha": [1e-4, 1e-2, 1, 10]},

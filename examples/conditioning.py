@@ -3,7 +3,7 @@ Conditioning: two paths to the same minimum
 ===========================================
 
 The minimiser works in coordinates that whiten the features and centre the activations
-(``conditioning="auto"``). The cost and its minima stay the same; only the path changes.
+(``conditioning="auto"``). The cost and its minima stay the same. Only the path changes.
 Two figures show by how much: for a network with one hidden unit, and for the digits.
 """
 
@@ -87,7 +87,7 @@ landscape = np.array(
 # ----------
 #
 # There are 400 pixels. Adjacent pixels are correlated, and pixels at the border are
-# nearly constant. The network is that of the practical, with 25 units and ``alpha=1``.
+# nearly constant. The network has 25 units and ``alpha=1``, as in the practical.
 digits, labels = load_digits20(return_X_y=True)
 curves = {
     (solver, conditioning): ThreeLayerNNClassifier(
@@ -132,8 +132,8 @@ right.legend()
 plt.show()
 
 # %%
-# In the left figure the conditioned path takes little more than half of the passes.
-# For the digits, this is the number of passes with conditioning to the cost of 70
+# In the left figure the conditioned path takes little more than half of the passes. For
+# the digits, count the passes with conditioning until the cost is as low as after 70
 # passes without it:
 for solver in ("tnc", "lbfgs"):
     goal = curves[solver, None][-1]

@@ -3,9 +3,9 @@ Tables as they come
 ===================
 
 Most tables have missing values, and columns of text beside columns of numbers. The
-network takes numbers only. A ``ColumnTransformer`` before it fills the gaps, scales the
-numbers and encodes the categories, and one pipeline does all of it, for new rows too.
-The data are the passengers of the Titanic: who survived?
+network takes numbers only. Put a ``ColumnTransformer`` before it, which fills the gaps,
+scales the numbers and encodes the categories. One pipeline then takes tables as they
+come, also new rows. The data are the passengers of the Titanic: who survived?
 """
 
 import tempfile
@@ -64,11 +64,11 @@ print(
 # The pipeline
 # ------------
 # ``add_indicator=True`` adds a column of 0 and 1 for each column with gaps, because a
-# missing age is information too. The encoder takes a missing value as one more
-# category. Categories with fewer than ten passengers share one column. New rows with
-# unknown categories get that column, or zeros where there is none. Categories become
-# Python objects first, so that new rows may all miss a category: a column of NaN would
-# have a dtype of numbers.
+# missing age is information too. The encoder makes a missing value a category.
+# Categories with fewer than ten passengers share one column. New rows with unknown
+# categories get that column, or zeros if there is no such column. Categories become
+# Python objects first. Otherwise a column of new rows without any value would have a
+# dtype of numbers.
 
 prepare = make_column_transformer(
     (
@@ -97,10 +97,9 @@ print(f"accuracy on held-out passengers: {pipe.score(X_test, y_test):.1%}")
 # ------------
 # :class:`~sknn3.ThreeLayerNNClassifierCV` as the last step searches ``alpha`` and the
 # number of passes, by log loss. The steps before it are fitted once, to all rows.
-# ``GridSearchCV`` over the pipeline fits them in each fold, so that no row of a test
-# fold has a part in medians, means or categories, and it searches their parameters too.
-# The rows of this table are sorted by class and name, as those of many tables are
-# sorted, so the folds need ``shuffle=True``.
+# ``GridSearchCV`` over the pipeline fits them in each fold, without the rows of the
+# test fold, and can search their parameters too. The rows of this table are sorted by
+# class and name, so the folds need ``shuffle=True``.
 
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 quick = make_pipeline(
@@ -122,8 +121,8 @@ print(f"{thorough.best_params_}, log loss in the folds {-thorough.best_score_:.3
 # Beside other classifiers
 # ------------------------
 # Logistic regression needs the same steps as the network. Gradient boosting takes gaps
-# and the dtype category as they are, but no text. All but the search are at their
-# defaults, and all are scored on the same held-out passengers of five folds.
+# and the dtype category, but no text. All but the search are at their defaults, and all
+# are scored on the same held-out passengers of five folds.
 
 text = X.select_dtypes(exclude="number").columns
 X_boosting = X.astype(dict.fromkeys(text, "category"))
@@ -164,9 +163,9 @@ plt.show()
 # %%
 # Save, load and predict
 # ----------------------
-# The saved pipeline contains all steps, so the loaded one takes rows as they come: here
-# an age and all decks are missing, and a port is one from which no passenger came. A
-# file of joblib can run code when it is loaded, so load only your own.
+# The saved pipeline contains all steps, so the loaded one takes rows as they come. Here
+# an age and all decks are missing, and the port of the first row is new. A file of
+# joblib can run code when it is loaded, so load only your own.
 
 with tempfile.TemporaryDirectory() as folder:
     joblib.dump(pipe, Path(folder) / "titanic.joblib")

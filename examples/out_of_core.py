@@ -185,8 +185,8 @@ plt.show()
 # %%
 # Training takes the memory of a few blocks of rows, and some bytes for each sample.
 # Predicting takes the memory of the outputs of all rows. The matrix products limit the
-# speed of a pass or, if the file is not in the page cache, the disk does. This is the
-# speed of reading the file:
+# speed of a pass. If the file is not in the page cache, the disk may limit it. This is
+# the speed of reading the file:
 
 
 def read(path: Path) -> None:

@@ -52,8 +52,8 @@ print(f"largest difference of the gradients: {check.max_difference:.0e}")
 # %%
 # Four fifths of the digits are for training. A pass is one evaluation of cost and
 # gradient over all of them. The practical trains 25 hidden units with lambda 1, here
-# ``alpha=1``, and uses 70 passes. With ``tol=0`` training does not end before the last
-# of them, and warns that it has not converged. We ignore this warning.
+# ``alpha=1``, and uses 70 passes. With ``tol=0`` training uses all of them, and warns
+# that it has not converged. We ignore this warning.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 X_train, X_test, y_train, y_test = train_test_split(
@@ -97,8 +97,8 @@ plt.savefig(output / "predictions.png", dpi=120)
 plt.show()
 
 # %%
-# The weights of the hidden units: ink on a red pixel increases the activation of the
-# unit, ink on a blue pixel decreases it.
+# The weights of the hidden units. Ink on a red pixel increases the activation of the
+# unit. Ink on a blue pixel decreases it.
 
 # sphinx_gallery_thumbnail_number = 5
 HiddenUnitsDisplay.from_estimator(net, order="F")

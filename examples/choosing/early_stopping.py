@@ -4,8 +4,8 @@ Stop early, or penalise
 
 A network that trains for too long overfits: it learns the noise of its training data.
 Either you stop training when the loss on held-out data no longer decreases, or you
-increase ``alpha`` until further training does no harm. This example measures both, on
-digits of which a fifth are mislabelled.
+increase ``alpha`` until further training does no harm. This example measures both on
+digits. A fifth of their labels are wrong.
 """
 
 import warnings
@@ -36,8 +36,8 @@ y_train[mislabelled] = rng.integers(0, 10, mislabelled.sum())
 # Observe overfitting
 # -------------------
 # ``fit`` takes validation data, and ``validation_loss_curve_`` has the loss on it after
-# each pass. Here these are the test digits, whose labels are right. The network is not
-# trained on them.
+# each pass. Here these samples are the test digits. Their labels are right, and the
+# network is not trained on them.
 
 
 def network(**settings: Any) -> ThreeLayerNNClassifier:
@@ -63,7 +63,7 @@ for name, alpha in [("hardly a penalty", 0.01), ("penalised", 3)]:
 plt.show()
 
 # %%
-# With a small penalty, the test loss is lowest after a few passes (the dot); later
+# With a small penalty, the test loss is lowest after a few passes (the dot). Later
 # passes fit the wrong labels. With a larger penalty, later passes do no harm.
 #
 # Early stopping

@@ -2,10 +2,10 @@
 Search alpha and the number of passes
 =====================================
 
-The number of passes, ``max_iter``, is a parameter to search like any other: a small
-number keeps the weights small, as a large ``alpha`` does. ``GridSearchCV`` searches any
-parameters of any pipeline. :class:`~sknn3.ThreeLayerNNClassifierCV` searches these two
-in less time, since a fit with few passes is the beginning of a fit with more passes.
+Search ``alpha`` and ``max_iter`` together. A small number of passes keeps the weights
+small, as a large ``alpha`` does. ``GridSearchCV`` searches any parameters of any
+pipeline. :class:`~sknn3.ThreeLayerNNClassifierCV` searches only these two, in less
+time, because a fit with few passes is the beginning of a fit with more passes.
 """
 
 import warnings
@@ -77,7 +77,7 @@ print(f"cross_val_score of the best: {scores.mean():.2%} +- {scores.std():.2%}")
 # :class:`~sknn3.ThreeLayerNNClassifierCV` trains each alpha once in each fold, with the
 # largest number of passes, and scores the weights after each smaller number. It then
 # fits the best candidate to all data, and predicts as a network does. Its default
-# ``scoring`` is minus the log loss; that of ``GridSearchCV`` is the accuracy.
+# ``scoring`` is minus the log loss. The default of ``GridSearchCV`` is the accuracy.
 
 along_paths = ThreeLayerNNClassifierCV(
     alphas=ALPHAS, max_iters=PASSES, cv=3, scoring="accuracy", random_state=0

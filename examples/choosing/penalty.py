@@ -3,8 +3,8 @@ Choose the penalty alpha
 ========================
 
 ``alpha`` is the strength of the penalty on the weights. With a small ``alpha`` the
-network overfits; with a large one its decision boundary is nearly linear. This example
-draws both cases in two dimensions, and chooses ``alpha`` on held-out data.
+network overfits. With a large ``alpha`` its decision boundary is nearly linear. This
+example draws both cases in two dimensions, and chooses ``alpha`` on held-out data.
 """
 
 import warnings
@@ -20,8 +20,8 @@ from sklearn.model_selection import train_test_split
 from sknn3 import ThreeLayerNNClassifier
 
 # %%
-# Two half moons overlap, so that no boundary can be right everywhere. We train on 200
-# points and test on 2000.
+# Two half moons overlap, so no boundary separates them. We train on 200 points and test
+# on 2000.
 
 X, y = make_moons(2200, noise=0.35, random_state=0)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -38,8 +38,8 @@ def fitted(alpha: float | str) -> ThreeLayerNNClassifier:
 # %%
 # Boundaries
 # ----------
-# Colour is the probability of class 1, the line where it is one half, and the
-# percentage the accuracy on the held-out points.
+# The colour shows the probability of class 1. On the line it is one half. The
+# percentage is the accuracy on the held-out points.
 
 figure, axes = plt.subplots(
     2, 2, figsize=(7, 6), layout="constrained", sharex=True, sharey=True
@@ -75,8 +75,8 @@ plt.show()
 # -------------------
 # Accuracy depends only on the side of the boundary on which a point lies. Log loss
 # depends on the probabilities, and is more sensitive to ``alpha``. With an ``alpha``
-# above 20 the penalty is so large that the outputs are the same for all points. Such a
-# fit emits a ConvergenceWarning, which we ignore here.
+# above 20, the outputs are the same for all points. Such a fit emits a
+# ConvergenceWarning, which we ignore here.
 
 warnings.simplefilter("ignore", ConvergenceWarning)
 alphas = np.logspace(-3, 2, 16)

@@ -5,8 +5,8 @@ Train on features of different units
 The wines of scikit-learn have features with standard deviations from 0.1 to 314. Most
 solvers converge slowly on such features. The solvers of this package work in
 coordinates that adapt to the scales, so training on raw features takes the same path as
-on standardised ones. But the penalty depends on the units of the weights: standardise
-the features if ``alpha`` is large.
+on standardised ones. But the penalty depends on the units of the features. Standardise
+them if ``alpha`` is large.
 """
 
 import warnings
@@ -130,5 +130,5 @@ for alpha in [0.1, 1, 10, 30]:
 # With a far too large penalty, raw features give a higher accuracy, since the penalty
 # hardly affects the features with large values.
 #
-# So a fit with a small penalty needs no scaler. Otherwise put ``StandardScaler()``
-# before the network: then ``alpha`` has the same effect on each feature.
+# A fit with a small penalty needs no scaler. Otherwise put ``StandardScaler()`` before
+# the network. Then ``alpha`` has the same effect on each feature.

@@ -3,9 +3,9 @@ Monitor a fit, and stop it by a callback
 ========================================
 
 scikit-learn calls the methods of a callback at each pass of a fit, with a fitted
-network. If a callback returns True, the fit ends and keeps the best weights
-so far. One callback is the progress bar ``sklearn.callback.ProgressBar``. This example
-writes another.
+network. If a callback returns True, the fit ends and keeps the best weights so far.
+scikit-learn has callbacks such as the progress bar ``sklearn.callback.ProgressBar``.
+This example writes one.
 """
 
 import warnings
@@ -64,8 +64,8 @@ class StopOnLogLoss:
 
 
 # %%
-# ``on_fit_task_end`` gets the arguments that it names, here ``fitted_estimator``; the
-# others are ``X``, ``y`` and ``metadata``. Call ``set_callbacks`` before the fit.
+# ``on_fit_task_end`` gets the arguments that it names, here ``fitted_estimator``. It
+# may also name ``X``, ``y`` and ``metadata``. Call ``set_callbacks`` before the fit.
 
 X, y = load_digits20(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(

@@ -2,9 +2,8 @@
 Explain predictions by derivatives
 ==================================
 
-How does the probability of a class change if a feature changes a little? For a network
-the answer is a derivative, which
-:meth:`~sknn3.ThreeLayerNNClassifier.input_gradients` computes exactly.
+How does the probability of a class change if a feature changes a little? The answer is
+a derivative. :meth:`~sknn3.ThreeLayerNNClassifier.input_gradients` computes it exactly.
 :class:`~sknn3.display.FeatureEffectsDisplay` draws its mean and its spread over the
 samples. We look at three kinds of wine, and compare with permutation importance and
 partial dependence.
@@ -31,23 +30,22 @@ print(f"accuracy on held-out wines: {pipe.score(X_test, y_test):.2%}")
 # Effects of the features
 # -----------------------
 # Each dot is the mean over the held-out wines, and each line contains 90% of them.
-# Derivatives are per standard deviation of the feature, so that proline, in hundreds,
-# can be compared with hue, near 1.
+# Derivatives are per standard deviation of the feature. You can therefore compare
+# proline, in hundreds, with hue, near 1.
 
 FeatureEffectsDisplay.from_estimator(pipe, X_test, target=0)
 plt.show()
 
 # %%
 # More proline, more alcohol and less alkaline ash make class 0 more likely. Most of the
-# lines begin near 0: wines whose class is certain have small derivatives, and those in
-# doubt have large ones. Proanthocyanins hardly matter.
+# lines begin near 0: derivatives are small if the class of a wine is certain, and large
+# if it is in doubt. Proanthocyanins hardly matter.
 #
 # One wine
 # --------
-# The display passes the samples through the scaler. To do so by hand, call the steps
-# before the network. The derivatives belong to the features that come out of them. For
-# a scaler these are derivatives per standard deviation, and a division gives those per
-# unit of the raw feature.
+# The display scales the samples first. To do so by hand, call the steps before the
+# network. The derivatives are then per standard deviation of each feature. Divide them
+# by the scales to get derivatives per unit of the raw feature.
 
 scaler, net = pipe[:-1], pipe[-1]
 names = scaler.get_feature_names_out()
@@ -80,9 +78,9 @@ ax.set(xlabel="Mean absolute derivative, all classes", ylabel="Rise of the log l
 plt.show()
 
 # %%
-# Here the two mostly agree. The thin lines of a partial dependence are single wines:
-# steep where the wine is in doubt, flat where it is certain. The derivative is the
-# slope of such a line at the wine's own value.
+# Here the two methods mostly agree. The thin lines of a partial dependence are single
+# wines: steep where the wine is in doubt, flat where it is certain. The derivative is
+# the slope of such a line at the wine's own value.
 
 PartialDependenceDisplay.from_estimator(
     pipe, X_test, ["proline", "alcohol"], target=0, kind="both"

@@ -48,7 +48,8 @@ plt.show()
 # All points lie on the diagonal: the gradients agree but for rounding errors in the
 # differences. A bug would cause differences larger by orders of magnitude.
 #
-# Now the bug. Column 0 of each matrix holds the biases, which have no penalty.
+# Now the gradient with the bug. Column 0 of each matrix holds the biases, which have no
+# penalty.
 
 
 def wrong(params: np.ndarray) -> tuple[float, np.ndarray]:
@@ -68,12 +69,12 @@ GradientCheckDisplay.from_check(check)
 plt.show()
 
 # %%
-# Some points are off the diagonal. They belong to the biases of both layers, and that
-# shows where the bug is. You can check any function the same way, if it returns cost
-# and gradient for a flat vector of parameters.
+# Some points are off the diagonal. They belong to the biases of both layers, so the bug
+# is there. You can check any function that returns the cost and its gradient for a flat
+# vector of parameters.
 #
-# A function with the arguments of a course's practical gets a diagnosis:
-# ``backprop(params, n_in, n_hidden, n_out, X, y, reg)``. Pass the arguments after
+# If your function has the arguments of a course's practical, ``backprop(params, n_in,
+# n_hidden, n_out, X, y, reg)``, the check names its mistake. Pass the arguments after
 # ``params`` as ``args``, as you do to :func:`scipy.optimize.minimize`.
 
 
@@ -96,6 +97,6 @@ check = check_gradient(backprop, params, args=(*sizes, 3, X, Y, ALPHA))
 print(check)
 
 # %%
-# The diagnosis names the mistakes that give the same values. A mistake that is in the
-# cost and in the gradient alike does not show in the differences, so the check compares
-# the cost with the right one as well.
+# The diagnosis names the mistakes that give the same values. If the cost and the
+# gradient have the same mistake, the differences do not show it. The check therefore
+# compares the cost with the right cost too.

@@ -3,8 +3,8 @@ Plot the weights of hidden units
 ================================
 
 A hidden unit applies its activation to a weighted sum of the features. The weights show
-which features it responds to: as an image where features are pixels, as a column of a
-heat map where they are columns of a table.
+which features it responds to. They form an image if the features are pixels, and a
+column of a heat map if the features are columns of a table.
 :class:`~sknn3.display.HiddenUnitsDisplay` draws both.
 """
 

@@ -35,15 +35,16 @@ for solver, net in fits.items():
 plt.show()
 
 # %%
-# A step of TNC, the default, takes several passes, most of them for its direction:
-# hence the stairs. A step of L-BFGS mostly takes one pass. Both stop when no component
-# of the gradient exceeds ``tol``; their costs can differ.
+# A step of TNC, the default, takes several passes, most of them for its direction. Its
+# curve therefore has stairs. A step of L-BFGS mostly takes one pass. Both stop when no
+# component of the gradient exceeds ``tol``; their costs can differ.
 #
 # Validation loss
 # ---------------
 # With ``early_stopping=True`` a tenth of the samples is held out. The dashed line is
-# the loss on them after each step of the solver. The dot marks the lowest loss; the fit
-# keeps its weights. ``validation_scores_`` has minus the loss: higher is better.
+# the loss on them after each step of the solver. The dot marks the lowest loss. The fit
+# keeps the weights of this pass. ``validation_scores_`` has minus the loss: higher is
+# better.
 
 ax = None
 for solver in ("tnc", "lbfgs"):

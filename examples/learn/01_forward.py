@@ -2,11 +2,11 @@
 1. The network, forwards
 ========================
 
-The inputs, the outputs, and the two matrix products between them. At the end your own
-four lines and :func:`sknn3.network.forward` give the same outputs for 5000 digits.
+This page builds the network from two matrix products. At the end, your own four lines
+and :func:`sknn3.network.forward` give the same outputs for 5000 digits.
 
-Read a cell, write it yourself, run it, and compare. Each figure in the text is one that
-you must get too.
+Read a cell, write it yourself, run it, and compare. You must get each figure in the
+text too.
 """
 
 import matplotlib.pyplot as plt
@@ -20,10 +20,10 @@ from sknn3.network import forward, pack, sigmoid, sigmoid_gradient, unpack
 # The data
 # --------
 #
-# :func:`~sknn3.datasets.load_digits20` brings 5000 handwritten digits, 500 of each, in
-# the order 0 to 9. ``X`` has a row for each image and a column for each of its
-# 20 x 20 pixels: shape (5000, 400). ``y`` holds the digits themselves, shape (5000,).
-# Grey values run from -0.132 to 1.128, background to ink, and their sum is 262678.26.
+# :func:`~sknn3.datasets.load_digits20` returns 5000 handwritten digits, 500 of each, in
+# the order 0 to 9. ``X`` has a row for each image and a column for each of its 20 x 20
+# pixels: shape (5000, 400). ``y`` holds the digits themselves, shape (5000,). Grey
+# values run from -0.132 to 1.128, background to ink, and their sum is 262678.26.
 
 digits = load_digits20()
 X, y = digits.data, digits.target
@@ -34,10 +34,10 @@ ImageGridDisplay.from_data(X, n_images=64, order="F", random_state=0)
 plt.show()
 
 # %%
-# Why ``order="F"``? The 400 pixels of a row of ``X`` are those of the image *column by
-# column*: the first 20 numbers are its left edge, from top to bottom. NumPy reshapes
-# row by row by default. The wrong order is easy to recognise: each digit is mirrored at
-# its diagonal, and upright strokes are horizontal.
+# Why ``order="F"``? A row of ``X`` holds the image *column by column*: the first 20
+# numbers are its left edge, from top to bottom. NumPy reshapes row by row by default.
+# In the wrong order each digit is mirrored at its diagonal, and upright strokes are
+# horizontal.
 
 five = X[2500]
 fig, axes = plt.subplots(1, 2, figsize=(6, 3), layout="constrained")
@@ -50,13 +50,14 @@ plt.show()
 # %%
 # The order makes no difference to training: the network does not use the positions of
 # the pixels. But the images to predict must be unrolled like the training images. A
-# network that was trained on these rows recognises 99% of them, and 19% of the same
-# images unrolled row by row.
+# network trained on these rows recognises 99% of them. Of the same images, unrolled row
+# by row, it recognises 19%.
 #
 # The sigmoid
 # -----------
 #
-# Each unit adds up what it gets, and passes the sum through
+# Each unit computes a weighted sum of its inputs. Its output is the sigmoid of this
+# sum:
 #
 # .. math:: g(z) = \frac{1}{1 + e^{-z}}, \qquad g'(z) = g(z)\,(1 - g(z)).
 #
@@ -76,8 +77,8 @@ def slope(z: np.ndarray) -> np.ndarray:
 
 # %%
 # At -1, -1/2, 0, 1/2 and 1 the sigmoid is 0.2689, 0.3775, 0.5, 0.6225 and 0.7311, its
-# slope 0.1966, 0.2350, 0.25, 0.2350 and 0.1966. :func:`~sknn3.network.sigmoid` and
-# :func:`~sknn3.network.sigmoid_gradient` are the package's.
+# slope 0.1966, 0.2350, 0.25, 0.2350 and 0.1966. The package has both, as
+# :func:`~sknn3.network.sigmoid` and :func:`~sknn3.network.sigmoid_gradient`.
 
 z = np.array([-1, -0.5, 0, 0.5, 1])
 print(g(z).round(4), slope(z).round(4))
@@ -97,23 +98,23 @@ plt.show()
 # ------------------------------
 #
 # The network has 400 inputs, 25 hidden units and 10 outputs, one for each digit. All
-# its weights lie in one long vector, because a minimiser works on a vector. Each layer
-# is a matrix with a row for each of its units, and the unit's bias in column 0:
+# weights are in one long vector, because a minimiser works on a vector. Each layer is a
+# matrix with a row for each of its units, and the unit's bias in column 0:
 #
 # - ``theta1``, shape (25, 401): 25 units, each with a bias and 400 weights;
 # - ``theta2``, shape (10, 26): 10 units, each with a bias and 25 weights.
 #
-# That makes 25 * 401 + 10 * 26 = 10285 numbers. To compare figures, you and this page
-# need the same ones, so take a sine: no file, no random numbers.
+# These are 25 * 401 + 10 * 26 = 10285 numbers. Take a sine for them. It needs no file
+# and no random numbers, so you get the figures of this page.
 
 params = np.sin(np.arange(1, 10286)) / 10
 theta1 = params[: 25 * 401].reshape(25, 401)
 theta2 = params[25 * 401 :].reshape(10, 26)
 
 # %%
-# The package cuts with :func:`~sknn3.network.unpack`, and joins with
-# :func:`~sknn3.network.pack`. Rows come first here, as ever in NumPy; MATLAB and Octave
-# would fill columns first, and get another network.
+# :func:`~sknn3.network.unpack` splits the vector, and :func:`~sknn3.network.pack` joins
+# the matrices. NumPy fills a matrix row by row. MATLAB and Octave fill it column by
+# column, which gives another network.
 
 theirs = unpack(params, n_features=400, hidden_layer_size=25)
 print(np.array_equal(theta1, theirs[0]))
@@ -125,7 +126,7 @@ print(np.array_equal(params, pack(theta1, theta2)))
 # -------------------
 #
 # A bias is the weight of an input that is always 1. So put a column of ones in front,
-# and a layer is one product. With :math:`X_1 = [1 \mid X]`, a row for each digit:
+# and a layer is one product. :math:`X_1 = [1 \mid X]` has a row for each digit:
 #
 # .. math::
 #
@@ -136,8 +137,8 @@ print(np.array_equal(params, pack(theta1, theta2)))
 # makes (5000, 10).
 #
 # Row *i* of *P* has ten numbers between 0 and 1: how much digit *i* looks like a 0,
-# like a 1, and so on. Each output is a separate yes or no, so they need not sum to 1.
-# The digit with the largest output is the prediction.
+# like a 1, and so on. Each output is a separate yes or no, so the ten outputs need not
+# sum to 1. The digit with the largest output is the prediction.
 
 
 def forward_by_hand(
@@ -165,17 +166,17 @@ print(np.allclose(P, P_theirs, rtol=1e-12))
 # How many are right?
 # -------------------
 #
-# Nothing has been learnt yet, so one in ten would be no surprise. The sine gets 656 of
-# 5000, or 13.12%.
+# The network has learnt nothing yet, so expect about one in ten. With the sine, 656 of
+# 5000 are right, or 13.12%.
 
 predicted = P.argmax(axis=1)
 n_right = np.sum(predicted == y)
 print(n_right, f"{n_right / len(y):.2%}")
 
 # %%
-# If you have the practical's own weights, ``ex4weights.mat``, they are trained:
-# ``theta1, theta2 = read_weights("ex4weights.mat")`` with
-# :func:`sknn3.datasets.read_weights` gets 97.52%. That file, like ``ex4data1.mat``
+# The practical has trained weights in ``ex4weights.mat``. Read them by
+# ``theta1, theta2 = read_weights("ex4weights.mat")``, and 97.52% are right
+# (:func:`sknn3.datasets.read_weights`). That file, like ``ex4data1.mat``
 # (:func:`~sknn3.datasets.read_digits`), calls the digit 0 "10" and puts it last. The
 # readers put it first, so that output *k* belongs to the digit *k*.
 #
@@ -185,8 +186,8 @@ print(n_right, f"{n_right / len(y):.2%}")
 # - *matmul: ... size 401 is different from 400*. The column of ones is missing. Add it:
 #   if you remove column 0 of the weights instead, the network has no biases.
 # - All shapes fit, yet the first hidden unit is not 0.4004. The ones are on the right
-#   instead of the left, so each pixel meets its neighbour's weight; or the weights were
-#   filled in column by column.
+#   instead of the left, so each pixel is multiplied by the weight of its neighbour. Or
+#   the weights were filled in column by column.
 # - Hidden units agree, outputs do not. The second layer has biases too, and a sigmoid.
 #
 # Exercises
@@ -204,8 +205,8 @@ print(n_right, f"{n_right / len(y):.2%}")
 #
 # .. dropdown:: Answer
 #
-#    50 * 401 + 10 * 51 = 20560. One more fits no number of outputs: a ``ValueError``
-#    with the lengths that fit.
+#    50 * 401 + 10 * 51 = 20560. A vector with one weight more fits no number of
+#    outputs. ``unpack`` raises a ``ValueError`` with the lengths that fit.
 #
 # **3.** Set all weights to zero. What are the outputs, and how many digits are right?
 #

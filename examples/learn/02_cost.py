@@ -3,8 +3,8 @@
 ===========
 
 The cost is one number that measures how wrong the network is, and a penalty keeps its
-weights small. At the end your cost and that of :func:`sknn3.network.cost_gradient`
-agree, and you have a list of wrong costs with the mistake behind each.
+weights small. At the end, your function and :func:`sknn3.network.cost_gradient` return
+the same cost. A list of wrong costs names the mistake behind each.
 """
 
 import matplotlib.pyplot as plt
@@ -36,8 +36,8 @@ print(np.array_equal(Y, LabelBinarizer().fit_transform(y)))
 # The cost of one output
 # ----------------------
 #
-# An output *p* is the network's probability that the answer is yes. Where it is yes
-# (*y* = 1), charge :math:`-\log p`; where it is no (*y* = 0), charge :math:`-\log(1 -
+# An output *p* is the network's probability that the answer is yes. If it is yes (*y* =
+# 1), the cost is :math:`-\log p`. If it is no (*y* = 0), the cost is :math:`-\log(1 -
 # p)`. A certain right answer costs 0, an output of 1/2 costs log 2, and the cost of a
 # wrong answer has no upper bound. In one formula:
 #
@@ -105,7 +105,7 @@ for target in (y, Y):
 #
 # :math:`W_1` and :math:`W_2` are ``theta1`` and ``theta2`` without column 0, the
 # biases, which have no penalty. Large weights make the output change sharply with the
-# inputs; a bias only shifts the place of the change. Even a network without inputs
+# inputs. A bias only shifts the place of the change. Even a network without inputs
 # needs its biases: set each output to 1/10, the share of its digit, and the cost is
 # :math:`-10\,(0.1 \log 0.1 + 0.9 \log 0.9)` = 3.250830 instead of 6.931472.
 
@@ -131,8 +131,8 @@ for alpha in (1, 3):
 # What goes wrong
 # ---------------
 #
-# You did not get 6.865120, or 6.870245 with the penalty? Here are the costs of the
-# most common mistakes. Each is made on purpose, and you may find yours in the list.
+# Did you not get 6.865120, or 6.870245 with the penalty? Look for your cost in this
+# list. It has the costs of the most common mistakes.
 
 _, P = forward(X, theta1, theta2)
 ones = np.ones((n, 1))
@@ -196,8 +196,8 @@ for right, wrong in ((J, mistakes), (J + penalty, mistakes_of_penalty)):
 #
 # .. dropdown:: Answer
 #
-#    ``np.sum(yes + no, axis=0) / n`` sums to the cost, 6.865120. Its largest entry is
-#    that of the digit 4, with 0.7264.
+#    ``np.sum(yes + no, axis=0) / n`` sums to the cost, 6.865120. The largest entry is
+#    0.7264, for the digit 4.
 #
 # **2.** A raw output (before the sigmoid) is 40, and the answer is no. What should that
 # cost, and what does your formula give?

@@ -2,10 +2,10 @@
 3. Backpropagation
 ==================
 
-The gradient has the derivative of the cost by each of the 10285 weights. You derive it,
-add it to the cost in four lines, and check it twice: against differences of the cost,
-which need no derivation, and against :func:`sknn3.network.cost_gradient`. Then the page
-shows three common bugs, and what the check reports for each.
+The gradient has the derivative of the cost with respect to each of the 10285 weights.
+You derive it, and add it to the cost in four lines. You check it against differences of
+the cost, and against :func:`sknn3.network.cost_gradient`. Then the page shows three
+common bugs, and what the check reports for each.
 """
 
 from collections.abc import Callable
@@ -74,9 +74,10 @@ params = np.sin(np.arange(1, 10286)) / 10
 #    \\ G_1 &= \tfrac{1}{n} D_1^T X_1 + \tfrac{\lambda}{n} [0 \mid W_1] .
 #
 # The shapes: (10, 5000) by (5000, 26) makes (10, 26), and (25, 5000) by (5000, 401)
-# makes (25, 401). A gradient has the shape of what it is the gradient of: if yours has
-# not, transpose. The second terms are the derivatives of the penalty: that of
-# :math:`\lambda w^2 / 2n` is :math:`\lambda w / n`, and column 0 has no penalty.
+# makes (25, 401). A gradient has the shape of its matrix of weights. If yours has
+# another shape, transpose it. The second terms are the derivatives of the penalty: the
+# derivative of :math:`\lambda w^2 / 2n` is :math:`\lambda w / n`. Column 0 has no
+# penalty.
 
 
 def cost_and_gradient(
@@ -117,17 +118,17 @@ for alpha in (0, 1):
     print("  gradient agrees:", np.allclose(gradient, theirs[1]))
 
 # %%
-# You can check one entry by hand. The derivative by the bias of output *k* is the mean
-# of its errors: the mean output minus the share of the digit, 1/10. For the digit 0
-# that is 0.383800, entry 10025.
+# You can check one entry by hand. The derivative with respect to the bias of output *k*
+# is the mean of its errors: the mean output minus the share of the digit, 1/10. For the
+# digit 0 that is 0.383800, entry 10025.
 #
 # If you number the labels 1 to 9, 0 as the practical's file does, your norm for
 # :math:`\lambda = 0` is 3.373880, the sum 53.3168, the first entry -0.003414 and the
 # last 0.187212.
 #
-# The gradient of a hidden unit has an entry for each pixel, so it can be looked at. Red
-# pixels should weigh less in this unit, blue ones more: a step of training goes against
-# the gradient.
+# The gradient of a hidden unit has an entry for each pixel, so you can draw it as an
+# image. A step of training goes against the gradient. It decreases the weights of the
+# red pixels and increases the weights of the blue ones.
 
 G1, G2 = unpack(gradient, 400, 25)
 HiddenUnitsDisplay.from_data(G1[:, 1:], order="F")
@@ -146,10 +147,10 @@ plt.show()
 #    \frac{\partial J}{\partial \theta_i} \approx
 #    \frac{J(\theta_i + \varepsilon) - J(\theta_i - \varepsilon)}{2 \varepsilon},
 #
-# with :math:`\varepsilon = 10^{-4}`. That takes two costs for each weight, so do it
-# with a small network: 3 inputs, 5 hidden units, 3 outputs, 5 samples, 38 weights, all
-# made of sines. Their matrices are filled column by column, as the practical's are, so
-# that its printed figures hold too.
+# with :math:`\varepsilon = 10^{-4}`. This takes two costs for each weight, so use a
+# small network: 3 inputs, 5 hidden units, 3 outputs, 5 samples and 38 weights, all made
+# of sines. The matrices are filled column by column, as in the practical, so you get
+# the figures that it prints.
 
 
 def sines(n_rows: int, n_columns: int) -> np.ndarray:
@@ -195,8 +196,8 @@ for alpha in (0, 3):
     print(f"  largest difference {np.abs(analytic - numeric).max():.0e}")
 
 # %%
-# :func:`~sknn3.gradient_check.check_gradient` does the same. Without a function it
-# checks the package's own gradient, on this very network; with one it checks yours.
+# :func:`~sknn3.gradient_check.check_gradient` does the same. Without a function, it
+# checks the gradient of the package on this network. With a function, it checks yours.
 
 check = check_gradient(alpha=3)
 print(np.allclose(check.analytic, analytic))
@@ -254,8 +255,9 @@ plt.show()
 
 # %%
 # **The slope of the hidden units is missing.** Components 20 to 37, those of the output
-# layer, are right; all of the hidden layer are wrong, and too large by about 4, since
-# the slope near 0 is 1/4. (Here :math:`\lambda` is 0, to show this bug alone.)
+# layer, are right; all of the hidden layer are wrong. They are too large by a factor of
+# about 4, because the slope near 0 is 1/4. (Here :math:`\lambda` is 0, to show this bug
+# alone.)
 
 
 def no_slope(params: np.ndarray) -> tuple[float, np.ndarray]:

@@ -2,9 +2,9 @@
 4. Training
 ===========
 
-Cost and gradient are right, and :func:`sknn3.network.cost_gradient` computes them, so
-you can train the network: choose initial weights, a minimiser and a number of passes.
-The last parts repeat the experiments of the practical and show the hidden units.
+Train the network: choose initial weights, a minimiser and a number of passes. The cost
+and its gradient come from :func:`sknn3.network.cost_gradient`. The last parts repeat
+the experiments of the practical and show the hidden units.
 """
 
 import warnings
@@ -25,7 +25,7 @@ from sknn3.network import cost_gradient, forward, pack, random_weights, unpack
 
 # sphinx_gallery_thumbnail_number = 4
 
-# A budget of passes that ends training is what this page is about.
+# The budget of passes ends the fits on this page, by design.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 X, y = load_digits20(return_X_y=True)
@@ -63,7 +63,7 @@ def descend(params: np.ndarray, n_passes: int, step: float = 1) -> np.ndarray:
 #
 # Can the initial weights be zero? The cost is then 10 log 2 = 6.931472, and the
 # gradient is not zero, so gradient descent does decrease the cost: 70 steps with
-# :math:`\lambda = 1` get to 3.251178. But the accuracy is 10%, that of guessing.
+# :math:`\lambda = 1` get to 3.251178. But the accuracy is 10%, no better than guessing.
 
 start = np.zeros(10285)
 from_zeros = descend(start, 70)
@@ -121,7 +121,7 @@ print(f"{cost(descended)[0]:.4f} {accuracy(descended):.2%}")
 # -----------
 #
 # Gradient descent uses only the current gradient. L-BFGS keeps the last few gradients
-# and estimates the curvature from them. SciPy's needs the function, the start, and
+# and estimates the curvature from them. SciPy needs the function, the start, and
 # ``jac=True``, because the function returns its gradient too. In 70 passes (or a few
 # more: it checks its budget after each step only) the cost falls to about 0.38, and the
 # accuracy is about 98%.
@@ -141,8 +141,8 @@ print(f"{found.fun:.2f} {accuracy(found.x):.0%} after {found.nfev} passes")
 # :class:`~sknn3.ThreeLayerNNClassifier` puts all of this together. With initial weights
 # as above (``init_epsilon=0.12``) and without a change of coordinates
 # (``conditioning=None``), it starts at your cost and ends at nearly the same one. With
-# ``tol=0`` it uses all 70 passes. Check it with your functions: its first cost is that
-# of your start, and its last cost is that of its weights.
+# ``tol=0`` it uses all 70 passes. Check it with your functions: its first cost is the
+# cost of your start, and its last cost is the cost of the fitted weights.
 
 as_above = {"init_epsilon": 0.12, "conditioning": None, "tol": 0, "random_state": 0}
 clf = ThreeLayerNNClassifier(25, alpha=1, solver="lbfgs", max_iter=70, **as_above)
@@ -157,8 +157,8 @@ print("accuracy:", clf.score(X, y) == accuracy(fitted))
 # The experiments of the practical
 # --------------------------------
 #
-# It trains four networks, by truncated Newton like our default ``solver="tnc"``, and
-# reports what share of the training digits each gets right:
+# The practical trains four networks by truncated Newton, as our default
+# ``solver="tnc"`` does. It reports the share of the training digits that are right:
 #
 # - 93.86% with :math:`\lambda = 1` and 70 passes,
 # - 10.00% with :math:`\lambda = 1` and 10 passes,
@@ -166,9 +166,9 @@ print("accuracy:", clf.score(X, y) == accuracy(fitted))
 # - 89.36% with :math:`\lambda = 20` and 70 passes.
 #
 # Here they are again: with the random weights of the practical, and with the defaults
-# of the estimator, which adapts the initial weights to the data, works in coordinates
-# that shorten the path, and weakens a strong penalty in the first passes. The cost
-# and its minima are the same.
+# of the estimator, which adapts the initial weights to the data, needs fewer passes by
+# conditioning, and weakens a strong penalty in the first passes. The cost and its
+# minima are the same.
 
 practical = {(1, 70): 0.9386, (1, 10): 0.1, (0, 10): 0.6384, (20, 70): 0.8936}
 settings = {"its start": as_above, "our defaults": {"random_state": 0}}
@@ -183,11 +183,12 @@ for (alpha, n_passes), reported in practical.items():
     print(row)
 
 # %%
-# **Passes.** After 70 you should be near 95% from its start, and near 99% with our
-# defaults. After 10, near 87% with our defaults, and anywhere from its start: ten
-# passes of truncated Newton are one or two steps. The practical's 10.00% is a network
-# that predicts the same digit for all images, and so does one of the following five
-# starts. So your figure need not be 63.84%.
+# **Passes.** After 70 passes, expect about 95% from the start of the practical, and
+# about 99% with our defaults. After 10 passes, expect about 87% with our defaults. From
+# the start of the practical anything is possible, because ten passes of truncated
+# Newton are one or two steps. The practical's 10.00% is a network that predicts the
+# same digit for all images, and so does one of the following five starts. So your
+# figure need not be 63.84%.
 
 lottery = []
 for seed in range(5):

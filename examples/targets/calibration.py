@@ -3,10 +3,9 @@ Calibration of probabilities
 ============================
 
 Of the samples that get a probability of 80%, about 80% should belong to the predicted
-class. Whether they do, depends on the penalty: with a small penalty a network is
-overconfident, with a large one underconfident. This example chooses ``alpha`` by log
-loss, which is lowest for well-calibrated probabilities, and compares the network with
-other classifiers on held-out digits.
+class. The penalty decides: with a small one a network is overconfident, with a large
+one underconfident. This example chooses ``alpha`` by log loss, which punishes both
+faults, and compares the network with other classifiers on held-out digits.
 """
 
 import warnings

@@ -3,9 +3,9 @@ Weigh classes that are rare
 ===========================
 
 If one class is rare, a network that nearly always predicts the other class has a low
-cost. Weights shift the boundary towards the common class: recall of the rare class
-increases, and precision decreases. The best choice depends on the costs of a miss and
-of a false alarm.
+cost. Weights shift the boundary towards the common class. The recall of the rare class
+increases, and its precision decreases. The best choice depends on the costs of a miss
+and of a false alarm.
 """
 
 import matplotlib.pyplot as plt

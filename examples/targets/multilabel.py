@@ -2,9 +2,9 @@
 Give a sample several labels
 ============================
 
-A sample may have several labels, or none: a film of two genres, an image of three
-objects. Targets are then a matrix with a row for each sample, a column for each label
-and 1 where it applies. Nothing else changes.
+A film has two genres, an image shows three objects: a sample may have several labels,
+or none. Pass the targets as a matrix with a row for each sample and a column for each
+label. An entry is 1 if the sample has the label. Nothing else changes.
 """
 
 import matplotlib.pyplot as plt
@@ -53,7 +53,7 @@ print(
 # Thresholds
 # ----------
 # With probabilities you can choose a threshold for each label. Each curve runs from
-# high thresholds (left) to low ones (right); the dot is the threshold 0.5 of
+# high thresholds (left) to low ones (right). The dot is the threshold 0.5 of
 # ``predict``.
 
 figure, ax = plt.subplots(layout="constrained")
