@@ -73,9 +73,9 @@ plt.show()
 # is there. You can check any function that returns the cost and its gradient for a flat
 # vector of parameters.
 #
-# If your function has the arguments of a course's practical, ``backprop(params, n_in,
-# n_hidden, n_out, X, y, reg)``, the check names its mistake. Pass the arguments after
-# ``params`` as ``args``, as you do to :func:`scipy.optimize.minimize`.
+# The check also names the mistake if your function has the arguments of a course's
+# practical: ``backprop(params, n_in, n_hidden, n_out, X, y, reg)``. Pass the arguments
+# after ``params`` as ``args``, as you do to :func:`scipy.optimize.minimize`.
 
 
 def backprop(

@@ -279,10 +279,10 @@ plt.show()
 # Let the check name the bug
 # --------------------------
 #
-# If your function takes what the practical's takes, the check needs no more than the
-# function. It knows the right cost and gradient of its small network, and what some
-# forty usual mistakes make of them. Here is the function of this page, with two bugs:
-# it penalises the biases in the gradient, and forgets the slope of the hidden units.
+# If your function has the arguments of the practical, pass only the function. The check
+# knows the right cost and gradient of its small network, and the values that some forty
+# usual mistakes give. Here is the function of this page with two bugs: it penalises the
+# biases in the gradient, and forgets the slope of the hidden units.
 
 
 def backprop(
@@ -313,7 +313,7 @@ check = check_gradient(backprop)
 print(check.diagnosis)
 
 # %%
-# Mend both, and no diagnosis remains:
+# Fix both, and the check names no mistake:
 
 
 def mended(
@@ -347,8 +347,8 @@ print(check.diagnosis, check.max_difference < 1e-9)
 # The differences compare the gradient with the cost. They do not find a wrong cost:
 # labels off by one, transposed images, ones on the wrong side, or a sum instead of a
 # mean in *both* all pass. With the practical's function the check prints the right cost
-# beside yours, and names such a bug in the function itself. A bug in your data it
-# cannot see: compare your figures with those on these pages.
+# beside yours, and names such a bug in the function. It cannot see a bug in your data.
+# Compare your figures with the figures on these pages.
 #
 # The gradient is a sum over rows
 # -------------------------------
