@@ -156,7 +156,7 @@ def predict_at_once(quick: bool) -> Iterator[Row]:
                 yield {
                     "who": who,
                     "rows": n_rows,
-                    "BLAS": "as it comes" if limit is None else "one thread",
+                    "BLAS": "default threads" if limit is None else "one thread",
                 } | row
             yield {"times as fast": times["MLPClassifier"] / times["sknn3"]}
 
