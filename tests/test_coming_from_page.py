@@ -1,10 +1,8 @@
-"""Statements of docs/coming_from.md; with R, where it and its nnet are installed."""
+"""Statements of docs/coming_from.md."""
 
 import ast
 import inspect
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -46,25 +44,6 @@ def test_tables_name_every_parameter_of_nnet():
     table = section.split("### Parameters")[1].split("### Results")[0]
     first = re.findall(r"(?m)^\| (.*?) \|", table)
     assert set(expected.split()) <= set(re.findall(r"`([\w.]+)`", " ".join(first)))
-
-
-@pytest.mark.skipif(shutil.which("Rscript") is None, reason="needs R")
-def test_r_code_prints_stated_output(tmp_path):
-    code = "\n".join(blocks("r"))
-    (tmp_path / "page.R").write_text(code)
-    result = subprocess.run(
-        ["Rscript", "page.R"],  # noqa: S607 (wherever R is installed)
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if "there is no package called" in result.stderr:
-        pytest.skip("needs R's package nnet")
-    assert result.returncode == 0, result.stderr
-    stated = re.findall(r"(?m)^#> ?(.*)$", code)
-    printed = [line.split() for line in result.stdout.splitlines()]
-    assert printed == [line.split() for line in stated]
 
 
 def test_decay_of_nnet_is_half_of_alpha_at_any_weights(iris, rng):
