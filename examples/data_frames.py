@@ -1,6 +1,6 @@
 """
-Tables as they come
-===================
+Fit a table with text and missing values
+========================================
 
 Most tables have missing values, and columns of text beside columns of numbers. The
 network takes numbers only. Put a ``ColumnTransformer`` before it, which fills the gaps,
@@ -163,9 +163,10 @@ plt.show()
 # %%
 # Save, load and predict
 # ----------------------
-# The saved pipeline contains all steps, so the loaded one takes rows as they come. Here
-# an age and all decks are missing, and the port of the first row is new. A file of
-# joblib can run code when it is loaded, so load only your own.
+# The saved pipeline contains all steps, so the loaded one takes rows with text and
+# missing values. Here an age and all decks are missing, and no passenger of the
+# training data came from one of the ports. A file of joblib can run code when it is
+# loaded, so load only your own.
 
 with tempfile.TemporaryDirectory() as folder:
     joblib.dump(pipe, Path(folder) / "titanic.joblib")
