@@ -82,8 +82,8 @@ def cases():
     w = rng.integers(0, 4, 20_000) * rng.random(20_000)
     labels = np.stack([digit % 2, digit > 5, digit == 3], axis=1).astype(int)
     early = {"early_stopping": True, "n_iter_no_change": 3, "max_iter": 60}
-    coefs = [rng.normal(0, 0.3, (4, 25)), rng.normal(0, 0.3, (25, 3))]
-    start = {"coefs_init": coefs, "intercepts_init": [rng.random(25), rng.random(3)]}
+    coefs = [rng.normal(0, 0.3, (4, 50)), rng.normal(0, 0.3, (50, 3))]
+    start = {"coefs_init": coefs, "intercepts_init": [rng.random(50), rng.random(3)]}
     yield "logistic", fit, [D, digit], {}
     yield "softmax", fit, [D, digit], {"output_activation": "softmax"}
     for name in ["tanh", "relu", "identity"]:
