@@ -14,12 +14,16 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn import get_config
 
-from sknn3._sklearn_compat import get_namespace_and_device, move_to
+from sknn3._sklearn_compat import convert_to_numpy, get_namespace_and_device
 
 
 def namespace_of(X: Any) -> tuple[Any, Any]:
     """Return the namespace and the device of an array; NumPy's device is None."""
-    if isinstance(X, np.ndarray) or not get_config()["array_api_dispatch"]:
+    if (
+        isinstance(X, np.ndarray)
+        or not hasattr(X, "__dlpack__")  # lists, frames and sparse matrices
+        or not get_config()["array_api_dispatch"]
+    ):
         return np, None
     xp, _, device = get_namespace_and_device(X)
     # scikit-learn wraps NumPy, and the wrapper is slow on small arrays.
@@ -45,9 +49,8 @@ def to_device(array: Any, xp: Any, device: Any, dtype: Any = None) -> Any:
 
 def to_numpy(array: Any) -> Any:
     """Move an array of another namespace to NumPy; return anything else unchanged."""
-    if not hasattr(array, "__dlpack__") or namespace_of(array)[0] is np:
-        return array
-    return move_to(array, xp=np, device="cpu")
+    xp, _ = namespace_of(array)
+    return array if xp is np else convert_to_numpy(array, xp)
 
 
 def astype(array: Any, dtype: Any, xp: Any) -> Any:

@@ -22,7 +22,6 @@ from sknn3._kernel import (
     probability_jacobian,
 )
 from sknn3._labels import as_labels
-from sknn3._sklearn_compat import check_same_namespace
 
 
 def _documentation_address() -> str:
@@ -214,13 +213,19 @@ class NetworkPredictionMixin(ClassifierMixin):
         """
         if not hasattr(self, "theta1_"):
             check_is_fitted(self, "theta1_")  # slow, so only where it raises
-        check_same_namespace(X, self, attribute="theta1_", method=method)
         xp, device = namespace_of(X)
-        if xp is np and not isinstance(self.theta1_, np.ndarray):
+        # Without dispatch, NumPy is the namespace of weights of other libraries too.
+        same_kind = (xp is np) == isinstance(self.theta1_, np.ndarray)
+        if not same_kind or namespace_of(self.theta1_) != (xp, device):
+            fitted, given = (
+                f"{type(array).__module__} on {getattr(array, 'device', 'cpu')}"
+                for array in (self.theta1_, X)
+            )
             raise ValueError(
-                f"{type(self).__name__} was fitted to arrays of "
-                f"{type(self.theta1_).__module__} and predicts for such arrays only, "
-                "with array_api_dispatch=True; see move_estimator_to in scikit-learn."
+                f"Inputs passed to {type(self).__name__}.{method}() must use the same "
+                "namespace and the same device as those passed to fit(), with "
+                f"array_api_dispatch=True: {fitted}, got {given}. scikit-learn 1.9 or "
+                "newer can move an estimator: see move_estimator_to."
             )
         X, dtypes = as_numbers(X, encode=""), float_dtypes(xp, device)
         is_checked = type(X) is np.ndarray and X.ndim == 2 and X.size > 0

@@ -14,15 +14,10 @@ from sklearn.base import _fit_context as fit_context
 # Rows of arrays, frames, sparse matrices and lists, as `cross_val_score` takes them.
 from sklearn.utils import _safe_indexing as safe_indexing
 
-# Namespace and device of an array, and the move of an array to another namespace: the
-# array API support of scikit-learn has no public module.
-# `check_same_namespace` raises the error that `check_estimator` expects where data and
-# fitted attributes are in different namespaces.
-from sklearn.utils._array_api import (
-    check_same_namespace,
-    get_namespace_and_device,
-    move_to,
-)
+# Namespace and device of an array, and its conversion to NumPy: the array API support
+# of scikit-learn has no public module.
+from sklearn.utils._array_api import _convert_to_numpy as convert_to_numpy
+from sklearn.utils._array_api import get_namespace_and_device
 
 # The vocabulary of `_parameter_constraints`.
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -42,9 +37,8 @@ __all__ = [
     "Interval",
     "StrOptions",
     "accepts_sample_weight",
-    "check_same_namespace",
+    "convert_to_numpy",
     "fit_context",
     "get_namespace_and_device",
-    "move_to",
     "safe_indexing",
 ]

@@ -32,7 +32,6 @@ IMPORTS = {
         "_features",
         "_kernel",
         "_labels",
-        "_sklearn_compat",
     },
     "_fitted": {"_array_api", "_dataset", "_kernel", "_minimize", "_sklearn_compat"},
     "classifier": {
