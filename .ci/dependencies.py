@@ -1,8 +1,10 @@
 """Versions, as pyproject.toml has them and as they are installed.
 
 `floors` prints the oldest version of each dependency, as constraints for pip; `pythons`
-prints the versions of Python; `installed` prints the installed versions; `interpreter
-VERSION` prints the path of this interpreter, and fails if it has another version.
+prints the versions of Python; `scikit-learn VERSION` prints an older scikit-learn with
+what it supports, as constraints; `installed` prints the installed versions;
+`interpreter VERSION` prints the path of this interpreter, and fails if it has another
+version.
 """
 
 import platform
@@ -31,6 +33,15 @@ def floors():
     return found
 
 
+def with_sklearn(version):
+    """Constraints for an older scikit-learn.
+
+    Up to 1.8 it sets the shape of an array, which NumPy 2.5 deprecates, and reads the
+    names of columns by a protocol that polars 1.40 deprecates and polars 2 lacks.
+    """
+    return [f"scikit-learn=={version}.*", "numpy<2.5", "polars<1.40"]
+
+
 def pythons():
     """Versions of Python, the oldest first."""
     matches = (PYTHON.fullmatch(text) for text in PROJECT["classifiers"])
@@ -52,6 +63,8 @@ if __name__ == "__main__":
     match sys.argv[1]:
         case "floors":
             print(*(f"{name}=={oldest}" for name, oldest in floors().items()), sep="\n")
+        case "scikit-learn":
+            print(*with_sklearn(sys.argv[2]), sep="\n")
         case "pythons":
             print(*pythons())
         case "interpreter":

@@ -1,9 +1,12 @@
-"""The private parts of scikit-learn that the package uses, each with its reason.
+"""What differs between versions of scikit-learn, and its private parts that are used.
 
-A new release of scikit-learn may move any of them.  Then this module changes, and no
-other.
+Each has its reason.  A new release of scikit-learn may move a private part.  Then this
+module changes, and no other.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import wraps
 from inspect import signature
 from typing import Any
 
@@ -22,6 +25,40 @@ from sklearn.utils._array_api import get_namespace_and_device
 # The vocabulary of `_parameter_constraints`.
 from sklearn.utils._param_validation import Interval, StrOptions
 
+# Callbacks are new in scikit-learn 1.9.  Before, estimators have no `set_callbacks`,
+# and a fit calls the hooks of a context that does nothing.
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ModuleNotFoundError:
+
+    class _NoCallbacks:
+        def subcontext(self, *_: Any) -> "_NoCallbacks":
+            return self
+
+        def call_on_fit_task_begin(self, **_: Any) -> None:
+            pass
+
+        def call_on_fit_task_end(self, **_: Any) -> None:
+            pass
+
+        def propagate_callback_context(self, _: Any) -> AbstractContextManager[None]:
+            return nullcontext()
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Gives the fit of an estimator a context without callbacks."""
+
+        def _init_callback_context(self, **_: Any) -> _NoCallbacks:
+            return _NoCallbacks()
+
+    def with_callbacks(fit: Callable[..., Any]) -> Callable[..., Any]:
+        """Add a frame as 1.9 does: warnings count those up to the caller of `fit`."""
+
+        @wraps(fit)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return fit(*args, **kwargs)
+
+        return wrapper
+
 
 def accepts_sample_weight(scorer: Any) -> bool:
     """Return whether a scorer takes sample weights.
@@ -34,6 +71,7 @@ def accepts_sample_weight(scorer: Any) -> bool:
 
 
 __all__ = [
+    "CallbackSupportMixin",
     "Interval",
     "StrOptions",
     "accepts_sample_weight",
@@ -41,4 +79,5 @@ __all__ = [
     "fit_context",
     "get_namespace_and_device",
     "safe_indexing",
+    "with_callbacks",
 ]

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_random_state
@@ -47,7 +46,13 @@ from sknn3._minimize import (
 )
 from sknn3._prediction import NetworkPredictionMixin
 from sknn3._progress import Callbacks, print_pass, print_result
-from sknn3._sklearn_compat import Interval, StrOptions, fit_context
+from sknn3._sklearn_compat import (
+    CallbackSupportMixin,
+    Interval,
+    StrOptions,
+    fit_context,
+    with_callbacks,
+)
 
 
 class ThreeLayerNNClassifier(

@@ -13,7 +13,6 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, clone
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import ParameterGrid, check_cv
@@ -30,10 +29,12 @@ from sknn3._minimize import Minimizer, MinimizeResult, Objective
 from sknn3._prediction import NetworkPredictionMixin
 from sknn3._progress import print_path, task_kwargs
 from sknn3._sklearn_compat import (
+    CallbackSupportMixin,
     StrOptions,
     accepts_sample_weight,
     fit_context,
     safe_indexing,
+    with_callbacks,
 )
 from sknn3.classifier import ThreeLayerNNClassifier
 
@@ -136,10 +137,10 @@ class ThreeLayerNNClassifierCV(
     together.  Folds are copied, also those of a memory map: if they do not fit into
     memory, score `ThreeLayerNNClassifier` on held-out samples instead.
 
-    'neg_log_loss' is that of `GridSearchCV`, to the bit, where that is defined.  A fold
-    whose test part lacks a class has a score here.  A class that the training part
-    lacks has probability 0, which `sklearn.metrics.log_loss` clips, so that all
-    candidates lose the same.
+    'neg_log_loss' is that of `GridSearchCV` where that is defined: to the bit with
+    scikit-learn 1.9, up to rounding with 1.7 and 1.8.  A fold whose test part lacks a
+    class has a score here.  A class that the training part lacks has probability 0,
+    which `sklearn.metrics.log_loss` clips, so that all candidates lose the same.
 
     Examples
     --------
@@ -538,8 +539,8 @@ def _score_path(
 def _neg_log_loss(clf: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
     """Return minus the mean log loss of samples, or of samples and labels.
 
-    It is `sklearn.metrics.log_loss`, to the bit, without its checks, which took a third
-    of a search on small data.  Classes that the network lacks have probability 0.
+    It is `log_loss` of scikit-learn 1.9, to the bit, without its checks, which took a
+    third of a search on small data.  Classes that the network lacks have probability 0.
     """
     P, y, sample_weight = map(to_numpy, (clf.predict_proba(X), y, sample_weight))
     y = y.toarray() if issparse(y) else y

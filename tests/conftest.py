@@ -12,7 +12,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import matplotlib as mpl
 import numpy as np
 import pytest
+import sklearn
 from hypothesis import settings
+from packaging.version import Version
 from sklearn.datasets import load_breast_cancer, load_iris, make_classification
 from sklearn.preprocessing import StandardScaler
 
@@ -30,6 +32,14 @@ settings.load_profile("quick")
 # repository, test_course.py compares the package with them.
 COURSE = Path(__file__).parents[2] / "shared"
 collect_ignore = [] if COURSE.is_dir() else ["test_course.py"]
+
+
+def pytest_runtest_setup(item):
+    """Skip tests of features that the installed scikit-learn does not have yet."""
+    for marker in item.iter_markers("needs_sklearn"):
+        version, feature = marker.args
+        if Version(sklearn.__version__) < Version(version):
+            pytest.skip(f"scikit-learn has {feature} from {version} on")
 
 
 @pytest.fixture(scope="session")

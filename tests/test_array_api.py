@@ -23,7 +23,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import estimator_checks
-from sklearn.utils._array_api import get_namespace_and_device, move_estimator_to
+from sklearn.utils._array_api import get_namespace_and_device
 from sklearn.utils._testing import _array_api_for_tests
 
 import sknn3._conditioning
@@ -52,6 +52,9 @@ if find_spec("torch"):
 
     BACKENDS += [("torch", "cpu")]
     BACKENDS += [("torch", "cuda")] if torch.cuda.is_available() else []
+
+scores = pytest.mark.needs_sklearn("1.8", "these scores for arrays of other libraries")
+indexing = pytest.mark.needs_sklearn("1.8", "rows of array-api-strict by NumPy indices")
 
 VARIANTS = {
     "default": {},
@@ -122,6 +125,7 @@ def checks_to_run():
     return [check for check in every if is_available(check)]
 
 
+@pytest.mark.needs_sklearn("1.9", "checks that accept `classes_` of NumPy")
 @pytest.mark.parametrize("params", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize(
     "check", checks_to_run(), ids=lambda check: str(check.keywords)
@@ -130,6 +134,7 @@ def test_classifier_passes_array_api_checks(check, params):
     check("ThreeLayerNNClassifier", ThreeLayerNNClassifier(max_iter=30, **params))
 
 
+@pytest.mark.needs_sklearn("1.9", "checks that accept `classes_` of NumPy")
 @pytest.mark.parametrize(
     "check", checks_to_run(), ids=lambda check: str(check.keywords)
 )
@@ -142,7 +147,13 @@ def test_search_passes_array_api_checks(check):
 
 
 @pytest.mark.parametrize(
-    "scoring", ["loss", "accuracy", "neg_log_loss", "balanced_accuracy"]
+    "scoring",
+    [
+        "loss",
+        "accuracy",
+        pytest.param("neg_log_loss", marks=scores),
+        pytest.param("balanced_accuracy", marks=scores),
+    ],
 )
 @pytest.mark.parametrize("given", ["X_val", "split"])
 @pytest.mark.parametrize("multilabel", [False, True])
@@ -333,6 +344,7 @@ def test_labels_of_any_dtype_are_predicted(send, iris, dtype):
     assert np.mean(fetch(clf.predict(X)) == y) > 0.95
 
 
+@indexing
 @pytest.mark.parametrize("multilabel", [False, True])
 def test_search_by_log_loss_equals_that_of_numpy(multilabel, iris, send, rng):
     X, y = iris
@@ -350,7 +362,10 @@ def test_search_by_log_loss_equals_that_of_numpy(multilabel, iris, send, rng):
         search.score(send(X), send(y + 0.5))
 
 
+@pytest.mark.needs_sklearn("1.9", "move_estimator_to")
 def test_move_estimator_to_moves_search_to_numpy(iris, send):
+    from sklearn.utils._array_api import move_estimator_to
+
     X, y = iris
     search = ThreeLayerNNClassifierCV(
         alphas=[1], max_iters=[5], cv=2, hidden_layer_size=4
@@ -391,8 +406,11 @@ def test_initial_weights_from_device_give_same_loss(send, iris):
     assert again.loss_ == pytest.approx(clf.loss_, rel=1e-9)
 
 
+@pytest.mark.needs_sklearn("1.9", "move_estimator_to")
 @pytest.mark.parametrize("labels", ["numbers", "strings"])
 def test_pipeline_moves_to_numpy_and_back(send, iris, labels):
+    from sklearn.utils._array_api import move_estimator_to
+
     X, y = iris
     y = y.astype(str) if labels == "strings" else y
     X_sent = send(X)
@@ -421,6 +439,7 @@ def test_pickle_keeps_namespace_and_device(send, iris):
     assert_array_equal(fetch(loaded.predict(X)), fetch(clf.predict(X)))
 
 
+@indexing
 @pytest.mark.parametrize("name", ["array_api_strict", "torch"])
 def test_displays_plot_arrays_of_the_host(name, iris):
     xp = pytest.importorskip(name)

@@ -1,13 +1,11 @@
-"""scikit-learn's callbacks during a fit, and the lines that `verbose` prints."""
+"""scikit-learn's callbacks during a fit."""
 
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV
@@ -16,8 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from sknn3 import ThreeLayerNNClassifier
 from sknn3 import classifier as classifier_module
-from sknn3._minimize import Evaluation, Iterate, MinimizeResult
-from sknn3._progress import print_pass, print_result
+
+pytestmark = pytest.mark.needs_sklearn("1.9", "callbacks")
 
 SOLVERS = ["tnc", "lbfgs"]
 CONVERGING = {"tol": 5e-3, "random_state": 0}
@@ -259,6 +257,8 @@ def test_interrupt_in_callback_keeps_weights(iris):
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_scoring_monitor_scores_each_pass(iris, weighted, rng):
+    from sklearn.callback import ScoringMonitor
+
     X, y = iris
     weights = rng.uniform(size=150) if weighted else None
     monitor = ScoringMonitor(scoring="neg_log_loss")
@@ -275,6 +275,8 @@ def test_scoring_monitor_scores_each_pass(iris, weighted, rng):
 
 
 def test_scoring_monitor_in_pipeline(iris):
+    from sklearn.callback import ScoringMonitor
+
     monitor = ScoringMonitor(scoring="accuracy")
     clf = ThreeLayerNNClassifier(4, **CONVERGING).set_callbacks(monitor)
     pipe = make_pipeline(StandardScaler(), clf).fit(*iris)
@@ -285,6 +287,8 @@ def test_scoring_monitor_in_pipeline(iris):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_scoring_monitor_in_search(iris, n_jobs):
+    from sklearn.callback import ScoringMonitor
+
     monitor = ScoringMonitor(scoring="accuracy")
     clf = ThreeLayerNNClassifier(4, **CONVERGING).set_callbacks(monitor)
     pipe = make_pipeline(StandardScaler(), clf)
@@ -303,6 +307,8 @@ def bars(text):
 
 
 def test_progress_bar_reaches_100_percent_when_fit_converges_early(iris, capsys):
+    from sklearn.callback import ProgressBar
+
     clf = ThreeLayerNNClassifier(4, **CONVERGING).set_callbacks(ProgressBar())
     clf.fit(*iris)
     assert clf.n_iter_ < clf.max_iter
@@ -313,6 +319,8 @@ def test_progress_bar_reaches_100_percent_when_fit_converges_early(iris, capsys)
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_progress_bars_of_search_over_pipeline(iris, capsys, n_jobs):
+    from sklearn.callback import ProgressBar
+
     pipe = make_pipeline(StandardScaler(), ThreeLayerNNClassifier(4, **CONVERGING))
     grid = {"threelayernnclassifier__alpha": [1, 10]}
     search = GridSearchCV(pipe, grid, cv=2, n_jobs=n_jobs)
@@ -321,30 +329,3 @@ def test_progress_bars_of_search_over_pipeline(iris, capsys, n_jobs):
     of_nets = [line for line in lines if "ThreeLayerNNClassifier" in line]
     assert len(of_nets) >= 5
     assert all("100%" in line for line in of_nets[-5:])
-
-
-# ------------------------------------------------------------------- lines of text
-
-
-def printed(n_passes, capsys, score=None):
-    evaluations = []
-    point = Iterate(np.zeros(1), 0.25, 0.5)
-    minimizer = SimpleNamespace(evaluations=evaluations, max_iter=200, lowest=point)
-    for _ in range(n_passes):
-        evaluations.append(Evaluation(0.25, score))
-        print_pass(minimizer)
-    print_result(MinimizeResult(point, evaluations, "converged", score, 0.5, 1.0))
-    return capsys.readouterr().out.splitlines()
-
-
-def test_verbose_prints_passes_1_2_5_10_and_so_on(capsys):
-    *lines, last = printed(1234, capsys)
-    assert [int(line.split("/")[0].split()[1]) for line in lines] == [
-        *(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-    ]
-    assert lines[0] == "pass     1/200   cost 0.250000   largest gradient 5.0e-01"
-    assert last.startswith("converged after 1234 passes   cost")
-
-
-def test_verbose_prints_validation_score(capsys):
-    assert printed(1, capsys, score=0.5)[0].endswith("   validation score 0.5000")

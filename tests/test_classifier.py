@@ -6,6 +6,8 @@ import time
 import tracemalloc
 import warnings
 import weakref
+from importlib.util import find_spec
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -34,6 +36,8 @@ from sklearn.preprocessing import StandardScaler, minmax_scale, scale
 
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3._dataset import Dataset
+from sknn3._minimize import Evaluation, Iterate, MinimizeResult
+from sknn3._progress import print_pass, print_result
 from sknn3.network import ACTIVATIONS, cost_gradient, pack
 
 SOLVERS = ["tnc", "lbfgs"]
@@ -1372,6 +1376,36 @@ def test_verbose_prints_progress_and_result(iris, capsys):
     assert lines[-1].startswith("max_iter after 40 passes   cost ")
     quick().fit(*iris)
     assert capsys.readouterr().out == ""
+
+
+def printed(n_passes, capsys, score=None):
+    evaluations = []
+    point = Iterate(np.zeros(1), 0.25, 0.5)
+    minimizer = SimpleNamespace(evaluations=evaluations, max_iter=200, lowest=point)
+    for _ in range(n_passes):
+        evaluations.append(Evaluation(0.25, score))
+        print_pass(minimizer)
+    print_result(MinimizeResult(point, evaluations, "converged", score, 0.5, 1.0))
+    return capsys.readouterr().out.splitlines()
+
+
+def test_verbose_prints_passes_1_2_5_10_and_so_on(capsys):
+    *lines, last = printed(1234, capsys)
+    assert [int(line.split("/")[0].split()[1]) for line in lines] == [
+        *(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+    ]
+    assert lines[0] == "pass     1/200   cost 0.250000   largest gradient 5.0e-01"
+    assert last.startswith("converged after 1234 passes   cost")
+
+
+def test_verbose_prints_validation_score(capsys):
+    assert printed(1, capsys, score=0.5)[0].endswith("   validation score 0.5000")
+
+
+@pytest.mark.parametrize("estimator", [Net, ThreeLayerNNClassifierCV])
+def test_set_callbacks_exists_where_scikit_learn_has_callbacks(estimator):
+    has_callbacks = find_spec("sklearn.callback") is not None
+    assert hasattr(estimator, "set_callbacks") == has_callbacks
 
 
 # ------------------------------------------------------------ initial weights given

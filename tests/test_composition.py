@@ -128,6 +128,7 @@ def test_sample_weight_is_routed_under_alias_or_not_at_all(weighted):
         assert_same_weights(pipe[-1], quick().fit(Z, y))
 
 
+@pytest.mark.needs_sklearn("1.8", "sample weights for the score of a pipeline")
 def test_sample_weight_is_routed_through_search_over_pipeline(weighted):
     X, y, w = weighted
     grid = {"threelayernnclassifier__alpha": [0.1, 10]}
@@ -326,7 +327,17 @@ def overfitted():
     return clf, (X[200:600], y[200:600]), (X[600:], y[600:])
 
 
-@pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "sigmoid",
+        "isotonic",
+        pytest.param(
+            "temperature",
+            marks=pytest.mark.needs_sklearn("1.8", "temperature scaling"),
+        ),
+    ],
+)
 def test_calibration_lowers_log_loss_of_overfitted_network(method, overfitted):
     clf, calibration, (X, y) = overfitted
     calibrated = CalibratedClassifierCV(FrozenEstimator(clf), method=method)
@@ -335,6 +346,7 @@ def test_calibration_lowers_log_loss_of_overfitted_network(method, overfitted):
     assert log_loss(y, P) < 0.6 * log_loss(y, clf.predict_proba(X))
 
 
+@pytest.mark.needs_sklearn("1.8", "temperature scaling")
 def test_temperature_scaling_minimises_log_loss(overfitted):
     clf, (X, y), (X_test, _) = overfitted
     calibrated = CalibratedClassifierCV(FrozenEstimator(clf), method="temperature")
@@ -369,6 +381,7 @@ def test_sigmoid_calibration_is_platt_scaling(noisy):
     assert log_loss(y[500:], P) < log_loss(y[500:], clf.predict_proba(X[500:]))
 
 
+@pytest.mark.needs_sklearn("1.8", "temperature scaling")
 def test_calibration_with_cv_averages_folds(overfitted):
     clf, (X, y), (X_test, y_test) = overfitted
     calibrated = CalibratedClassifierCV(clone(clf), cv=3, method="temperature")

@@ -22,7 +22,6 @@ from distributed import Client, LocalCluster, futures_of
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.callback import ProgressBar
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 
@@ -546,6 +545,7 @@ class StopAfter:
         return False
 
 
+@pytest.mark.needs_sklearn("1.9", "callbacks")
 def test_callback_scores_passes_and_stops_training(client, iris):
     X, y = map(cut, iris)
     stop = StopAfter(3)
@@ -554,7 +554,10 @@ def test_callback_scores_passes_and_stops_training(client, iris):
     assert stop.scores[-1] == net.score(X, y)
 
 
+@pytest.mark.needs_sklearn("1.9", "callbacks")
 def test_progress_bar_names_estimator(client, iris):
+    from sklearn.callback import ProgressBar
+
     with contextlib.redirect_stdout(io.StringIO()) as out:
         fitted(quick().set_callbacks(ProgressBar()), *map(cut, iris))
     assert "DaskThreeLayerNNClassifier - fit" in out.getvalue()

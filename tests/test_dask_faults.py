@@ -154,6 +154,7 @@ def assert_fails(clf, X, y, error, message):
 # ------------------------------------------------------------------- lost workers
 
 
+@pytest.mark.needs_sklearn("1.9", "callbacks")
 @pytest.mark.parametrize("stage", ["validation", "conditioning", "pass"])
 def test_killed_worker_does_not_change_the_fit(client, expected, monkeypatch, stage):
     X, clf = client.persist(array(X_LOCAL)), net()
@@ -177,12 +178,14 @@ def test_killed_worker_does_not_change_the_fit(client, expected, monkeypatch, st
     assert len(workers & set(client.run(os.getpid).values())) == 1
 
 
+@pytest.mark.needs_sklearn("1.9", "callbacks")
 def test_fit_waits_for_restart_of_the_only_worker(expected):
     with local_cluster(1) as (_, client):
         clf = net().set_callbacks(AfterPass(lambda: kill_worker(client)))
         assert_same(clf.fit(array(X_LOCAL), array(Y_LOCAL)), expected)
 
 
+@pytest.mark.needs_sklearn("1.9", "callbacks")
 def test_fit_waits_for_a_first_worker_and_uses_a_second(expected):
     with local_cluster(0) as (cluster, client):
         X = client.persist(array(X_LOCAL))
@@ -206,6 +209,7 @@ def test_fit_of_one_partition_on_two_workers_equals_other_fits(expected):
         assert_allclose(clf.loss_curve_, expected.loss_curve_)
 
 
+@pytest.mark.needs_sklearn("1.9", "callbacks")
 def test_lost_scattered_data_raises(client):
     futures = client.scatter([X_LOCAL[:900], X_LOCAL[900:]])
     blocks = [
@@ -259,6 +263,7 @@ def dask_process(*arguments):
             process.kill()
 
 
+@pytest.mark.needs_sklearn("1.9", "callbacks")
 def test_lost_scheduler_raises():
     # dask would wait for longer than the test's time limit.
     patience = dask.config.set({"distributed.comm.timeouts.connect": "600s"})
@@ -284,6 +289,7 @@ def test_lost_scheduler_raises():
             assert_fails(fitted, X, y, ConnectionError, message)
 
 
+@pytest.mark.needs_sklearn("1.9", "callbacks")
 def test_broken_connection_raises(client, expected):
     X, y = array(X_LOCAL), array(Y_LOCAL)
 
@@ -310,6 +316,7 @@ def test_sync_raises_when_connection_is_lost(client):
 # ---------------------------------------------------------------------- interrupts
 
 
+@pytest.mark.needs_sklearn("1.9", "callbacks")
 def test_interrupt_during_a_pass_keeps_best_weights(client, expected):
     X, y = array(X_LOCAL), array(Y_LOCAL)
     release, workers = Event("release"), client.run(os.getpid)

@@ -301,6 +301,7 @@ def test_continuous_and_multioutput_targets_raise(y, message):
         encode(np.array(y))
 
 
+@pytest.mark.needs_sklearn("1.8", "this warning of many classes")
 def test_nearly_as_many_classes_as_samples_warn_of_regression():
     with pytest.warns(UserWarning, match="could represent a regression problem"):
         encode(np.arange(21))

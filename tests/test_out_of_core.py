@@ -261,6 +261,7 @@ class Shrink:
             resource.setrlimit(resource.RLIMIT_DATA, (little, hard))
 
 
+@pytest.mark.needs_sklearn("1.9", "callbacks")
 @pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
 def test_memory_error_in_fit_restores_estimator(solver):
     # With 4000 units the activations do not fit into memory that was freed before.

@@ -10,7 +10,6 @@ from joblib import Parallel, delayed
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 from sklearn.base import clone
-from sklearn.callback import ScoringMonitor
 from sklearn.datasets import make_circles
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -566,8 +565,11 @@ def test_weights_and_predictions_have_dtype_of_data(dtype, container, outputs, c
 # ------------------------------------------------------------- early stopping, search
 
 
+@pytest.mark.needs_sklearn("1.9", "callbacks")
 @pytest.mark.parametrize("n_classes", [1, 2])
 def test_feature_names_with_early_stopping_and_scoring_monitor(n_classes, rng):
+    from sklearn.callback import ScoringMonitor
+
     X = pd.DataFrame(rng.standard_normal((20, 2)), columns=["u", "v"])
     y = pd.Series(np.arange(20) % n_classes, name="w")
     monitor = ScoringMonitor(scoring="accuracy")
@@ -627,7 +629,10 @@ def test_search_gives_lowest_score_for_classes_missing_in_training_folds(
 # ----------------------------------------------------------------------- callbacks
 
 
+@pytest.mark.needs_sklearn("1.9", "callbacks")
 def test_clones_in_threads_share_one_callback(clouds):
+    from sklearn.callback import ScoringMonitor
+
     monitor = ScoringMonitor(scoring="neg_log_loss")
     clf = net(tol=0.02).set_callbacks(monitor)
 

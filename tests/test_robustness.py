@@ -252,6 +252,7 @@ def test_error_in_a_block_restores_estimator_and_global_state(
     assert_unchanged(clf, before)
 
 
+@pytest.mark.needs_sklearn("1.9", "callbacks")
 @pytest.mark.parametrize(
     "at",
     [

@@ -4,6 +4,7 @@ import operator
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -42,6 +43,7 @@ def neg_log_loss(estimator, X, y):
     return -log_loss(y, P, labels=estimator.classes_)
 
 
+@pytest.mark.needs_sklearn("1.9", "a log loss by NumPy's logarithm")
 @one_in(20)
 @given(
     problems(rows_per_class=3),
