@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.metadata import PackageNotFoundError, metadata
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,9 @@ from sknn3._labels import as_labels
 
 def _documentation_address() -> str:
     """Return the address in `[project.urls]`, or "" if it or the metadata is absent."""
+    # Here, because it loads twenty modules, which are not needed to import the package.
+    from importlib.metadata import PackageNotFoundError, metadata
+
     try:
         urls = metadata("sknn3").get_all("Project-URL") or []
     except PackageNotFoundError:  # a copy of the sources, which nobody installed

@@ -72,7 +72,7 @@ ESTIMATORS = [
 def metadata(monkeypatch):
     """Return the metadata that the estimators read, without addresses at first."""
     message = Message()
-    monkeypatch.setattr("sknn3._prediction.metadata", {"sknn3": message}.__getitem__)
+    monkeypatch.setattr("importlib.metadata.metadata", {"sknn3": message}.__getitem__)
     return message
 
 
@@ -86,7 +86,7 @@ def test_html_repr_has_no_link_if_package_is_not_installed(monkeypatch):
     def not_found(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("sknn3._prediction.metadata", not_found)
+    monkeypatch.setattr("importlib.metadata.metadata", not_found)
     assert "href=" not in estimator_html_repr(ThreeLayerNNClassifier())
 
 
