@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from copy import copy
 
 import matplotlib as mpl
@@ -1099,21 +1097,6 @@ def test_displays_of_unfitted_estimator_raise(display):
         display.from_estimator(ThreeLayerNNClassifier())
     with pytest.raises(NotFittedError):
         FeatureEffectsDisplay.from_estimator(ThreeLayerNNClassifier(), np.eye(3))
-
-
-def test_import_error_without_matplotlib_names_the_extra():
-    code = """
-import sys
-sys.modules["matplotlib"] = None
-from sknn3.display import LossCurveDisplay
-try:
-    LossCurveDisplay.from_data([1.0])
-except ImportError as error:
-    assert "sknn3[plot]" in str(error)
-else:
-    raise AssertionError
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_loss_curve_marks_the_pass_whose_weights_are_kept():

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 # The script that draws the modules for the documentation reads their imports.
 _path = Path(__file__).parents[1] / "docs" / "module_drawing.py"
 _spec = importlib.util.spec_from_file_location(_path.stem, _path)
@@ -142,13 +144,58 @@ def test_private_names_of_other_packages_are_in_one_module():
     assert private == {"_sklearn_compat"}
 
 
-def test_import_loads_no_optional_package():
+def loaded_by(statement):
+    """Return the modules that a fresh process has loaded after an import."""
+    code = f"{statement}; import sys; print(*sys.modules)"
+    return set(subprocess.check_output([sys.executable, "-c", code]).decode().split())
+
+
+@pytest.fixture(scope="module")
+def loaded_by_sklearn():
+    return loaded_by("import sklearn.neural_network")
+
+
+def test_import_loads_nothing_that_sklearn_neural_network_does_not(loaded_by_sklearn):
+    # So `import sknn3` takes about as long.
+    beyond = loaded_by("import sknn3") - loaded_by_sklearn
+    own = {name for name in beyond if name.split(".")[0] == "sknn3"}
+    assert beyond - own <= {"concurrent.futures.thread"}
+
+
+def test_import_of_all_but_dask_loads_no_optional_package(loaded_by_sklearn):
     # scikit-learn imports pandas if it is installed.
-    code = """
-import sys, sknn3, sknn3.datasets, sknn3.display, sknn3.onnx
-optional = {"matplotlib", "polars", "dask", "onnx", "onnxruntime", "skl2onnx", "torch"}
-loaded = optional & set(sys.modules)
-assert not loaded, loaded
+    statement = "import sknn3.datasets, sknn3.display, sknn3.gradient_check, sknn3.onnx"
+    beyond = loaded_by(statement) - loaded_by_sklearn
+    packages = {name.split(".")[0] for name in beyond}
+    assert packages - set(sys.stdlib_module_names) <= {"sknn3", "sklearn", "scipy"}
+
+
+@pytest.mark.parametrize(
+    ("package", "use", "install"),
+    [
+        (
+            "matplotlib",
+            "sknn3.display.LossCurveDisplay.from_data([1])",
+            "'sknn3[plot]'",
+        ),
+        ("pandas", "sknn3.datasets.load_digits20(as_frame=True)", "pandas"),
+        ("skl2onnx", "sknn3.onnx.register()", "'sknn3[onnx]'"),
+        ("onnx", "sknn3.onnx.register()", "'sknn3[onnx]'"),
+        ("dask", "import sknn3.dask", "'sknn3[dask]'"),
+        ("distributed", "import sknn3.dask", "'sknn3[dask]'"),
+    ],
+)
+def test_missing_optional_package_raises_error_with_command(package, use, install):
+    code = f"""
+import sys
+sys.modules[{package!r}] = None
+import sknn3.datasets, sknn3.display, sknn3.onnx
+try:
+    {use}
+except ImportError as error:
+    assert str(error).endswith(": python -m pip install {install}"), error
+else:
+    raise AssertionError
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -377,18 +377,3 @@ assert set(after) - set(before) == {f"Sknn3{name}" for name in names}
 assert supported_converters() == after
 """
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_register_without_skl2onnx_raises_import_error():
-    code = """
-import sys
-sys.modules["skl2onnx"] = None
-import sknn3.onnx
-try:
-    sknn3.onnx.register()
-except ImportError as error:
-    assert "sknn3[onnx]" in str(error)
-else:
-    raise AssertionError
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -4,6 +4,11 @@ The minimiser runs in the client's process.  In each pass it sends the weights t
 workers, and receives sums over the partitions of the data.
 """
 
-from sknn3.dask._classifier import DaskThreeLayerNNClassifier
+try:
+    from sknn3.dask._classifier import DaskThreeLayerNNClassifier
+except ModuleNotFoundError as error:
+    raise ImportError(
+        "sknn3.dask requires dask and distributed: python -m pip install 'sknn3[dask]'"
+    ) from error
 
 __all__ = ["DaskThreeLayerNNClassifier"]
