@@ -40,11 +40,13 @@ class Activation(NamedTuple):
     """A hidden activation, applied in place, and its derivative.
 
     `multiply_by_derivative` takes an array to multiply and the activations, from which
-    it computes the derivative.  It overwrites both.
+    it computes the derivative.  It overwrites both.  `add_nodes` adds the activation to
+    an ONNX graph and returns the name of its output, see `sknn3.onnx`.
     """
 
     apply: Callable[[Any, Any], None]
     multiply_by_derivative: Callable[[Any, Any, Any], None]
+    add_nodes: Callable[[Any, str], str]
     at_zero: float
     initial_bias: float  # largest initial hidden bias
 
@@ -87,13 +89,18 @@ def _relu_derivative(D: Any, A: Any, xp: Any) -> None:
     D *= A
 
 
+def _node(operator: str) -> Callable[[Any, str], str]:
+    """Return an `add_nodes` that adds one operator of ONNX."""
+    return lambda graph, Z: graph.add(operator, Z)
+
+
 # Sigmoid units that start at different places of their bend end a little lower on
 # average.  The bend of logistic units is twice as wide as that of tanh units.
 ACTIVATIONS = {
-    "identity": Activation(_identity, _identity, 0.0, 0.0),
-    "logistic": Activation(_logistic, _logistic_derivative, 0.5, 1.0),
-    "tanh": Activation(_tanh, _tanh_derivative, 0.0, 0.5),
-    "relu": Activation(_relu, _relu_derivative, 0.0, 0.0),
+    "identity": Activation(_identity, _identity, lambda _graph, Z: Z, 0.0, 0.0),
+    "logistic": Activation(_logistic, _logistic_derivative, _node("Sigmoid"), 0.5, 1.0),
+    "tanh": Activation(_tanh, _tanh_derivative, _node("Tanh"), 0.0, 0.5),
+    "relu": Activation(_relu, _relu_derivative, _node("Relu"), 0.0, 0.0),
 }
 
 

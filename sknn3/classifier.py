@@ -77,8 +77,8 @@ class ThreeLayerNNClassifier(
     ----------
     hidden_layer_size : int, default=50
         Number of hidden units.
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='logistic'
-        Activation g of the hidden units.
+    activation : str, default='logistic'
+        Activation g of the hidden units: 'identity', 'logistic', 'tanh' or 'relu'.
     output_activation : {'logistic', 'softmax'}, default='logistic'
         For more than two classes, 'logistic' is one sigmoid for each class, with the
         sum of the binary cross-entropies.  'softmax' is one softmax over all classes,

@@ -72,7 +72,7 @@ class ThreeLayerNNClassifierCV(
     hidden_layer_size : int, default=50
         Number of hidden units.  `ThreeLayerNNClassifier` describes this and the
         following parameters in full.
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='logistic'
+    activation : str, default='logistic'
         Activation of the hidden units.
     output_activation : {'logistic', 'softmax'}, default='logistic'
         Activation of the outputs for more than two classes.

@@ -273,8 +273,8 @@ def forward(
         Weights of the hidden layer, bias in column 0.
     theta2 : ndarray of shape (K, h + 1)
         Weights of the output layer, bias in column 0.
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='logistic'
-        Activation of the hidden units.
+    activation : str, default='logistic'
+        Activation of the hidden units, as in `ThreeLayerNNClassifier`.
     output_activation : {'logistic', 'softmax'}, default='logistic'
         Activation of the outputs.
 
@@ -357,8 +357,8 @@ def cost_gradient(
     alpha : float, default=0.0
         Strength of the L2 penalty on all weights but the biases: the lambda of
         many courses.
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='logistic'
-        Activation of the hidden units.
+    activation : str, default='logistic'
+        Activation of the hidden units, as in `ThreeLayerNNClassifier`.
     output_activation : {'logistic', 'softmax'}, default='logistic'
         Activation of the outputs, and with it the loss.
     sample_weight : array-like of shape (n,), default=None

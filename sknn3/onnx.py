@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sknn3._kernel import ACTIVATIONS
 from sknn3.classifier import ThreeLayerNNClassifier
 from sknn3.classifier_cv import ThreeLayerNNClassifierCV
 
@@ -25,8 +26,6 @@ _OPTIONS = {
     "output_class_labels": [False, True],
     "raw_scores": [True, False],
 }
-
-_HIDDEN = {"logistic": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
 
 
 def register() -> None:
@@ -172,9 +171,8 @@ def _add_network(
         theta2 = np.vstack([-theta2, theta2])
     if graph.input_type != graph.dtype:
         X = graph.cast(X, graph.dtype)
-    A = _add_layer(graph, X, clf.theta1_)
-    if clf.hidden_activation_ != "identity":
-        A = graph.add(_HIDDEN[clf.hidden_activation_], A)
+    Z = _add_layer(graph, X, clf.theta1_)
+    A = ACTIVATIONS[clf.hidden_activation_].add_nodes(graph, Z)
     return _add_layer(graph, A, theta2, into)
 
 

@@ -34,6 +34,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, minmax_scale, scale
 
+from activations import HIDDEN
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3._dataset import Dataset
 from sknn3._minimize import Evaluation, Iterate, MinimizeResult
@@ -85,7 +86,7 @@ def test_digits_accuracy_after_10_and_70_passes(digits):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("output_activation", ["logistic", "softmax"])
-@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+@pytest.mark.parametrize("activation", HIDDEN)
 def test_every_solver_and_activation_learns_iris(
     solver, activation, output_activation, iris
 ):
@@ -357,10 +358,9 @@ def test_conditioned_initial_biases_refer_to_mean_sample(iris):
     assert_allclose(at_centre[0], np.full(3, logit(1 / 3)), rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("activation", "bound"), [("logistic", 1), ("tanh", 0.5), ("relu", 0)]
-)
-def test_initial_hidden_biases_fill_interval_of_activation(iris, activation, bound):
+@pytest.mark.parametrize("activation", HIDDEN)
+def test_initial_hidden_biases_fill_interval_of_activation(iris, activation):
+    bound = HIDDEN[activation].initial_bias
     clf = initial_fit(
         *iris, activation=activation, hidden_layer_size=200, conditioning=None
     )

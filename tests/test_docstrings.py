@@ -8,6 +8,9 @@ import re
 import pytest
 from numpydoc.docscrape import NumpyDocString
 
+from sknn3 import ThreeLayerNNClassifier
+from sknn3.network import ACTIVATIONS
+
 PUBLIC = ["sknn3", "sknn3.network", "sknn3.gradient_check", "sknn3.datasets"]
 PUBLIC += ["sknn3.display", "sknn3.onnx", "sknn3.dask"]
 
@@ -63,6 +66,13 @@ def test_defaults_in_docstrings_equal_signatures(name):
             assert stated is not None, f"{parameter}: no default in {text!r}"
             value = ast.literal_eval(stated[1])
             assert (value, type(value)) == (default, type(default)), parameter
+
+
+def test_docstring_lists_every_activation():
+    docstring = NumpyDocString(inspect.getdoc(ThreeLayerNNClassifier))
+    description = {p.name: " ".join(p.desc) for p in docstring["Parameters"]}
+    listed = re.findall(r"'(\w+)'", description["activation"])
+    assert listed == list(ACTIVATIONS)
 
 
 @pytest.mark.parametrize("name", [n for n in DOCUMENTED if n.count(".") == 2])

@@ -66,7 +66,7 @@ IMPORTS = {
     "_gradient_diagnosis": {"network"},
     "gradient_check": {"_gradient_diagnosis", "network"},
     "datasets": set(),
-    "onnx": {"classifier", "classifier_cv"},
+    "onnx": {"_kernel", "classifier", "classifier_cv"},
     "display": {
         "display._feature_effects",
         "display._gradient_check",

@@ -13,13 +13,13 @@ from scipy.special import expit
 from sklearn.exceptions import NotFittedError
 
 import sknn3._dataset
+from activations import HIDDEN
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"  # max_iter is small
 )
 
-ACTIVATIONS = ["identity", "logistic", "tanh", "relu"]
 METHODS = ["predict_proba", "decision_function"]
 KINDS = ["binary", "multiclass", "multilabel"]
 
@@ -60,7 +60,7 @@ def central_differences(function, X, step=1e-5):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("output_activation", ["logistic", "softmax"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", HIDDEN)
 def test_input_gradients_equal_central_differences(
     activation, output_activation, kind, method, iris
 ):
@@ -96,13 +96,6 @@ def test_input_gradients_of_one_hidden_unit_equal_formula():
 if find_spec("torch"):
     import torch
 
-    ACTIVATE = {
-        "identity": lambda Z: Z,
-        "logistic": torch.sigmoid,
-        "tanh": torch.tanh,
-        "relu": torch.relu,
-    }
-
     def torch_prediction(clf, method):
         """Return the prediction for one sample as a function of tensors."""
         (W1, W2), (b1, b2) = (
@@ -110,7 +103,8 @@ if find_spec("torch"):
         )
 
         def predict(x):
-            o = ACTIVATE[clf.hidden_activation_](x @ W1 + b1) @ W2 + b2
+            a = HIDDEN[clf.hidden_activation_].in_torch(torch, x @ W1 + b1)
+            o = a @ W2 + b2
             one_output = clf.n_outputs_ == 1
             if method == "decision_function":
                 return o[0] if one_output else o
@@ -125,7 +119,7 @@ if find_spec("torch"):
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("output_activation", ["logistic", "softmax"])
-    @pytest.mark.parametrize("activation", ACTIVATIONS)
+    @pytest.mark.parametrize("activation", HIDDEN)
     def test_input_gradients_equal_torch_autograd(
         activation, output_activation, kind, method, dtype, iris
     ):

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
+from activations import HIDDEN
 from sknn3._kernel import ACTIVATIONS, OUTPUTS, predict_codes
 from sknn3.gradient_check import check_gradient
 from sknn3.network import (
@@ -24,17 +25,10 @@ from sknn3.network import (
     unpack,
 )
 
-SCALAR_ACTIVATION = {
-    "identity": lambda z: z,
-    "logistic": lambda z: 1 / (1 + math.exp(-z)),
-    "tanh": math.tanh,
-    "relu": lambda z: max(z, 0.0),
-}
-
 
 def loop_forward(x, theta1, theta2, activation):
     a = [
-        SCALAR_ACTIVATION[activation](
+        HIDDEN[activation].formula(
             row[0] + sum(w * v for w, v in zip(row[1:], x, strict=True))
         )
         for row in theta1

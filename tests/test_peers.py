@@ -15,12 +15,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, LeaveOneGroupOut
 
+from activations import HIDDEN
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3.network import ACTIVATIONS, cost_gradient, pack
 
 SOLVERS = ["tnc", "lbfgs"]
 CONDITIONINGS = ["full", "diagonal", None]
-SMOOTH = ["identity", "logistic", "tanh"]  # relu's minima may lie on kinks
+SMOOTH = [name for name in HIDDEN if HIDDEN[name].smooth]  # others may end on a kink
 OUTPUTS = ["softmax", "sigmoids", "labels"]
 ENDED_BY_BUDGET = pytest.mark.filterwarnings(
     r"ignore:max_iter=\d+ passes ended:sklearn.exceptions.ConvergenceWarning"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.testing import assert_allclose, assert_array_equal
 
+from activations import HIDDEN
 from sknn3 import check_gradient
 from sknn3.network import (
     cost_gradient,
@@ -41,7 +42,9 @@ def test_gradient_equals_central_differences(network):
         (network.theta1 + s * along1, network.theta2 + s * along2)
         for s in (-step, step)
     ]
-    if network.problem.options["activation"] == "relu":  # no kink between the points
+    if not HIDDEN[
+        network.problem.options["activation"]
+    ].smooth:  # no kink between the points
         X1 = np.column_stack([np.ones(len(network.problem.X)), network.problem.X])
         inputs = [X1 @ theta1.T for theta1, _ in ends]
         assume(((inputs[0] > 0) == (inputs[1] > 0)).all())
@@ -63,15 +66,8 @@ if find_spec("torch"):
             torch.tensor(theta, requires_grad=True)
             for theta in (network.theta1, network.theta2)
         )
-        activate = {
-            "identity": lambda Z: Z,
-            "logistic": torch.sigmoid,
-            "tanh": torch.tanh,
-            "relu": torch.relu,
-        }[options["activation"]]
-        A = activate(
-            functional.linear(torch.tensor(problem.X), theta1[:, 1:], theta1[:, 0])
-        )
+        Z = functional.linear(torch.tensor(problem.X), theta1[:, 1:], theta1[:, 0])
+        A = HIDDEN[options["activation"]].in_torch(torch, Z)
         O = functional.linear(A, theta2[:, 1:], theta2[:, 0])
         codes = torch.tensor(problem.codes)
         if options["output_activation"] == "softmax":
@@ -168,7 +164,9 @@ def test_permuted_classes_keep_cost(network):
 @given(networks())
 def test_float32_is_near_float64(network):
     X = network.problem.X.astype(np.float32)
-    if network.problem.options["activation"] == "relu":  # no sample near a kink
+    if not HIDDEN[
+        network.problem.options["activation"]
+    ].smooth:  # no sample near a kink
         X1 = np.column_stack([np.ones(len(X)), X])
         assume((np.abs(X1 @ network.theta1.T) > 1e-5).all())
     # The terms of a gradient are as large as X and may cancel.  The error is that of
@@ -310,7 +308,7 @@ def test_check_gradient_finds_wrong_component(network, data):
     X = coarse(problem.X, float)
     network.theta1[:, 1:] *= np.abs(problem.X).max() / 8
     params = pack(network.theta1, network.theta2)
-    if options["activation"] == "relu":  # no kink near the weights
+    if not HIDDEN[options["activation"]].smooth:  # no kink near the weights
         inputs = network.theta1[:, :1] + network.theta1[:, 1:] @ X.T
         assume((np.abs(inputs) > 1e-3).all())
 
