@@ -28,6 +28,7 @@ from sklearn.utils._testing import _array_api_for_tests
 
 import sknn3._conditioning
 import sknn3._dataset
+from activations import HIDDEN
 from sknn3 import ThreeLayerNNClassifier, ThreeLayerNNClassifierCV
 from sknn3.display import (
     FeatureEffectsDisplay,
@@ -249,16 +250,20 @@ def test_conditioning_on_device_from_sampled_rows_equals_numpy(
     assert_allclose(clf.fit(send(X), y).loss_curve_, here, rtol=1e-9)
 
 
+@pytest.mark.parametrize("activation", HIDDEN)
 @pytest.mark.parametrize("Y", ["indices", "indicator"])
 @pytest.mark.parametrize("output", ["logistic", "softmax"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_cost_gradient_and_forward_equal_those_of_numpy(send, iris, Y, output, dtype):
+def test_cost_gradient_and_forward_equal_those_of_numpy(
+    send, iris, activation, Y, output, dtype
+):
     X, y = iris[0].astype(dtype), iris[1]
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
     y = np.eye(3)[y] if Y == "indicator" else y
     theta1, theta2 = random_weights(4, 5, 1.0, 0), random_weights(5, 3, 1.0, 1)
     params = np.concatenate([theta1.ravel(), theta2.ravel()])
-    options = {"hidden_layer_size": 5, "alpha": 0.5, "output_activation": output}
+    activations = {"activation": activation, "output_activation": output}
+    options = {"hidden_layer_size": 5, "alpha": 0.5, **activations}
     weights = np.linspace(0.5, 2, 150)
     cost, gradient = cost_gradient(params, X, y, sample_weight=weights, **options)
     there = cost_gradient(
@@ -268,8 +273,8 @@ def test_cost_gradient_and_forward_equal_those_of_numpy(send, iris, Y, output, d
     assert isinstance(there[1], np.ndarray)
     assert_allclose(there[1], gradient, atol=tolerance)
     for theirs, ours in zip(
-        forward(send(X), send(theta1), theta2, output_activation=output),
-        forward(X, theta1, theta2, output_activation=output),
+        forward(send(X), send(theta1), theta2, **activations),
+        forward(X, theta1, theta2, **activations),
         strict=True,
     ):
         assert_allclose(fetch(theirs), ours, atol=tolerance)
