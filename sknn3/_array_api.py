@@ -1,8 +1,8 @@
 """Arrays of the namespaces that scikit-learn supports.
 
-The products of a fit are done in the namespace `xp` and on the device of X.  Labels,
-sample weights and the minimiser use NumPy.  Without scikit-learn's
-`array_api_dispatch`, all arrays are NumPy's.
+The matrix products of a fit use the namespace `xp` and the device of X.  Labels, sample
+weights and the minimiser use NumPy.  Without scikit-learn's `array_api_dispatch`, all
+arrays are NumPy arrays.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def namespace_of(X: Any) -> tuple[Any, Any]:
 
 
 def float_dtypes(xp: Any, device: Any) -> list[Any]:
-    """Return the dtypes that the network computes in, the widest first."""
+    """Return the dtypes that the network can compute in, the widest first."""
     if xp is np:
         return [np.float64, np.float32]
     available = xp.__array_namespace_info__().dtypes(
@@ -54,14 +54,14 @@ def to_numpy(array: Any) -> Any:
 
 
 def astype(array: Any, dtype: Any, xp: Any) -> Any:
-    """Convert to a dtype, without a copy where the array has it already."""
-    if xp is np:  # sparse matrices are no arrays of the namespace
+    """Convert to a dtype; make no copy if the array already has it."""
+    if xp is np:  # `xp.astype` would reject sparse matrices
         return array.astype(dtype, copy=False)
     return xp.astype(array, dtype, copy=False)
 
 
 def apply_into(out: Any, function: Callable[..., Any], *arrays: Any) -> None:
-    """Store ``function(*arrays)`` in `out`; NumPy needs no temporary array for it."""
+    """Store ``function(*arrays)`` in `out`; NumPy makes no temporary array."""
     if isinstance(out, np.ndarray):
         function(*arrays, out=out)
     else:

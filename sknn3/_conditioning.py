@@ -1,7 +1,7 @@
-r"""The linear change of variables in which the solver works, and the initial weights.
+r"""The linear change of variables of the solver, and the initial weights.
 
-Features of different scale, correlated features and activations far from zero make
-narrow valleys.  The solver therefore works with (U, c, V, e) instead of the weights::
+Features of different scale, correlated features and activations far from zero give the
+cost narrow valleys.  So the solver has the variables (U, c, V, e)::
 
     W1 = U P,    b1 = c - W1 mu,      W2 = V,    b2 = e - V a0
 
@@ -12,10 +12,10 @@ with mu the column means, P'P = M^-1, and a0 the value of the hidden activation 
 
     M = Cov(X) + 0.3 diag(Var(X)) + 20 alpha/S I
 
-That is the network on whitened features and centred activations.  The cost, its penalty
-and its minima stay the same, and the path to a minimum is shorter.  M resembles the
-curvature of the cost by the weights of a hidden unit, which comes from the data and
-from the penalty.  P is a triangular factor of M^-1; a rotation would make no
+These are the weights of a network on whitened features and centred activations.  The
+cost, its penalty and its minima stay the same, but the path to a minimum is shorter.  M
+approximates the curvature of the cost by the weights of a hidden unit, from the data
+and from the penalty.  P is a triangular factor of M^-1; a rotation of P would make no
 difference to the solvers.
 """
 
@@ -38,29 +38,29 @@ from sknn3._dataset import Dataset
 from sknn3._kernel import ACTIVATIONS, Network, pack_weights, split_layers
 from sknn3._rounding import MOMENT_BITS, round_to_bits, round_to_multiple
 
-# Full conditioning costs two products of h d^2 a pass and a factor of d^2.  Up to this
-# many features that is little beside the pass itself, or little altogether.
+# Full conditioning takes two products of h d^2 in each pass, and stores d^2 numbers.
+# Up to this many features, both are small beside the pass itself or in absolute terms.
 MAX_FEATURES_FULL = 1024
 
-# Means and covariances change the path only.  They come from all rows up to this number
-# of products; beyond that from evenly spaced rows, of which there are at least so many.
+# Means and covariances change only the path.  If all rows take more than MAX_PRODUCTS,
+# evenly spaced rows are used, at least ROWS_PER_FEATURE for each feature.
 MAX_PRODUCTS = 2 * 10**9
 ROWS_PER_FEATURE = 10
 
-# What M adds to the covariance.  The curvature by the penalty is alpha/S.  That by the
-# data is the covariance times the mean squared derivative by a hidden unit's input,
-# about 1/20.  Chosen on eight data sets, scaled and not: ridges of 0.1 to 1 and factors
-# of 20 to 100 do about equally well on all of them.
+# Terms that M adds to the covariance.  The curvature from the penalty is alpha/S.  The
+# curvature from the data is the covariance times the mean squared derivative by a
+# hidden unit's input, about 1/20.  On eight data sets, scaled and unscaled, ridges of
+# 0.1 to 1 and factors of 20 to 100 work about equally well.
 RIDGE = 0.3
 PENALTY_FACTOR = 20.0
 
-# The initial inputs of hidden units have a deviation of 1 + START_SPREAD / sqrt(d),
-# divided by 1 + RIDGE, for d independent features.  With few features, smaller weights
-# leave the units nearly linear, and the solver ends at the minimum of a linear model.
-# With many features, larger weights end at higher costs.
+# For d independent features, the initial inputs of hidden units have a standard
+# deviation of 1 + START_SPREAD / sqrt(d), divided by 1 + RIDGE.  With few features,
+# smaller weights leave the units nearly linear, and the solver ends at the minimum of a
+# linear model.  With many features, larger weights end at higher costs.
 START_SPREAD = 2.0
 
-# A class that nearly all or no samples have would start at an infinite bias.
+# The initial bias of a class that nearly all or no samples have would be infinite.
 _SMALLEST_PRIOR = 1e-6
 
 
@@ -68,13 +68,13 @@ _SMALLEST_PRIOR = 1e-6
 class Preconditioner:
     """Maps between the weights and the variables of the solver.
 
-    `centre` is a0, `mean` are the means of the features, `scale` is the root of the
-    diagonal of M, `initial_scale` maps initial weights for standardised features to
-    weights for these.  `factor` is P and `inverse` its inverse: lower triangular (d, d)
-    arrays, (d,) diagonals, or scalars.  `output_scale`, (K,), compares the variance of
-    each target with that of classes of equal shares.  `effective_features` is the
-    number of features that vary, or 12 times their total variance if that is less:
-    features uniform in [0, 1] have a variance of 1/12 and count in full.
+    `centre` is a0, `mean` has the column means, and `scale` is the square root of the
+    diagonal of M.  `initial_scale` converts initial weights for standardised features
+    to weights for X.  `factor` is P and `inverse` is P^-1, lower triangular (d, d)
+    arrays, (d,) diagonals, or scalars.  `output_scale`, (K,), is the variance of each
+    target divided by the variance for equal classes.  `effective_features` is the
+    number of features that vary, or 12 times their total variance if that is less: a
+    feature uniform in [0, 1] has a variance of 1/12 and counts as 1.
     """
 
     n_features: int
@@ -112,10 +112,10 @@ class Preconditioner:
         return transformed
 
     def gradient_scale(self, params: np.ndarray) -> np.ndarray:
-        """Return the divisor, at most 1, of each component in the test against `tol`.
+        """Return a divisor, at most 1, of each gradient component for the test of tol.
 
-        Gradients by the weights of a feature are proportional to its scale, and those
-        by the weights of an output to the variance of its target.
+        The gradient by the weights of a feature is proportional to the feature's scale,
+        and the gradient by the weights of an output to the variance of the target.
         """
         scale = np.ones_like(params)
         theta1, theta2 = self._split(scale)
@@ -125,17 +125,16 @@ class Preconditioner:
         return scale
 
     def rescale_initial_weights(self, params: np.ndarray) -> np.ndarray:
-        """Map weights drawn for standardised features to these features, in place.
+        """Convert weights for standardised features to weights for X, in place.
 
-        Hidden units are centred on the mean sample, and each feature counts in units
-        of its deviation.  Weights with a large penalty shrink.
+        The biases refer to the mean sample.  A large penalty makes the weights smaller.
         """
         theta1, _ = self._split(params)
         theta1[:, 1:] *= self.initial_scale
         return self._shift_biases(params, -1)
 
     def _shift_biases(self, params: np.ndarray, sign: int) -> np.ndarray:
-        """Refer biases to the mean sample and activation (+1), or to zero (-1)."""
+        """Make biases relative to the mean sample and activation (+1), or to 0 (-1)."""
         theta1, theta2 = self._split(params)
         theta1[:, 0] += sign * (theta1[:, 1:] @ self.mean)
         theta2[:, 0] += sign * self.centre * theta2[:, 1:].sum(axis=1)
@@ -186,11 +185,11 @@ def make_preconditioner(
 
 
 def _output_scale(dataset: Dataset) -> np.ndarray:
-    """Return the variance of each target over that of equal shares, at most 1.
+    """Return the variance of each target over the variance for equal classes.
 
-    It is the larger variance of the weighted and unweighted targets: a class of many
-    samples with tiny weights is not rare.  It is 1 for classes without samples, and for
-    those of all samples.
+    The variance is the larger one of the weighted and the unweighted targets: a class
+    of many samples with tiny weights is not rare.  The result is at most 1, and 1 for a
+    class that no sample or each sample has.
     """
     labels = dataset.labels
     shares = np.stack(
@@ -214,8 +213,8 @@ def _moments(dataset: Dataset, *, full: bool) -> tuple[np.ndarray, np.ndarray]:
     is_sparse = issparse(dataset.X_like)
     if is_sparse:  # centred after the sum, so that zeros stay zeros
         spread -= np.outer(mean, mean) if full else mean**2
-    # Below its rounding error a variance counts as 0.  A difference of sums has the
-    # error of the sums, which grows with the number of rows.
+    # A variance below its rounding error counts as 0.  For sparse rows it is a
+    # difference of sums, and the error of the sums grows with the number of rows.
     error = 1e-15 * (dataset.n_samples / step) if is_sparse else 1e-28
     is_constant = (np.diagonal(spread) if full else spread) < error * mean**2
     spread[is_constant] = 0
@@ -235,7 +234,7 @@ def _factors(
             "The squares of the values in X, or alpha over the sum of sample_weight, "
             "overflow. Scale the features."
         )
-    # Constant features without a penalty have no scale: any will do.
+    # A constant feature without a penalty has no scale, and any value is valid.
     scale = round_to_bits(np.sqrt(np.where(diagonal > 0, diagonal, 1)), MOMENT_BITS)
     deviation = round_to_bits(np.sqrt(variance), MOMENT_BITS)
     initial_scale = deviation / scale**2
@@ -244,10 +243,10 @@ def _factors(
         return mean, scale, initial_scale, 1 / scale, scale
     correlation = spread / scale / scale[:, np.newaxis]
     correlation = round_to_multiple(correlation, MOMENT_BITS)
-    np.fill_diagonal(correlation, 1)  # `scale` has the ridge and the penalty
+    np.fill_diagonal(correlation, 1)  # `scale` includes the ridge and the penalty
     root = cholesky(correlation, lower=True)
     inverse_root = solve_triangular(root, np.eye(len(root)), lower=True)
-    # C-ordered, so that `triangular_product` copies neither of them.
+    # In C order, so that `triangular_product` makes no copies.
     factor = np.divide(inverse_root, scale, order="C")
     inverse = np.multiply(root, scale[:, np.newaxis], order="C")
     return mean, scale, initial_scale, factor, inverse
@@ -288,7 +287,7 @@ def layer_sizes(dataset: Dataset, network: Network) -> tuple[int, int, int]:
 def pack_initial_weights(
     sizes: tuple[int, int, int], coefs_init: Any, intercepts_init: Any
 ) -> np.ndarray:
-    """Return packed weights from weights in the shapes of `MLPClassifier`."""
+    """Pack initial weights that have the shapes of `MLPClassifier`."""
     n_features, h, n_outputs = sizes
     W1, W2 = _check_layers("coefs_init", coefs_init, [(n_features, h), (h, n_outputs)])
     b1, b2 = _check_layers("intercepts_init", intercepts_init, [(h,), (n_outputs,)])
@@ -301,7 +300,7 @@ def _check_layers(
     """Return two arrays of the expected shapes, in float64."""
     if given is None:
         raise ValueError(
-            f"{name} is missing: coefs_init and intercepts_init go together."
+            f"{name} is missing: give both coefs_init and intercepts_init."
         )
     try:
         arrays = [

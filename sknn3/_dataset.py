@@ -1,4 +1,4 @@
-"""The samples of a fit, and sums over them: block by block, without copies of X."""
+"""Samples of a fit, and sums over blocks of their rows, without copies of X."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ from sknn3._parallel import MapChunks, blas_tokens, chunk_map
 
 # ------------------------------------------------------------- rows and blocks
 
-# Up to this many rows are one block: a second thread would not pay.
+# Up to this many rows form one block: a second thread would save no time.
 SINGLE_BLOCK_ROWS = 1280
 
-# More rows are cut into rounds of up to this many rows, and each round into three
-# blocks of these sizes, relative to a third of the round.  The activations of a block
-# stay in the cache.  Equal blocks would keep two threads in step: both would reach the
-# many short operations between the products together, and wait for Python's lock.
+# More rows are cut into rounds of at most ROUND_ROWS rows.  A round has three blocks,
+# of RELATIVE_SIZES times a third of the round.  The activations of a block stay in the
+# cache.  With equal blocks, two threads would reach the short operations between the
+# products at the same time, and wait for Python's lock.
 ROUND_ROWS = 5120
 RELATIVE_SIZES = (0.8, 2.2, 1.4)
 
-# Other devices than the CPU need no threads.  Blocks only bound their memory.
+# Devices other than the CPU need no threads.  There, blocks only limit the memory.
 DEVICE_BLOCK_ROWS = 65536
 
-# Threads get the blocks in at most this many chunks.  The number does not depend on the
+# Largest number of chunks, which are lists of blocks.  It does not depend on the
 # threads, so the sums are equal to the bit on any number of threads.
 MAX_CHUNKS = 16
 
-# Blocks of derivatives by the features have fewer rows if a row has more entries.
+# Entries of a row above which blocks of derivatives by the features have fewer rows.
 ENTRIES_PER_ROW = 256
 
-# Entries of a block that is centred, which makes a float64 copy of it.
+# Largest number of entries of a block to centre.  Centring makes a float64 copy.
 CENTRED_ENTRIES = 2**20
 
 
 def row_blocks(n_samples: int, *, on_cpu: bool = True) -> list[slice]:
-    """Cut rows into blocks that depend on nothing but the number of rows."""
+    """Cut rows into blocks that depend on the number of rows only."""
     if not on_cpu:
         edges = range(0, n_samples, DEVICE_BLOCK_ROWS)
         return [slice(a, min(a + DEVICE_BLOCK_ROWS, n_samples)) for a in edges]
@@ -118,7 +118,7 @@ def slice_rows(X: Any, rows: slice) -> Any:
 
 
 def load_rows(block: Any) -> Any:
-    """Return the rows of a block, read from the file if it is a `RowSelection`."""
+    """Return the rows of a block; read a `RowSelection` from the file."""
     return block.X[block.rows] if isinstance(block, RowSelection) else block
 
 
@@ -130,9 +130,9 @@ def used_columns(X: Any) -> np.ndarray:
 
 
 def select_columns(X: Any, used: np.ndarray) -> Any:
-    """Return sparse rows without the other columns.
+    """Return the `used` columns of sparse rows.
 
-    Only the column indices are copied, if the other columns are empty.
+    If the other columns are empty, only the column indices are copied.
     """
     if not used[X.indices[: X.indptr[-1]]].all():
         return csr_array(X[:, used])
@@ -156,7 +156,7 @@ def as_weights(sample_weight: Any, **checks: Any) -> np.ndarray:
     return check_array(
         sample_weight,
         ensure_2d=False,
-        ensure_min_samples=0,  # so that the next check reports scalars
+        ensure_min_samples=0,  # the check of the shape reports scalars
         dtype=np.float64,
         input_name="sample_weight",
         **checks,
@@ -164,7 +164,7 @@ def as_weights(sample_weight: Any, **checks: Any) -> np.ndarray:
 
 
 def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
-    """Return float64 weights of shape (n_samples,), none negative, not all zero."""
+    """Return float64 weights; raise if one is negative or all are zero."""
     weight = as_weights(sample_weight)
     if weight.shape != (n_samples,):
         raise ValueError(
@@ -186,11 +186,10 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
 class Dataset:
     """Samples with a positive weight: rows, codes of their labels, and weights.
 
-    `sample_weight` is divided by `mean_weight`, the mean over all samples before a
-    holdout; None is a weight of 1 for each sample.  `class_weights` are those that
-    the weights have been multiplied by, if any.
-    Codes and weights are NumPy's, also where X is not.  `first_row` is the number of
-    rows before X, where X is a partition of a larger data set.
+    `sample_weight` is divided by `mean_weight`, the mean over all samples before the
+    holdout.  None is a weight of 1 for each sample.  `class_weights` are factors that
+    `sample_weight` includes, if any.  Codes and weights are always NumPy arrays.  If X
+    is a partition, `first_row` is the number of rows in earlier partitions.
     """
 
     X: Any
@@ -206,9 +205,9 @@ class Dataset:
     def from_arrays(
         cls, X: Any, y: Any, sample_weight: np.ndarray | None, class_weight: Any
     ) -> Dataset:
-        """Return the samples of validated arrays that have a weight, normalised.
+        """Return validated samples, without samples of weight 0.
 
-        The classes are those of all samples, also of those without a weight.
+        The classes include classes that only samples of weight 0 have.
         """
         labels = LabelEncoding.from_labels(y)
         dataset = cls(X, labels, labels.encode(y), sample_weight).with_weight()
@@ -223,7 +222,7 @@ class Dataset:
     def for_validation(
         cls, training: Any, X: Any, y: Any, sample_weight: np.ndarray | None
     ) -> Dataset:
-        """Return other samples with the classes and class weights of the training."""
+        """Return validation samples, with the classes and class weights of training."""
         labels = training.labels
         labels.check_known(LabelEncoding.from_labels(y))
         if issparse(training.X_like) and not issparse(X):
@@ -236,17 +235,17 @@ class Dataset:
         return dataset.normalised()
 
     def with_class_weights(self, class_weights: np.ndarray) -> Dataset:
-        """Return the samples with the weights of their classes, without those of 0."""
+        """Multiply the weights by class weights, and drop samples of weight 0."""
         codes = self.codes if self.labels.multilabel else self.codes[:, np.newaxis]
         given = self.sample_weight
         weight = np.ones(len(codes)) if given is None else given.copy()
-        for of_classes, column in zip(class_weights, codes.T, strict=True):
-            weight *= of_classes[column]
+        for weight_of_class, column in zip(class_weights, codes.T, strict=True):
+            weight *= weight_of_class[column]
         weighted = replace(self, sample_weight=weight, class_weights=class_weights)
         return weighted.with_weight()
 
     def with_weight(self) -> Dataset:
-        """Return the samples that have a weight, without a copy if all have."""
+        """Drop samples of weight 0; make no copy if there are none."""
         weight = self.sample_weight
         if weight is None or weight.all():
             return self
@@ -299,7 +298,7 @@ class Dataset:
     def holdout_split(
         self, fraction: float, rng: np.random.RandomState
     ) -> tuple[Dataset, Dataset]:
-        """Return the samples to train on and those held out, stratified by class."""
+        """Return training and held-out samples, stratified by class."""
         held_out = draw_stratified_holdout(self.strata_sizes(), fraction, rng)
         return self.split(held_out)
 
@@ -317,21 +316,21 @@ class Dataset:
         return self[np.flatnonzero(~is_held_out)], self[np.flatnonzero(is_held_out)]
 
     def select_columns(self, used: np.ndarray) -> Dataset:
-        """Return the same samples without the other columns, see `select_columns`."""
+        """Return the samples with the `used` columns of a sparse X only."""
         return replace(self, X=select_columns(self.X, used))
 
     @contextmanager
     def with_threads(self) -> Iterator[Dataset]:
-        """Yield the same samples with threads to work on their chunks."""
+        """Yield the data set with a pool of threads for its chunks."""
         with chunk_map(len(self._chunks_of_rows())) as map_chunks:
             yield replace(self, map_chunks=map_chunks)
 
     def share_threads(self, other: Dataset) -> Dataset:
-        """Return other samples with the threads that these have."""
+        """Return the data set `other` with the threads of this one."""
         return replace(other, map_chunks=self.map_chunks)
 
     def _chunks_of_rows(self) -> list[list[slice]]:
-        """Return lists of blocks, one for each task of a thread."""
+        """Return one list of blocks for each chunk."""
         if namespace_of(self.X_like)[0] is not np:
             return [row_blocks(self.n_samples, on_cpu=False)]
         blocks = row_blocks(self.n_samples)
@@ -341,7 +340,7 @@ class Dataset:
 
     @cached_property
     def chunks(self) -> list[list[tuple[Any, Any, Any]]]:
-        """Lists of blocks, each with rows, targets and weights."""
+        """Rows, targets and weights of each block, in one list for each chunk."""
         xp, device = namespace_of(self.X_like)
         Y, weight = self.labels.targets(self.codes), self.sample_weight
         if xp is not np:
@@ -355,12 +354,12 @@ class Dataset:
 
         return [[block(rows) for rows in chunk] for chunk in self._chunks_of_rows()]
 
-    # Sums over the samples, in tuples; the module `dask` adds up those of partitions.
+    # Sums over the samples, as tuples.  `sknn3.dask` adds the sums of partitions.
 
     def loss_gradient_sums(
         self, params: np.ndarray, network: Network
     ) -> tuple[float, np.ndarray]:
-        """Return the sums of loss and gradient, in float64 for each dtype of X."""
+        """Return the sums of loss and gradient, always in float64."""
         loss, gradient = self._sum_blocks(block_cost_gradient, params, network)
         return loss, gradient
 
@@ -372,16 +371,16 @@ class Dataset:
     def _sum_blocks(
         self, function: Callable[..., Any], params: np.ndarray, network: Network
     ) -> tuple[Any, ...]:
-        """Add the sums that a function of the kernel returns for each block.
+        """Add the results of a function of the kernel for each block.
 
-        Blocks are added in order within a chunk, and chunks are added in order.  So
-        the sums do not depend on the number of threads.
+        Blocks are added in order within a chunk, and then chunks in order.  The sums
+        therefore do not depend on the number of threads.
         """
         xp, _ = namespace_of(self.X_like)
         theta1, theta2 = weights_like(self.X_like, params, network.hidden_layer_size)
 
         def block_sums(X: Any, Y: Any, weight: Any) -> Any:
-            try:  # Ctrl-C during the wait adds a token; no token is ever lost
+            try:  # a Ctrl-C during the wait adds a token, and never removes one
                 blas_tokens.get()
                 return function(load_rows(X), Y, weight, theta1, theta2, network, xp)
             finally:
@@ -393,14 +392,14 @@ class Dataset:
         return _add(iter(self.map_chunks(chunk_sums, self.chunks)))
 
     def column_counts(self) -> tuple[np.ndarray]:
-        """Return 1 for each column of sparse rows that has an entry, and 0 for others.
+        """Return 1 for each column of sparse rows with an entry, and 0 for others.
 
-        Sums over partitions are the numbers of partitions with an entry.
+        The sum over partitions is the number of partitions with an entry.
         """
         return (used_columns(load_rows(self.X)).astype(float),)
 
     def column_sums(self, step: int) -> tuple[float, np.ndarray]:
-        """Return the sums of the weights and of the columns over each `step`-th row."""
+        """Return the sum of weights and the column sums over every `step`-th row."""
         total_weight, sums = 0.0, np.zeros(self.X.shape[1])
         for B, w in self._strided_blocks(step):
             total_weight += float(namespace_of(w)[0].sum(w))
@@ -410,7 +409,7 @@ class Dataset:
     def scatter_sums(
         self, step: int, mean: np.ndarray, *, full: bool
     ) -> tuple[np.ndarray]:
-        """Return the sums of outer products (`full`) or squares of deviations.
+        """Return the sums of outer products (`full`) or of squares of deviations.
 
         Sparse rows are not centred.
         """
@@ -425,13 +424,13 @@ class Dataset:
     def _strided_blocks(self, step: int) -> Iterator[tuple[Any, Any]]:
         """Yield blocks of every `step`-th row and their weights, in the widest dtype.
 
-        Rows are numbered through all partitions.
+        Rows are counted from the first partition on.
         """
         xp, device = namespace_of(self.X_like)
         widest = float_dtypes(xp, device)[0]
         X, weight = self.X, self.sample_weight
         if step > 1:
-            first = (-self.first_row) % step  # counted from the first partition
+            first = (-self.first_row) % step
             rows = slice(first, None, step)
             X = X[rows, :] if issparse(X) else slice_rows(X, rows)
             weight = None if weight is None else weight[rows]
@@ -442,20 +441,20 @@ class Dataset:
 
 
 def without_empty_columns(dataset: Any) -> tuple[Any, np.ndarray | None]:
-    """Return a data set without empty columns of sparse rows, and a mask of the others.
+    """Drop empty columns of a sparse X; return the data set and a mask of used columns.
 
-    The mask is None where there are no such columns.
+    The mask is None if no column is empty.
     """
     if not issparse(dataset.X_like):
         return dataset, None
     (counts,) = dataset.column_counts()
     used = counts > 0
-    used[0] |= not used.any()  # a network has an input
+    used[0] |= not used.any()  # a network needs an input
     return (dataset, None) if used.all() else (dataset.select_columns(used), used)
 
 
 def _add(sums: Iterator[tuple[Any, ...]]) -> tuple[Any, ...]:
-    """Add tuples of numbers and arrays; overwrite the arrays of the first."""
+    """Add tuples of numbers and arrays; overwrite the arrays of the first tuple."""
     total = next(sums)
     for terms in sums:
         total = tuple(map(iadd, total, terms))
@@ -463,7 +462,7 @@ def _add(sums: Iterator[tuple[Any, ...]]) -> tuple[Any, ...]:
 
 
 def _centring_blocks(X: Any, *, on_cpu: bool) -> Iterator[slice]:
-    """Cut rows into blocks, and those of many features into smaller ones."""
+    """Cut rows into blocks that are small enough to centre."""
     step = max(1, CENTRED_ENTRIES // X.shape[1])
     for rows in row_blocks(X.shape[0], on_cpu=on_cpu):
         if issparse(X) or not on_cpu:
@@ -493,23 +492,23 @@ def output_blocks(
     compute: Callable[..., Any] | None = None,
     entries_per_row: int = 1,
 ) -> Iterator[Any]:
-    """Yield the outputs before activation, (K, rows), of one block of rows at a time.
+    """Yield the outputs before activation, (K, rows), for one block of rows at a time.
 
-    `compute` replaces `block_outputs` by another function of the kernel.  Blocks have
-    fewer rows if its arrays have many entries for each row.
+    `compute` is a function of the kernel to call instead of `block_outputs`.  Blocks
+    have fewer rows if its arrays have many entries for each row.
 
-    X may have values that are not finite: the error comes from the inputs of the hidden
-    units, which saves a search through X.
+    X may have values that are not finite.  The kernel checks the inputs of the hidden
+    units instead, which takes less time.
     """
     xp, _ = namespace_of(theta1)
-    # BLAS has several threads here, except in a fit, and they need many rows.
+    # Outside a fit BLAS has several threads, which need many rows.
     n_rows = ROUND_ROWS if xp is np else DEVICE_BLOCK_ROWS
     n_rows = max(1, n_rows // ceil(entries_per_row / ENTRIES_PER_ROW))
     for start in range(0, X.shape[0], n_rows):
         rows = slice(start, min(start + n_rows, X.shape[0]))
         block, W = load_rows(slice_rows(X, rows)), theta1
         if issparse(block) and block.nnz < block.shape[1]:
-            # The product copies all weights, which takes longer than this.
+            # The product would copy all weights, which takes longer.
             used = used_columns(block)
             block, W = select_columns(block, used), narrow_theta1(theta1, used)
         try:
@@ -521,7 +520,7 @@ def output_blocks(
 
 
 def concat_rows(blocks: Iterable[Any], n_samples: int) -> Any:
-    """Return blocks of rows as one array, with no more memory than the result."""
+    """Join blocks of rows in one array, which is allocated once."""
     result, start = None, 0
     for block in blocks:
         if block.shape[0] == n_samples:

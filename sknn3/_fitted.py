@@ -1,4 +1,4 @@
-"""The fitted attributes of a network, and scores of points and of fitted copies."""
+"""Fitted attributes of a network, and scores of networks during and after a fit."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def fitted_attributes(
     dataset: Dataset,
     network: Network,
     used: np.ndarray | None,
-    others: np.ndarray | None,
+    unused: np.ndarray | None,
     result: MinimizeResult,
 ) -> dict[str, Any]:
-    """Return all fitted attributes but those of `validate_data`.
+    """Return the fitted attributes that `validate_data` does not set.
 
     The weights have the dtype and the device of X.  `used` is a mask of the columns of
-    X that take part in the fit, if not all do; `widen_theta1` describes `others`.
+    X in the fit; None is all.  `widen_theta1` describes `unused`.
     """
     theta1, theta2 = weights_like(
         dataset.X_like, result.best.params.copy(), network.hidden_layer_size
     )
     if used is not None:
-        theta1 = widen_theta1(theta1, used, others)
+        theta1 = widen_theta1(theta1, used, unused)
     scores = [evaluation.score for evaluation in result.evaluations]
     losses = [evaluation.validation_loss for evaluation in result.evaluations]
     return {
@@ -80,20 +80,20 @@ def make_validation(
     rows: Any | None,
     network: Network,
     used: np.ndarray | None,
-    others: np.ndarray | None,
+    unused: np.ndarray | None,
 ) -> Validation | None:
     """Return the validation of a fit, or None without validation rows.
 
-    `used` and `others` are those of `fitted_attributes`.
+    `fitted_attributes` describes `used` and `unused`.
     """
     if rows is None:
         return None
     widen = None
     if used is not None and rows.X_like.shape[1] > train.X_like.shape[1]:
-        if others is None:
+        if unused is None:
             rows = rows.select_columns(used)
-        else:  # the weights of other columns are not zero
-            widen = partial(widen_weights, used, others, network.hidden_layer_size)
+        else:  # the weights of unused columns are not zero
+            widen = partial(widen_weights, used, unused, network.hidden_layer_size)
     rows, patience, scorer = train.share_threads(rows), math.inf, None
     if estimator.early_stopping:
         patience = estimator.n_iter_no_change
@@ -109,12 +109,12 @@ def point_scorer(
     scorer, X = check_scoring(estimator, estimator.scoring), load_rows(dataset.X)
     y, weight = dataset.labels.decode(dataset.codes), dataset.sample_weight
     xp, device = namespace_of(dataset.X_like)
-    if xp is not np and y.dtype.kind not in "OSU":  # where `predict` returns labels
+    if xp is not np and y.dtype.kind not in "OSU":  # as `predict` returns labels
         y = to_device(y, xp, device)
         if weight is not None:
             weight = to_device(weight, xp, device, dataset.X_like.dtype)
     clf = copy(estimator)
-    # X has no names, and of sparse data perhaps not all columns.
+    # X has no feature names, and may lack empty columns of sparse data.
     clf.__dict__.pop("feature_names_in_", None)
     clf.n_features_in_ = X.shape[1]
     make_attributes = partial(fitted_attributes, dataset, network, None, None)
@@ -141,9 +141,9 @@ def point_scorer(
 
 
 def score_network(scorer: Any, clf: Any, X: Any, y: Any, sample_weight: Any) -> float:
-    """Return the score, with weights where the scorer takes them."""
+    """Return the score, with sample weights if the scorer takes them."""
     weighted = sample_weight is not None and accepts_sample_weight(scorer)
-    if weighted:  # unless the user has requested that they are not passed
+    if weighted:  # unless the user's metadata request is False
         requests = get_routing_for_object(scorer).score.requests
         weighted = requests.get("sample_weight") is not False
     score = scorer(clf, X, y, **({"sample_weight": sample_weight} if weighted else {}))

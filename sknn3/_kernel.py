@@ -1,8 +1,8 @@
 """The arithmetic of a pass over one block of rows, in the namespace of X.
 
-`sknn3.network` states the formulas and the shapes.  Here units are rows and samples are
-columns, so that biases, sums over units and sums over samples run along memory.  The
-functions compute in the dtype of X and overwrite their temporary arrays.
+`sknn3.network` has the formulas and the shapes.  Here units are rows and samples are
+columns, so that biases, sums over units and sums over samples are contiguous in memory.
+The functions compute in the dtype of X and overwrite their temporary arrays.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ class Network(NamedTuple):
 class Activation(NamedTuple):
     """A hidden activation, applied in place, and its derivative.
 
-    `multiply_by_derivative` takes an array to multiply and the activations, from which
-    it computes the derivative.  It overwrites both.  `add_nodes` adds the activation to
-    an ONNX graph and returns the name of its output, see `sknn3.onnx`.
+    `multiply_by_derivative` takes an array to multiply and the activations.  It
+    computes the derivative from the activations, and overwrites both arrays.
+    `add_nodes` adds the activation to the graph of `sknn3.onnx`, and returns the name
+    of the output.
     """
 
     apply: Callable[[Any, Any], None]
@@ -57,7 +58,7 @@ def _identity(*_arrays: Any) -> None:
 
 def _logistic(Z: Any, xp: Any) -> None:
     # 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2 takes a third of the time of `expit`.
-    # Its error is small in absolute terms, which is what matters to the next layer.
+    # Its absolute error is small, and only this matters to the next layer.
     Z *= 0.5
     _tanh(Z, xp)
     Z *= 0.5
@@ -90,12 +91,12 @@ def _relu_derivative(D: Any, A: Any, xp: Any) -> None:
 
 
 def _node(operator: str) -> Callable[[Any, str], str]:
-    """Return an `add_nodes` that adds one operator of ONNX."""
+    """Return an `add_nodes` that adds one ONNX operator."""
     return lambda graph, Z: graph.add(operator, Z)
 
 
-# Sigmoid units that start at different places of their bend end a little lower on
-# average.  The bend of logistic units is twice as wide as that of tanh units.
+# Random hidden biases lower the final cost of sigmoid units a little on average.  The
+# bend of a logistic unit is twice as wide as the bend of a tanh unit.
 ACTIVATIONS = {
     "identity": Activation(_identity, _identity, lambda _graph, Z: Z, 0.0, 0.0),
     "logistic": Activation(_logistic, _logistic_derivative, _node("Sigmoid"), 0.5, 1.0),
@@ -106,8 +107,8 @@ ACTIVATIONS = {
 
 # ------------------------------------------------------------------- outputs
 # All functions here take the outputs before activation, shape (K, n).  A loss also
-# takes the targets: an indicator matrix of that shape, or the positions of its ones in
-# flat order, shape (n,).  It returns the loss of each sample, shape (n,), and its
+# takes the targets: an indicator matrix of the same shape, or the positions of its ones
+# in flat order, shape (n,).  It returns the loss of each sample, shape (n,), and the
 # derivative by the outputs, shape (K, n), and overwrites the outputs.
 
 
@@ -124,8 +125,7 @@ def _subtract_target(D: Any, target: Any) -> None:
         D -= target
 
 
-# Beyond this, softplus(o) = o, g(o) = 1 and g(-o) = exp(-o) in any dtype, and exp(o) is
-# still finite.
+# Beyond this softplus(o) = o, g(o) = 1, g(-o) = exp(-o) in any dtype; exp(o) is finite.
 _SATURATED = 80
 
 
@@ -134,7 +134,7 @@ def _logistic_loss(O: Any, target: Any, xp: Any) -> tuple[Any, Any]:
     at_target = _at_target(O, target, xp)
     limit = xp.asarray(_SATURATED, dtype=O.dtype, device=O.device)
     D = xp.minimum(O, limit)  # faster than clip
-    O -= D  # what exceeds the limit is added to log1p(exp(D))
+    O -= D  # the excess over the limit is added to log1p(exp(D))
     apply_into(D, xp.exp, D)
     T = xp.log1p(D)
     O += T
@@ -172,8 +172,8 @@ def _softmax(O: Any, xp: Any) -> Any:
 
 
 def _normalised_sigmoids(O: Any, xp: Any) -> Any:
-    # All sigmoids of a sample may underflow.  Where g(o) = exp(o), a shift of all
-    # outputs of a sample changes no quotient, as in a softmax.
+    # All sigmoids of a sample may underflow.  There g(o) = exp(o), so a shift of all
+    # outputs of the sample changes no quotient, as in a softmax.
     P = _sigmoids(O - xp.clip(xp.max(O, axis=0) + _SATURATED, None, 0), xp)
     P /= xp.sum(P, axis=0)
     return P
@@ -197,14 +197,14 @@ OUTPUTS = {
 
 
 def pack_weights(theta1: np.ndarray, theta2: np.ndarray) -> np.ndarray:
-    """Return both layers' weights in one vector."""
+    """Return the weights of both layers in one vector."""
     return np.concatenate([theta1.ravel(), theta2.ravel()])
 
 
 def split_layers(
     params: np.ndarray, n_features: int, hidden_layer_size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return views of both layers' weights in a packed vector of valid length."""
+    """Return views of the weights of both layers in a packed vector."""
     n_hidden_weights = hidden_layer_size * (n_features + 1)
     return (
         params[:n_hidden_weights].reshape(hidden_layer_size, n_features + 1),
@@ -213,14 +213,14 @@ def split_layers(
 
 
 def narrow_theta1(theta1: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """Return a copy with the biases and the weights of the used columns of X only."""
+    """Return a copy with only the biases and the weights of used columns of X."""
     return theta1[:, np.append(True, used)]
 
 
 def narrow_weights(
     params: np.ndarray | None, used: np.ndarray | None, hidden_layer_size: int
 ) -> np.ndarray | None:
-    """Return packed weights of the used columns of X only; None uses all."""
+    """Return packed weights of only the used columns of X; None uses all columns."""
     if params is None or used is None:
         return params
     theta1, theta2 = split_layers(params, len(used), hidden_layer_size)
@@ -228,31 +228,31 @@ def narrow_weights(
 
 
 def widen_theta1(
-    theta1: np.ndarray, used: np.ndarray, others: np.ndarray | None
+    theta1: np.ndarray, used: np.ndarray, unused: np.ndarray | None
 ) -> np.ndarray:
     """Return weights of all columns of X.
 
-    Those of columns that are not used come from the packed weights `others`; None means
-    zero.
+    `unused` are packed weights of all columns, from which unused columns get their
+    weights; None is zero.
     """
     wide = np.zeros((len(theta1), len(used) + 1), theta1.dtype)
-    if others is not None:
-        wide[...] = split_layers(others, len(used), len(theta1))[0]
+    if unused is not None:
+        wide[...] = split_layers(unused, len(used), len(theta1))[0]
     wide[:, np.append(True, used)] = theta1
     return wide
 
 
 def widen_weights(
-    used: np.ndarray, others: np.ndarray, hidden_layer_size: int, params: np.ndarray
+    used: np.ndarray, unused: np.ndarray, hidden_layer_size: int, params: np.ndarray
 ) -> np.ndarray:
     """Return packed weights of all columns of X, see `widen_theta1`."""
     n_used = int(np.count_nonzero(used))
     theta1, theta2 = split_layers(params, n_used, hidden_layer_size)
-    return pack_weights(widen_theta1(theta1, used, others), theta2)
+    return pack_weights(widen_theta1(theta1, used, unused), theta2)
 
 
 def weights_like(X: Any, params: np.ndarray, hidden_layer_size: int) -> tuple[Any, Any]:
-    """Return both layers' weights in the namespace, device and dtype of X."""
+    """Return the weights of both layers in the namespace, device and dtype of X."""
     xp, device = namespace_of(X)
     theta1, theta2 = split_layers(params, X.shape[1], hidden_layer_size)
     return (
@@ -273,8 +273,8 @@ def hidden_inputs(X: Any, theta1: Any, xp: Any) -> Any:
     A = xp.empty((W1.shape[0] + 1, X.shape[0]), dtype=W1.dtype, device=W1.device)
     A[0, :] = 1
     if isinstance(X, np.ndarray) and X.dtype == np.float64:
-        # In float32 OpenBLAS takes a third longer for W1 @ X.T where the processor has
-        # AVX-512; in float64 it is the other way round; elsewhere they are equal.
+        # With AVX-512, OpenBLAS takes a third longer for W1 @ X.T than for X @ W1.T in
+        # float32, and less time in float64.  On other processors both are equal.
         np.matmul(W1, X.T, out=A[1:])
     else:
         A[1:, :] = (X @ W1.T).T
@@ -305,8 +305,8 @@ def block_cost_gradient(
 ) -> tuple[float, np.ndarray]:
     """Return the sums of loss and packed gradient over a block of rows.
 
-    There is no mean and no penalty.  The arrays are in the namespace and on the device
-    of X, and the gradient is NumPy's.
+    The sums are not divided, and have no penalty.  All arrays are in the namespace and
+    on the device of X, except the gradient, which is a NumPy array.
     """
     (h, n_inputs), n_outputs = theta1.shape, theta2.shape[0]
     A = hidden_inputs(X, theta1, xp)
@@ -353,7 +353,7 @@ def _loss(
 
 
 def _target(Y: Any, n_outputs: int, dtype: Any, xp: Any) -> Any:
-    """Return the targets in the form that the losses take."""
+    """Return the targets in the form that the losses need."""
     if Y.ndim == 2:
         return astype(Y.T, dtype, xp)
     if xp is np:  # positions in the flat (K, n) matrix, which need less memory
@@ -385,7 +385,7 @@ def penalised_mean(
 def l2_penalty(
     params: np.ndarray, n_features: int, hidden_layer_size: int
 ) -> tuple[float, np.ndarray]:
-    """Return half the squares of the weights without biases, and their gradient."""
+    """Return half the sum of the squared weights without biases, and its gradient."""
     W = params.astype(np.float64)
     for theta in split_layers(W, n_features, hidden_layer_size):
         theta[:, 0] = 0
@@ -398,7 +398,7 @@ def _activations_and_outputs(
 ) -> tuple[Any, Any]:
     """Return hidden activations, (h + 1, n), and finite outputs before activation."""
     A = hidden_inputs(X, theta1, xp)
-    # One value of X that is not finite makes all hidden units of its sample so.
+    # If a value of X is not finite, no hidden input of the sample is finite.
     if not math.isfinite(float(xp.sum(A))) and not all_finite(X, xp):
         raise ValueError("Input X contains NaN or infinity.")
     O = outputs_from_hidden(A, theta2, activation, xp)
@@ -426,8 +426,8 @@ def block_input_gradients(
 ) -> Any:
     """Return the derivatives of C functions of the outputs by the features, (n, C, d).
 
-    `jacobian` returns their derivatives by the outputs, (n, C, K).  X and theta1 may
-    lack columns that are empty in X; W1 has all.
+    `jacobian` returns the derivatives of the functions by the outputs, (n, C, K).  X
+    and theta1 may lack columns that are empty in X; W1 has all columns.
     """
     A, O = _activations_and_outputs(X, theta1, theta2, activation, xp)
     D = xp.ones_like(A[1:, :])
@@ -452,8 +452,9 @@ def probability_jacobian(
 ) -> Any:
     """Return the derivatives of K probabilities by the outputs, (n, K, K).
 
-    Probabilities of exclusive classes are f(o) divided by their sum, where f is the
-    exponential for softmax, else the sigmoid.  Those of labels are sigmoids.
+    Probabilities of exclusive classes are f(o) divided by the sum of f over the
+    outputs: f is the exponential for softmax, else the sigmoid.  Probabilities of
+    labels are sigmoids.
     """
     output = OUTPUTS[output_activation]
     P = (output.class_probabilities if exclusive else output.activate)(O, xp)

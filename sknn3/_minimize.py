@@ -40,8 +40,8 @@ class Objective:
         self.dataset = dataset
         self.network = network
         self.n_features = dataset.X_like.shape[1]
-        # The weights of the samples are divided by their mean, and so is alpha.  A mean
-        # below 1 is that of shares, whose sum says nothing about the number of samples.
+        # The sample weights are divided by their mean, so alpha is divided too.
+        # Weights with a mean below 1 are shares: their sum is not a number of samples.
         self.unit = max(dataset.mean_weight, 1.0)
         self.total_weight = dataset.total_weight
         self.sum_of_weights = dataset.total_weight * self.unit
@@ -55,7 +55,7 @@ class Objective:
         return self.alpha / self.sum_of_weights
 
     def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return cost and gradient; weights beyond the dtype cost infinity."""
+        """Return cost and gradient; the cost is infinite if the dtype overflows."""
         if not np.abs(params).max() <= self.dtype_max:  # or NaN
             return np.inf, np.full_like(params, np.nan)
         cost, gradient = self.dataset.loss_gradient_sums(params, self.network)
@@ -75,18 +75,17 @@ class Objective:
 
     @np.errstate(all="ignore")
     def gain(self, point: Iterate) -> float:
-        """Return by which share the mean loss is below that of the best constants."""
+        """Return 1 - (mean loss) / (mean loss of the best constant outputs)."""
         loss = point.cost - self.penalty * self.l2_penalty(point.params)[0]
         priors = self.dataset.labels.priors(self.dataset.class_counts)
         constant_loss = float(entr(priors).sum())
         if self.network.output_activation == "logistic":
             constant_loss += float(entr(1 - priors).sum())
-        # With one class, or others of almost no weight, there is nothing to learn.
+        # With almost all weight on one class, there is nothing to learn.
         return 1 - loss / constant_loss if constant_loss > 1e-5 else 1.0
 
 
-# The solvers' own limits and tolerances are off, since `Minimizer` stops them.  (TNC
-# ignores the option "maxiter".)
+# The solvers' own limits are off: `Minimizer` stops them.  (TNC ignores "maxiter".)
 _UNLIMITED = 2**31 - 1
 
 
@@ -97,18 +96,18 @@ def _tnc_options(n_variables: int) -> dict[str, Any]:
         "xtol": 0.0,
         "gtol": 0.0,
         # By default each variable is scaled by 1 + |x|, which undoes conditioning.
-        # 3 to 10 reaches lower costs than 1 from the 20th pass on.
+        # Scales of 3 to 10 reach lower costs than 1 from the 20th pass on.
         "scale": np.full(n_variables, 5.0),
         "offset": np.zeros(n_variables),
-        # Passes spent on the direction of a step; the default is up to 50.  With 3 the
-        # final cost is equal, but after 20 passes it is a tenth higher.
+        # Passes for the direction of a step; the default is up to 50.  With 3, the
+        # final cost is equal, but the cost after 20 passes is a tenth higher.
         "maxCGit": 2,
-        # A line search may end where the slope is still half of what it was (by default
-        # a quarter): the next step gains more than a longer search.
+        # A line search may end at half of its initial slope; the default is a quarter.
+        # The next step gains more than a longer search.
         "eta": 0.5,
         # Relative step of the differences of gradients that approximate products with
         # the Hessian.  The default, 1.5e-8, amplifies rounding: in float32 the products
-        # become noise.  1e-3 to 1e-2 do about equally well.
+        # become noise.  Steps of 1e-3 to 1e-2 work about equally well.
         "accuracy": 3e-3,
     }
 
@@ -119,14 +118,13 @@ def _lbfgs_options(_n_variables: int) -> dict[str, Any]:
 
 SOLVERS = {"tnc": ("TNC", _tnc_options), "lbfgs": ("L-BFGS-B", _lbfgs_options)}
 
-# A strong penalty pulls the weights to zero before they have learnt anything, and the
-# solver ends at a network with constant outputs, also where a lower minimum exists.  So
-# the first passes from random weights have a penalty, alpha/S, of at most this.  Passes
-# by L-BFGS reach lower costs than as many of TNC.
+# A strong penalty shrinks random weights before they fit the data.  The solver then
+# ends at constant outputs, even if a lower minimum exists.  So the penalty alpha/S is
+# at most this in the first passes.  L-BFGS reaches lower costs there than TNC.
 RELAXED_PENALTY = 5e-4
 RELAXED_PASSES = 10
 
-# With alpha='auto', so many passes come before alpha is chosen.
+# Number of passes before alpha='auto' chooses alpha.
 AUTO_ALPHA_PASSES = 20
 
 
@@ -136,21 +134,20 @@ def reference_alpha(n_features: float) -> float:
 
 
 def choose_alpha(n_features: float, gain: float, sum_of_weights: float) -> float:
-    """Return the alpha for data on which a network has this gain over constants.
+    """Return the alpha for a network with this gain over constant outputs.
 
-    In ridge regression the best penalty is the variance of the noise over the expected
-    square of a weight.  Here the noise is the share of the loss that is left, and a
-    term for the loss that the weights of the features explain by chance.  Factors and
-    powers were chosen on 43 tables and, for few features, on moons, rings and XOR; see
-    the user guide.
+    In ridge regression the best penalty is the variance of the noise divided by the
+    expected square of a weight.  Here the noise is the remaining share of the loss plus
+    the share that the weights of the features explain by chance.  Factors and powers
+    were chosen on 43 tables and, for few features, on moons, rings and XOR; see the
+    user guide.
     """
     noise = min(1 - gain + n_features / (2 * sum_of_weights), 1.0)
     largest = min(math.sqrt(n_features) / 2, n_features / 6)
     return round_number(largest * noise, MOMENT_BITS)
 
 
-# Where the cost overflows, the solver sees this multiple of the lowest cost, so that
-# its line search backtracks.
+# After an overflow the solver gets this multiple of the lowest cost, and backtracks.
 OVERFLOW_COST = 1e3
 
 # Why a run ended, and what the user can do about it; None needs no warning.
@@ -183,20 +180,20 @@ CONVERGENCE_MESSAGES: dict[str, str | None] = {
 }
 
 
-# The gain over the best constant outputs up to which a network has learnt nothing.
+# A network with a smaller gain is no better than constant outputs.
 CONSTANT_GAIN = 1e-4
 
 CONSTANT_MESSAGE = (
     "The fitted network is no better than constant outputs on the training data. "
     "Either alpha={alpha} is too large for a sum of sample weights of "
-    "{sum_of_weights:g}, tol={tol:.1e} is too large, early stopping kept weights that "
-    "had not learnt yet, or X has no information about y. Decrease alpha or tol, or "
+    "{sum_of_weights:g}, tol={tol:.1e} is too large, early stopping kept the weights "
+    "of an early pass, or X has no information about y. Decrease alpha or tol, or "
     "train without early stopping."
 )
 
 
 class Iterate(NamedTuple):
-    """Packed weights, their cost, and its largest gradient component, scaled."""
+    """Packed weights, their cost, and the largest component of the scaled gradient."""
 
     params: np.ndarray
     cost: float = np.inf
@@ -207,14 +204,14 @@ class Evaluation(NamedTuple):
     """Record of a pass."""
 
     cost: float  # the lowest so far
-    score: float | None = None  # the latest, where there are validation samples
-    validation_loss: float | None = None  # likewise
+    score: float | None = None  # the latest; None without validation samples
+    validation_loss: float | None = None  # as `score`
 
 
 class MinimizeResult(NamedTuple):
     """The result of a run, or of its first passes."""
 
-    best: Iterate  # of the best score with early stopping, else of the lowest cost
+    best: Iterate  # with the best score if early stopping is on, else the lowest cost
     evaluations: list[Evaluation]
     stop_reason: str  # a key of `CONVERGENCE_MESSAGES`
     best_score: float | None
@@ -224,11 +221,11 @@ class MinimizeResult(NamedTuple):
 
 @dataclass(eq=False)
 class Validation:
-    """Keeps the point with the best score on samples that the solver does not see.
+    """Scores points on validation samples, and keeps the best point.
 
-    The score is that of `scorer`, or minus the loss.  Of equal scores the latest is the
-    best, since its cost is lower.  Without early stopping, `n_iter_no_change` is
-    infinite.  `widen` returns weights for samples that have more columns.
+    `scorer` computes the score; None is minus the loss.  Of equal scores the latest is
+    the best, because its cost is lower.  Without early stopping, `n_iter_no_change` is
+    infinite.  `widen` adds the weights of columns that the training data lacks.
     """
 
     dataset: Dataset
@@ -243,12 +240,12 @@ class Validation:
     def loss(self, point: Iterate) -> float:
         """Return the mean loss of the samples, without a penalty."""
         loss, total_weight = self.dataset.loss_sums(point.params, self.network)
-        if not math.isfinite(loss):  # only rows that were not trained on overflow
+        if not math.isfinite(loss):  # validation rows may overflow alone
             return math.inf
-        # Rounded, so that the order of the samples does not decide which is best.
+        # Rounded, so that the best point does not depend on the order of the samples.
         return round_number(loss / total_weight, COST_BITS)
 
-    def judge(self, point: Iterate) -> tuple[float, float]:
+    def score_and_loss(self, point: Iterate) -> tuple[float, float]:
         """Return the score and the loss of a point."""
         if self.widen:
             point = point._replace(params=self.widen(point.params))
@@ -256,8 +253,8 @@ class Validation:
         return self.scorer(point) if self.scorer else -loss, loss
 
     def update(self, point: Iterate) -> tuple[float, float]:
-        """Judge a point, keep the best, and count points without a better score."""
-        score, loss = self.judge(point)
+        """Score a point, keep the best one, and count points without a better score."""
+        score, loss = self.score_and_loss(point)
         self.n_unimproved = 0 if score > self.best_score else self.n_unimproved + 1
         if score >= self.best_score:
             self.best, self.best_score = point, score
@@ -272,14 +269,13 @@ class _Stop(Exception):  # noqa: N818 (it is not an error)
 class Minimizer:
     """One run of a solver, with a budget of passes.
 
-    `start` is "random", "given", or "previous" for the weights of an earlier run, which
-    then goes on beyond `max_iter` until the cost falls.  `relax` allows for a smaller
-    penalty in the first passes, with the costs of the full penalty in the records.
-    With `auto_alpha`, alpha is chosen after the first passes.
-    `before_pass` and `after_pass` are called with the minimizer around each pass, and
-    the run ends if `after_pass` returns True.  `deadline` is a time of
-    `time.perf_counter`.  `lowest` is the point of the lowest cost so far, and
-    `evaluations` has an entry for each pass.
+    `start` is the kind of initial weights: "random", "given", or "previous" for a warm
+    start, which exceeds `max_iter` until the cost falls.  `relax` allows a smaller
+    penalty in the first passes; the records have the costs of the full penalty.  With
+    `auto_alpha`, alpha is chosen after the first passes.  `before_pass` and
+    `after_pass` are called with the minimizer, and the run ends if `after_pass` returns
+    True.  `deadline` is a time of `time.perf_counter`.  `lowest` is the point with the
+    lowest cost so far, and `evaluations` has an entry for each pass.
     """
 
     objective: Objective
@@ -297,7 +293,7 @@ class Minimizer:
     after_pass: Callable[[Minimizer], bool] = lambda _: False
     first: Iterate = field(init=False)
     lowest: Iterate = field(init=False)
-    recent: Iterate = field(init=False)  # the lowest since the solver was last started
+    recent: Iterate = field(init=False)  # the lowest since the last start of a solver
     evaluations: list[Evaluation] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -308,7 +304,7 @@ class Minimizer:
     def run(self, params: np.ndarray) -> MinimizeResult:
         """Run the solver until a stopping rule fires, and return the result.
 
-        A KeyboardInterrupt after the first pass ends the run with a result too.
+        A KeyboardInterrupt after the first pass also ends the run with a result.
         """
         self.lowest = Iterate(params)
         self.gradient_scale = self.preconditioner.gradient_scale(params)
@@ -320,8 +316,8 @@ class Minimizer:
             if self.auto_alpha:
                 variables = self._choose_alpha(variables)
             # A line search that fails ends the solver.  A restart from the lowest point
-            # clears its memory, and often finds a lower one.  It is by L-BFGS: before
-            # the first pass of TNC, SciPy loops over all variables in Python.
+            # clears the solver's memory, and often finds a lower cost.  Restarts use
+            # L-BFGS: at each start of TNC, SciPy loops over all variables in Python.
             for solver in chain([self.solver], repeat("lbfgs")):
                 self._run_solver(solver, variables, callback=self._end_step)
                 if self.lowest.cost == cost_before:
@@ -338,7 +334,7 @@ class Minimizer:
 
     @property
     def early_stopping(self) -> Validation | None:
-        """The validation, if it decides which point is best and when to stop."""
+        """The validation, if early stopping is on; else None."""
         stops = self.validation and self.validation.n_iter_no_change < math.inf
         return self.validation if stops else None
 
@@ -349,7 +345,7 @@ class Minimizer:
         if self.early_stopping and evaluations:
             best, best_score = self.early_stopping.best, self.early_stopping.best_score
             if stop_reason != "interrupted":  # the last step may have no score yet
-                score, loss = self.early_stopping.judge(self.recent)
+                score, loss = self.early_stopping.score_and_loss(self.recent)
                 evaluations[-1] = Evaluation(self.lowest.cost, score, loss)
                 if score >= best_score:
                     best, best_score = self.recent, score
@@ -363,7 +359,7 @@ class Minimizer:
         )
 
     def _relaxed_passes(self, variables: np.ndarray) -> np.ndarray:
-        """Minimise the cost with a smaller penalty, and return where that ends."""
+        """Do the first passes with a smaller penalty, and return the variables."""
         variables = self._run_solver(
             "lbfgs",
             variables,
@@ -398,7 +394,7 @@ class Minimizer:
             for point in (self.first, self.recent)
         )
         self.lowest, self.auto_alpha = self.recent, False
-        if self.early_stopping:  # earlier points are of another objective
+        if self.early_stopping:  # earlier scores were for another alpha
             self.early_stopping.best_score = -math.inf
             self._score_step(variables)
         return variables
@@ -412,14 +408,14 @@ class Minimizer:
         max_passes: int = _UNLIMITED,
         penalty_cut: float = 0.0,
     ) -> np.ndarray:
-        """Run one of SciPy's solvers, and return the variables where it ends.
+        """Run one of SciPy's solvers, and return its final variables.
 
-        L-BFGS ends with the step in which `max_passes` are reached.
+        L-BFGS ends with the step that reaches `max_passes`.
         """
         method, options_for = SOLVERS[solver]
         self.solver_cost = math.inf
-        # SciPy asks for each gradient after the cost at the same point.  With jac=True
-        # it compares the points, and takes a tenth of the time of a small fit.
+        # SciPy needs each gradient right after the cost at the same point.  With
+        # jac=True it also compares the points, which takes a tenth of a small fit.
         return scipy.optimize.minimize(
             partial(self._evaluate, penalty_cut=penalty_cut),
             variables,
@@ -430,9 +426,9 @@ class Minimizer:
         ).x
 
     def _evaluate(self, variables: np.ndarray, penalty_cut: float) -> float:
-        """Do one pass, return the cost, and set `solver_gradient`, for the solver.
+        """Do one pass, return the solver's cost, and set `solver_gradient`.
 
-        The solver sees a penalty, alpha/S, that is smaller by `penalty_cut`.
+        The solver's penalty alpha/S is smaller by `penalty_cut`.
         """
         self.before_pass(self)
         params = self.preconditioner.to_weights(variables)
@@ -456,7 +452,7 @@ class Minimizer:
         return round_number(solver_cost, COST_BITS)
 
     def _record(self, point: Iterate, solver_cost: float) -> None:
-        """Record a pass; overflow costs infinity."""
+        """Record a pass; the cost is infinite after an overflow."""
         if point.cost == math.inf and not self.evaluations:
             raise ValueError(
                 "The cost or its gradient is not finite at the initial weights: X, "
@@ -467,16 +463,15 @@ class Minimizer:
             self.first = point
         if solver_cost < self.solver_cost:
             self.recent, self.solver_cost = point, solver_cost
-        # The first pass after the choice of alpha is at the lowest point once more, and
-        # brings its gradient.
+        # The first pass with the chosen alpha repeats this point for its gradient.
         is_lowest = point.cost < self.lowest.cost or self.lowest.max_gradient == np.inf
         lowest = point if is_lowest else self.lowest
-        evaluation = self._evaluation(point, lowest)  # a Ctrl-C here undoes the pass
+        evaluation = self._evaluation(point, lowest)  # a Ctrl-C here discards the pass
         self.lowest = lowest
         self.evaluations.append(evaluation)
 
     def _evaluation(self, point: Iterate, lowest: Iterate) -> Evaluation:
-        """Return the record of a pass; early stopping judges later passes as steps."""
+        """Return the record of a pass; `_score_step` adds scores for early stopping."""
         is_first, is_lowest = not self.evaluations, point is lowest
         if self.validation and (is_first or (is_lowest and not self.early_stopping)):
             score, loss = self.validation.update(point)
@@ -511,11 +506,11 @@ class Minimizer:
     def _score_step(self, _variables: np.ndarray) -> None:
         """Score the point that the solver has accepted as a step."""
         if self.early_stopping:
-            judged = self.early_stopping.update(self.recent)
-            self.evaluations[-1] = Evaluation(self.evaluations[-1].cost, *judged)
+            score, loss = self.early_stopping.update(self.recent)
+            self.evaluations[-1] = Evaluation(self.evaluations[-1].cost, score, loss)
 
     def _end_step(self, variables: np.ndarray) -> None:
-        """Score a step, and stop if the last ones have not improved the score."""
+        """Score a step, and stop if too many steps have not improved the score."""
         self._score_step(variables)
         early = self.early_stopping
         if early and early.n_unimproved >= early.n_iter_no_change:

@@ -1,9 +1,9 @@
 """Threads of a fit: one BLAS thread, and a pool of threads over chunks of rows.
 
-NumPy and SciPy each bring a BLAS library, and L-BFGS calls SciPy's between the products
-of two passes.  Two pools of spinning BLAS threads on the same cores cost more than the
-products.  During a fit BLAS therefore has one thread, and the fit spreads its chunks
-over as many threads as BLAS had before.  The limits of joblib and of the user are kept.
+NumPy and SciPy each have a BLAS library with a pool of threads.  L-BFGS calls SciPy's
+BLAS between the products of two passes.  Two pools of spinning threads on the same
+cores take longer than the products.  During a fit BLAS therefore has one thread, and
+the fit has as many threads as BLAS had before.  Limits of joblib and the user are kept.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from threadpoolctl import OpenBLASController, ThreadpoolController
 MapChunks = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 
 
-# Each thread in a BLAS product takes one of OpenBLAS's buffers, also while it waits for
-# its turn.  The wheels' OpenBLAS has 128, of which its own threads take up to 63.  With
-# more threads OpenBLAS warns and may corrupt memory; 640 end the process.  So a thread
-# takes a token for a product.  (A Ctrl-C may leave `threading`'s semaphores locked.)
+# Each thread in a BLAS product occupies a buffer of OpenBLAS, even while it waits.  The
+# OpenBLAS in wheels has 128 buffers, and its own threads occupy up to 63.  With more
+# threads OpenBLAS warns and may corrupt memory; 640 threads end the process.  So each
+# product takes a token.  (A Ctrl-C may leave semaphores of `threading` locked.)
 blas_tokens: SimpleQueue[None] = SimpleQueue()
 for _ in range(64):
     blas_tokens.put(None)
@@ -34,7 +34,7 @@ for _ in range(64):
 
 @cache
 def _blas() -> Any:
-    """Return the controller of the BLAS libraries; the search takes milliseconds."""
+    """Return the controller of the BLAS libraries; a search for them is slow."""
     return ThreadpoolController().select(user_api="blas")
 
 
@@ -48,7 +48,7 @@ def _limit_blas() -> Any:
 
 def _clear_controlling_thread() -> None:
     """Allow the calling thread to set and restore the limits of BLAS."""
-    # New in threadpoolctl 3.8, which ignores all threads but the first to set a limit.
+    # From version 3.8 on, only the first thread that sets a limit can set others.
     clear = getattr(OpenBLASController, "clear_controlling_thread", None)
     if clear is not None:
         clear(force=True)
@@ -95,9 +95,9 @@ class _BlasLimit:
             self._fits.discard(fit)
 
     def limit_calling_thread(self) -> None:
-        """Limit BLAS libraries that have a limit for each thread."""
+        """Limit BLAS libraries that have a separate limit for each thread."""
         with self._lock:
-            if self._fits:  # after an interrupt a thread may start too late
+            if self._fits:  # after a Ctrl-C, a thread may start after its fit
                 _limit_blas()
 
 
@@ -107,7 +107,7 @@ single_blas_thread = _blas_limit.single_thread
 
 @contextmanager
 def chunk_map(n_chunks: int) -> Iterator[MapChunks]:
-    """Yield a `map` over chunks that uses the threads BLAS was allowed to use."""
+    """Yield a `map` over chunks that uses as many threads as BLAS was allowed."""
     with single_blas_thread() as n_threads:
         n_helpers = min(n_threads, n_chunks) - 1
         if n_helpers == 0:
@@ -138,7 +138,7 @@ class _PoolMap:
             while todo:
                 try:
                     i, chunk = todo.popleft()
-                except IndexError:  # another thread took the last one
+                except IndexError:  # another thread took the last chunk
                     return
                 try:
                     results[i] = function(chunk)
@@ -155,6 +155,6 @@ class _PoolMap:
             work()
         finally:
             deque(map(Future.exception, helpers), maxlen=0)  # waits until all are done
-        while helpers:  # an error must not stay in a list that its traceback holds
+        while helpers:  # the traceback of an error refers to this list, so empty it
             helpers.pop().result()
         return [results[i] for i in range(len(chunks))]

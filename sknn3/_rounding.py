@@ -1,9 +1,9 @@
 """Rounding that makes a fit independent of the order of the samples.
 
-Adding the same numbers in another order changes the last bits of a sum, and the path of
-a solver is chaotic: within 50 passes it turns a difference of 1e-16 into one of 1e-3.
-Sums that are rounded far above their error are equal to the bit, except where the error
-crosses the middle between two rounded values.
+The last bits of a sum depend on the order of its terms.  The path of a solver is
+chaotic: within 50 passes a difference of 1e-16 grows to 1e-3.  So sums are rounded to
+steps much larger than their error.  They are then equal to the bit, except where the
+error crosses the middle between two rounded values.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import math
 
 import numpy as np
 
-# Bits of the cost and, relative to its largest component, of the gradient.  Of 40 fits
-# to permuted rows all were equal to the bit with 18 to 22 bits of the gradient; with 30
-# a quarter were not.  A line search compares nearly equal costs, and with 36 bits for
-# them a tol of 1e-6 takes up to five times the passes.
+# Bits of the cost, and bits of the gradient relative to its largest component.  With 18
+# to 22 bits of the gradient, 40 of 40 fits to permuted rows were equal to the bit; with
+# 30 bits, a quarter differed.  A line search compares nearly equal costs: with 36 bits
+# of the cost, a tol of 1e-6 takes up to five times the passes.
 COST_BITS = 42
 GRADIENT_BITS = 22
 
-# Means and covariances shape the path only, so the precision of float32 is enough.
+# Means and covariances change only the path, so the precision of float32 is enough.
 MOMENT_BITS = 24
 
 
@@ -41,7 +41,7 @@ def round_number(value: float, n_bits: int) -> float:
 
 
 def round_to_largest(values: np.ndarray, n_bits: int) -> np.ndarray:
-    """Round all values to the multiple that has n_bits of the largest of them."""
+    """Round to a common step, which keeps n_bits of the largest value."""
     _, exponent = math.frexp(np.abs(values).max())
     grid = math.ldexp(1.0, exponent - n_bits)
     return np.rint(values / grid) * grid

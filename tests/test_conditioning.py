@@ -85,7 +85,7 @@ def test_maps_without_conditioning_are_identity(X, rng):
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.01, 10.0])
-def test_factor_is_that_of_covariance_and_penalty(X, penalty):
+def test_factor_comes_from_covariance_and_penalty(X, penalty):
     covariance = np.cov(X.T, bias=True)
     variance = np.diag(covariance)
     M = covariance + np.diag(0.3 * variance + 20 * penalty)
@@ -132,12 +132,12 @@ def test_gradient_scale_of_small_features_is_their_deviation(kind, rng):
     [
         ([0, 1], [1, 1], [1]),
         ([0] + 9 * [1], 10 * [1], [0.09 / 0.25]),
-        # The shares of the weights or of the samples, where they are less unequal:
+        # The shares of the weights or of the samples, with the larger variance:
         ([0] + 9 * [1], [4] + 9 * [1], [4 * 9 / 13**2 / 0.25]),
         ([0, 1], [1, 9], [1]),
         ([0, 0], [1, 9], [1]),  # all samples have the class
         ([0, 1, 2], [1, 1, 1], [1, 1, 1]),
-        # Shares of 0.05, 0.25 and 0.7 have variances of at most 2/9, that of a third.
+        # Shares of 0.05, 0.25 and 0.7 have variances of at most 2/9; a third has 2/9.
         (
             [0] + 5 * [1] + 14 * [2],
             20 * [2],
@@ -289,7 +289,7 @@ def test_moments_of_several_blocks_equal_numpy(kind, container, weighted, rng):
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])
 @pytest.mark.parametrize("n_rows", [29, 3000])
-def test_rounding_error_of_constant_features_is_no_variance(
+def test_rounding_error_of_constant_features_is_zero_variance(
     kind, container, unit, n_rows, rng
 ):
     X = np.tile([0.1 * unit, 0.7 * unit, 1.3 * unit, 0], (n_rows, 1))
@@ -345,7 +345,7 @@ def test_large_means_do_not_change_factor(rng):
 
 
 def draw(output_activation="logistic", init_epsilon=None, conditioning=None, y=None):
-    """Return features, labels, and both layers' initial weights for them."""
+    """Return features, labels, and initial weights of both layers."""
     rng = np.random.RandomState(0)
     X = rng.standard_normal((60, 4)) * [1, 10, 0.1, 1] + 5
     y = np.repeat([0, 1, 2], [10, 20, 30]) if y is None else y

@@ -82,7 +82,7 @@ class Score(Validation):
         self.function = function
         self.scored = []  # the weights and their scores
 
-    def judge(self, point):
+    def score_and_loss(self, point):
         score = self.function(point.params)
         self.scored.append((point.params, score))
         return score, 7.0
@@ -165,7 +165,7 @@ def test_penalty_and_its_gradient_equal_loops_over_weights(rng):
     cost, gradient = objective.l2_penalty(params)
     assert cost == pytest.approx(half_square, rel=1e-14)
     assert_array_equal(gradient, expected)
-    # It is what alpha adds to the cost.
+    # Alpha adds this to the cost.
     without = Objective(dataset, objective.network, alpha=0)(params)
     with_penalty = objective(params)
     assert with_penalty[0] - without[0] == pytest.approx(2 / 9 * cost, rel=1e-12)
@@ -312,7 +312,7 @@ def test_noise_far_below_tol_changes_no_bit(solver):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_no_lower_cost_stalls(solver):
-    # The gradient promises a descent that the cost denies.
+    # The cost does not fall along the negative gradient.
     result = run(lambda p: (1.0, np.ones(3)), solver=solver)
     assert result.stop_reason == "stalled"
     assert_array_equal(result.best.params, START)
@@ -330,7 +330,7 @@ def test_solver_that_ends_early_is_restarted(solver, limit, monkeypatch):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_solver_asks_for_gradient_where_it_last_asked_for_cost(solver, monkeypatch):
+def test_solver_requests_gradient_at_point_of_last_cost(solver, monkeypatch):
     minimize, points, n_gradients = scipy.optimize.minimize, [], []
 
     def spy(cost, *args, jac, **kwargs):
@@ -352,7 +352,7 @@ def test_solver_asks_for_gradient_where_it_last_asked_for_cost(solver, monkeypat
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_restart_is_by_lbfgs(solver, monkeypatch):
+def test_restart_uses_lbfgs(solver, monkeypatch):
     methods, minimize = [], scipy.optimize.minimize
 
     def spy(*args, method, options, **kwargs):
@@ -431,7 +431,7 @@ def test_interrupt_keeps_lowest_cost_so_far(solver, at):
 
 
 def test_interrupt_leaves_last_step_without_score():
-    # The solver might not have accepted that step.
+    # The solver may not accept this step.
     function, n_scored = Rosenbrock(), []
 
     def interrupted(params):
@@ -473,7 +473,7 @@ def test_interrupt_of_validation_keeps_records_of_earlier_passes(n_iter_no_chang
         run(validation=Score(score, n_iter_no_change))
 
 
-def test_points_without_early_stopping_are_judged_where_the_lowest_cost_changes():
+def test_points_without_early_stopping_are_scored_when_lowest_cost_changes():
     validation = Score(lambda _: 0.5, math.inf)
     result = run(validation=validation, solver="tnc")
     costs = costs_of(result)
@@ -520,7 +520,7 @@ def test_hooks_are_called_before_and_after_each_pass(solver):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_early_stopping_keeps_point_of_best_score(solver):
-    # A score that peaks on the way to the minimum at (1, 1, 1).
+    # A score with its maximum on the path to the minimum at (1, 1, 1).
     peak = np.array([0.2, 0.1, 0.1])
     early_stopping = Score(lambda params: -float(np.abs(params - peak).sum()), 4)
     result = run(solver=solver, validation=early_stopping)
@@ -582,7 +582,7 @@ def test_last_of_equal_scores_is_kept_without_counting_as_improvement():
     assert result.best.cost == result.evaluations[-1].cost < rosen(START)
     assert result.best_score == 0.5
     n_scored = len(early_stopping.scored)
-    assert n_scored == 1 + 3 + 1  # of the start, the steps, and the result
+    assert n_scored == 1 + 3 + 1  # scores of the start, the steps and the result
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -592,7 +592,7 @@ def test_score_is_minus_mean_loss_of_held_out_samples(dtype, large, rng):
     network = Network(4, "tanh", "softmax")
     held_out = Dataset.from_arrays(X.astype(dtype), y, weight, None)
     params = rng.standard_normal(4 * 13 + 3 * 5)
-    score, same_loss = Validation(held_out, network, 10).judge(Iterate(params))
+    score, same_loss = Validation(held_out, network, 10).score_and_loss(Iterate(params))
     assert same_loss == -score
     loss, _ = cost_gradient(
         params, X, y, alpha=0, sample_weight=weight, **network._asdict()
@@ -601,7 +601,8 @@ def test_score_is_minus_mean_loss_of_held_out_samples(dtype, large, rng):
     order = rng.permutation(len(X))
     permuted = Dataset.from_arrays(X[order], y[order], weight[order], None)
     if dtype is np.float64:
-        assert Validation(permuted, network, 10).judge(Iterate(params))[0] == score
+        validation = Validation(permuted, network, 10)
+        assert validation.score_and_loss(Iterate(params))[0] == score
 
 
 def test_held_out_rows_that_overflow_after_the_start_score_lowest():
@@ -673,7 +674,7 @@ def test_only_gradient_0_at_given_weights_has_converged(solver, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_previous_start_goes_on_beyond_max_iter_until_the_cost_falls(solver, kind):
+def test_previous_start_exceeds_max_iter_until_cost_falls(solver, kind):
     n_first = 1 + np.argmax(np.diff(costs_of(run(solver=solver))) < 0) + 1
     assert n_first >= 2
     for max_iter in (1, 2, n_first, n_first + 3):
@@ -687,7 +688,7 @@ def test_previous_start_goes_on_beyond_max_iter_until_the_cost_falls(solver, kin
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_previous_start_without_a_lower_cost_stalls(solver):
     def flat(params):
-        return 1.0, np.ones(3)  # a wrong gradient, which no step follows
+        return 1.0, np.ones(3)  # a wrong gradient, so no step is accepted
 
     assert run(flat, solver=solver, max_iter=1, start_kind="previous").stop_reason == (
         "stalled"
@@ -725,7 +726,7 @@ def relaxed_run(alpha, solver, max_iter, *, relax=True, start=None, **options):
 
 @pytest.mark.parametrize("alpha", [0.5, 5, 500])
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_costs_of_relaxed_passes_are_those_of_the_full_penalty(solver, alpha):
+def test_costs_of_relaxed_passes_have_full_penalty(solver, alpha):
     objective, result = relaxed_run(alpha, solver, 40)
     costs = [Objective.__call__(objective, point)[0] for point in objective.points]
     assert_array_equal(costs_of(result), np.minimum.accumulate(costs))

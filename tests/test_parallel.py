@@ -210,7 +210,7 @@ def test_error_in_a_thread_stops_the_others(who):
 
 
 @pytest.mark.parametrize("n_that_start", [0, 1, 2])
-def test_chunks_run_where_no_more_threads_can_start(n_that_start, monkeypatch):
+def test_chunks_run_if_no_thread_can_start(n_that_start, monkeypatch):
     start, attempts = threading.Thread.start, []
 
     def fail_after(thread):
