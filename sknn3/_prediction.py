@@ -1,4 +1,4 @@
-"""Predictions from fitted weights, which the estimators share."""
+"""Prediction methods that the estimators share."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def _documentation_address() -> str:
 
     try:
         urls = metadata("sknn3").get_all("Project-URL") or []
-    except PackageNotFoundError:  # a copy of the sources, which nobody installed
+    except PackageNotFoundError:  # the package is not installed
         return ""
     addresses = dict(url.split(", ", 1) for url in urls)
     return addresses.get("Documentation", "").rstrip("/")
 
 
 class NetworkPredictionMixin(ClassifierMixin):
-    """Methods of an estimator with the fitted attributes of a network."""
+    """Prediction methods for estimators with the fitted attributes of a network."""
 
-    # scikit-learn's diagrams link to this address if the class is of this module.
+    # scikit-learn's diagrams link to this address for classes of this module.
     _doc_link_module = "sknn3"
 
     @property
     def _doc_link_template(self) -> str:
-        """Address of the API page, empty as long as the documentation has none."""
+        """Address of the API page; empty if the documentation has no address."""
         package = type(self).__module__.rpartition(".")[0]
         page = f"/api/generated/{package}.{type(self).__name__}.html"
         address = _documentation_address()
@@ -61,7 +61,7 @@ class NetworkPredictionMixin(ClassifierMixin):
         return [self.theta1_[:, 0], self.theta2_[:, 0]]
 
     def __sklearn_array_api_convert__(self, converter: Callable[[Any], Any]) -> Any:
-        # For scikit-learn's `move_estimator_to`.  The classes stay NumPy's.
+        # scikit-learn's `move_estimator_to` calls this.  `classes_` stays in NumPy.
         moved, weights = clone(self), {"theta1_", "theta2_"} & vars(self).keys()
         moved.__dict__.update(
             vars(self) | {name: converter(getattr(self, name)) for name in weights}
@@ -79,8 +79,8 @@ class NetworkPredictionMixin(ClassifierMixin):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_labels)
-            The class of the largest output; for multilabel targets an indicator
-            matrix of the labels with a probability over 1/2.
+            The class with the largest output.  For multilabel targets, an indicator
+            matrix with 1 for labels of a probability above 1/2.
         """
         blocks, n_samples, xp = self._output_blocks(X, "predict")
         n_classes, multilabel = len(self.classes_), self.multilabel_
@@ -103,9 +103,10 @@ class NetworkPredictionMixin(ClassifierMixin):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, `n_outputs_`)
-            One value for two classes, positive for ``classes_[1]``; else one for
-            each class, the largest being the predicted one, or for each label,
-            positive where the label is predicted.
+            For two classes, one value: it is positive for ``classes_[1]``.  For more
+            classes, one value for each: the predicted class has the largest.  For
+            multilabel targets, one value for each label: it is positive if the label is
+            predicted.
         """
         blocks, n_samples, _ = self._output_blocks(X, "decision_function")
         O = concat_rows((O.T for O in blocks), n_samples)
@@ -122,9 +123,9 @@ class NetworkPredictionMixin(ClassifierMixin):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Rows sum to 1 (sigmoids of more than two classes are divided by their
-            sum); for multilabel targets each label has a probability of its own.
-            Always positive.
+            Positive probabilities.  The probabilities of classes sum to 1: sigmoids of
+            more than two classes are divided by their sum.  For multilabel targets, the
+            probabilities of the labels are independent.
         """
         blocks, n_samples, xp = self._output_blocks(X, "predict_proba")
         return concat_rows((self._probabilities(O, xp) for O in blocks), n_samples)
@@ -140,7 +141,7 @@ class NetworkPredictionMixin(ClassifierMixin):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            The logarithm of what `predict_proba` returns, and so finite.
+            Finite logarithms of the probabilities of `predict_proba`.
         """
         blocks, n_samples, xp = self._output_blocks(X, "predict_log_proba")
         P = (self._probabilities(O, xp) for O in blocks)
@@ -157,16 +158,14 @@ class NetworkPredictionMixin(ClassifierMixin):
             Samples at which to compute the derivatives.
         response_method : {'predict_proba', 'decision_function'}, \
                 default='predict_proba'
-            The method whose result is differentiated: it returns the probabilities, or
-            the outputs before their activation.
+            What to differentiate: the probabilities, or the outputs before activation.
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes, n_features)
-            The shape is that of the result of `response_method` with one more axis for
-            the features, and so (n_samples, n_features) for the decision function of
-            two classes.  The array is dense also for sparse X.  Where a 'relu' unit
-            changes its slope, its derivative is 0.
+            The shape is (n_samples, n_features) for the decision function of two
+            classes.  The array is dense even for sparse X.  The derivative of a 'relu'
+            unit at its kink is 0.
         """
         if response_method not in ("predict_proba", "decision_function"):
             raise ValueError(
@@ -202,7 +201,7 @@ class NetworkPredictionMixin(ClassifierMixin):
         Returns
         -------
         float
-            Share of the samples, by weight, whose labels are all as predicted.
+            Share of the samples, by weight, with all labels predicted correctly.
         """
         return float(super().score(X, as_labels(y, warn=False), sample_weight))
 
@@ -211,10 +210,10 @@ class NetworkPredictionMixin(ClassifierMixin):
     ) -> tuple[Iterator[Any], int, Any]:
         """Return blocks of outputs, (K, rows), the number of rows and the namespace.
 
-        The outputs are those before activation.  Options are those of `output_blocks`.
+        The outputs are before activation.  `output_blocks` describes the options.
         """
         if not hasattr(self, "theta1_"):
-            check_is_fitted(self, "theta1_")  # slow, so only where it raises
+            check_is_fitted(self, "theta1_")  # slow, so called only to raise
         xp, device = namespace_of(X)
         # Without dispatch, NumPy is the namespace of weights of other libraries too.
         same_kind = (xp is np) == isinstance(self.theta1_, np.ndarray)
@@ -237,8 +236,8 @@ class NetworkPredictionMixin(ClassifierMixin):
             reset=False,
             accept_sparse="csr",
             dtype=dtypes,
-            ensure_all_finite=False,  # checked with the hidden units
-            # `check_array` would return X itself, after a third of the time of one row.
+            ensure_all_finite=False,  # the kernel checks the hidden inputs
+            # `check_array` would return X itself, in a third of the time of one row.
             skip_check_array=is_checked and X.dtype in dtypes,
         )
         thetas = self.theta1_, self.theta2_
@@ -256,7 +255,7 @@ class NetworkPredictionMixin(ClassifierMixin):
             P = output.activate(xp.concat([-O, O]), xp)
         else:
             P = output.class_probabilities(O, xp)
-        # Probabilities are above 0, and those of labels below 1: logarithms are finite.
+        # Limits that keep logarithms of P and, for labels, of 1 - P finite.
         limits = xp.finfo(P.dtype)
         highest = 1 - float(limits.eps) / 2 if self.multilabel_ else None
         return xp.clip(P, float(limits.smallest_normal), highest).T

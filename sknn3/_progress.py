@@ -1,4 +1,4 @@
-"""Reports of the progress of training: lines of text, and scikit-learn's callbacks."""
+"""Reports on the progress of training: printed lines and scikit-learn's callbacks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def print_pass(minimizer: Minimizer) -> None:
 
 
 def print_result(result: MinimizeResult) -> None:
-    """Print why training ended, and the cost of the weights that are kept."""
+    """Print why training ended, and the cost of the fitted weights."""
     what = f"{result.stop_reason} after {len(result.evaluations)} passes"
     _print(what, result.best, result.best_score)
 
 
 def print_path(alpha: float, budgets: list[int], scores: list[float]) -> None:
-    """Print the scores of one path of a search."""
+    """Print the scores of all budgets for an alpha in a fold."""
     pairs = zip(scores, budgets, strict=True)
     by_budget = ", ".join(f"{score:.4f} after {n}" for score, n in pairs)
     _print_line(f"alpha {alpha:g}   scores {by_budget}")

@@ -1,7 +1,6 @@
-"""What differs between versions of scikit-learn, and its private parts that are used.
+"""Private parts of scikit-learn, and differences between versions, with reasons.
 
-Each has its reason.  A new release of scikit-learn may move a private part.  Then this
-module changes, and no other.
+If a new release of scikit-learn moves a private part, only this module changes.
 """
 
 from collections.abc import Callable
@@ -51,7 +50,7 @@ except ModuleNotFoundError:
             return _NoCallbacks()
 
     def with_callbacks(fit: Callable[..., Any]) -> Callable[..., Any]:
-        """Add a frame as 1.9 does: warnings count those up to the caller of `fit`."""
+        """Add a stack frame, as 1.9 does, for the `stacklevel` of warnings."""
 
         @wraps(fit)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -63,7 +62,7 @@ except ModuleNotFoundError:
 def accepts_sample_weight(scorer: Any) -> bool:
     """Return whether a scorer takes sample weights.
 
-    The signature of scikit-learn's scorers has them also where their metric lacks them.
+    Signatures of scikit-learn's scorers always have them, even if the metric has not.
     """
     if hasattr(scorer, "_accept_sample_weight"):
         return bool(scorer._accept_sample_weight())  # noqa: SLF001

@@ -85,70 +85,69 @@ class ThreeLayerNNClassifier(
         with the multinomial cross-entropy of `MLPClassifier`.  Two classes share one
         sigmoid in both cases.  Multilabel targets need 'logistic'.
     alpha : float or 'auto', default='auto'
-        Strength of the L2 penalty on the weights; biases are not penalised.  The scale
-        is that of `MLPClassifier`, and of the lambda of many courses.  'auto' chooses
-        it after 20 passes of L-BFGS with an alpha of 1 (d/10 for d < 10 features), from
-        the share r of the loss of constant outputs that is left: it is
-        min(sqrt(d)/2, d/6) * min(r + d/(2 S), 1).  Noisy data gets more.  For features
-        with variances below 1/12, d is 12 times the sum of the variances.  With
-        `warm_start`, 'auto' keeps the previous alpha.  :doc:`/user_guide/penalty`
+        Strength of the L2 penalty on the weights; biases are not penalised.  It has the
+        scale of alpha in `MLPClassifier` and of lambda in many courses.  'auto' chooses
+        alpha after 20 passes of L-BFGS with an alpha of 1 (d/10 for d < 10 features).
+        If r is the loss at that point divided by the loss of constant outputs, alpha is
+        min(sqrt(d)/2, d/6) * min(r + d/(2 S), 1), which is larger for noisy data.  For
+        features with variances below 1/12, d is 12 times the sum of the variances.
+        With `warm_start`, 'auto' keeps the previous alpha.  :doc:`/user_guide/penalty`
         explains the rule and its limits.
     solver : {'tnc', 'lbfgs'}, default='tnc'
         SciPy's truncated Newton, or its limited-memory BFGS.
     max_iter : int, default=300
-        Number of passes: evaluations of cost and gradient over the training data,
-        for either solver.  With `warm_start`, `fit` makes more passes where that is
-        needed to lower the cost of the previous weights.
+        Largest number of passes, which are evaluations of cost and gradient over the
+        training data, for either solver.  With `warm_start`, `fit` does more passes if
+        the cost is not yet below the cost of the previous weights.
     max_time : float, default=None
-        If given, training ends with the pass in which this many seconds are over.
+        If given, training ends with the first pass that ends after this many seconds.
         Such a fit is not reproducible.
     tol : float, default=5e-4
-        Training has converged when no component of the gradient by the weights is
-        larger than this.  With conditioning, components by the weights of a feature
-        with a standard deviation below about 1 are divided by that deviation.  For
-        classes of unequal shares p, components by the weights of an output are divided
-        by p (1 - p), relative to that of equal shares; p is the share of the samples or
-        of their weights, where the classes are less unequal.
+        Training has converged when no component of the gradient is larger than this.
+        With conditioning, components by the weights of a feature with a standard
+        deviation below about 1 are divided by this deviation.  If classes have unequal
+        shares p, components by the weights of an output are divided by p (1 - p),
+        relative to equal shares.  Here p is the share of the samples or of the weights,
+        and the larger p (1 - p) counts.
     conditioning : {'auto', 'full', 'diagonal'} or None, default='auto'
-        The coordinates in which the solver works.  They change the path, not the
-        minimum.  'full' whitens the features and 'diagonal' scales them; both centre
-        features and hidden activations.  None changes no coordinates.  'auto' is
-        'full' for dense data of up to 1024 features, else 'diagonal'.
+        Change of variables for the solver.  It changes the path, not the minimum.
+        'full' whitens the features and 'diagonal' scales them.  Both centre features
+        and hidden activations.  None changes nothing.  'auto' is 'full' for dense data
+        of up to 1024 features, else 'diagonal'.
     init_epsilon : float, default=None
-        If given, all initial weights are uniform in (-init_epsilon, init_epsilon).
-        If None, hidden weights are uniform and give the inputs of the hidden units a
+        If given, all initial weights are uniform in (-init_epsilon, init_epsilon).  If
+        None, hidden weights are uniform and give the inputs of the hidden units a
         standard deviation of about 0.8 + 1.5 / sqrt(d) for d independent features.
         Output weights are Glorot-uniform.  Hidden biases are uniform in (-1, 1) for
         'logistic', in (-0.5, 0.5) for 'tanh', and 0 for the others.  Output biases are
-        the log-odds of the classes' shares of the samples.  With conditioning, the
-        biases refer to the mean sample and activation, and the hidden weights to
-        standardised features.  Where alpha/S is larger than 5e-4, the first 10 passes
-        are those of L-BFGS with an alpha/S of 5e-4: a strong penalty from the start on
-        leads to constant outputs more often.
+        the log-odds of the class frequencies.  With conditioning, the biases refer to
+        the mean sample and activation, and the hidden weights to standardised features.
+        If alpha/S is larger than 5e-4, the first 10 passes use L-BFGS with an alpha/S
+        of 5e-4: a strong penalty from the start leads to constant outputs more often.
     class_weight : dict, list of dict or 'balanced', default=None
         Weights of the classes, as ``{class: weight}``, which multiply `sample_weight`.
-        Classes that are not named weigh 1, and named classes that y lacks are ignored.
-        'balanced' gives all classes the same total weight.  For multilabel targets,
-        a list with one dict for each label.
+        Classes that the dict lacks have weight 1.  Classes that y lacks are ignored.
+        'balanced' gives all classes the same total weight.  For multilabel targets, a
+        list with one dict for each label.
     early_stopping : bool, default=False
-        Whether to hold out part of the samples, to stop when the loss on them no longer
-        falls, and to keep the weights with the lowest loss on them.  If `fit` gets
-        `X_val`, nothing is held out, and these samples are used.
+        Whether to hold out part of the samples, to stop when the loss of the held-out
+        samples no longer falls, and to keep the weights with the lowest such loss.  If
+        `fit` gets `X_val`, it uses these samples and holds out none.
     validation_fraction : float, default=0.1
         Share of the samples that early stopping holds out, stratified by class unless
         targets are multilabel.
     scoring : str or callable, default='loss'
-        What early stopping judges by: 'loss', or a scorer of scikit-learn, by name or
-        as a callable ``scorer(estimator, X, y)``.  Scorers that take sample weights
-        get those of the loss.
+        Score for early stopping: 'loss', the name of a scikit-learn scorer, or a
+        callable ``scorer(estimator, X, y)``.  A scorer that takes sample weights gets
+        the weights of the loss.
     n_iter_no_change : int, default=10
-        Number of steps of the solver in a row (each one or more passes) without a
-        better validation score after which early stopping ends training.
+        Early stopping ends training after this many steps of the solver in a row
+        without a better validation score.  A step has one or more passes.
     warm_start : bool, default=False
         Whether `fit` continues from the weights of the previous call.  The features,
         the classes and the size and activations of the network must be the same.
     random_state : int, RandomState instance or None, default=None
-        Draws the initial weights and the validation part.  Pass an int for
+        Source of random initial weights and samples to hold out.  Pass an int for
         reproducible results.
     verbose : bool, default=False
         Whether to print the progress at passes 1, 2, 5, 10, 20, 50 and so on.
@@ -158,34 +157,33 @@ class ThreeLayerNNClassifier(
     classes_ : ndarray of shape (n_classes,)
         Class labels; for multilabel targets the numbers of the columns.
     alpha_ : float
-        The `alpha` of the fitted network, which `loss_` refers to.
+        The `alpha` of the fitted network and of `loss_`.
     theta1_ : ndarray of shape (hidden_layer_size, `n_features_in_` + 1)
         Weights of the hidden layer, bias in column 0.
     theta2_ : ndarray of shape (`n_outputs_`, hidden_layer_size + 1)
         Weights of the output layer, bias in column 0.
     coefs_ : list of 2 ndarrays
-        The same weights without biases and in the shapes of `MLPClassifier`,
-        (`n_features_in_`, hidden_layer_size) and (hidden_layer_size, `n_outputs_`):
-        views of `theta1_` and `theta2_`.
+        The weights without biases, in the shapes of `MLPClassifier`, (`n_features_in_`,
+        hidden_layer_size) and (hidden_layer_size, `n_outputs_`): views of `theta1_` and
+        `theta2_`.
     intercepts_ : list of 2 ndarrays
-        Their biases, (hidden_layer_size,) and (`n_outputs_`,), as views.
+        The biases, (hidden_layer_size,) and (`n_outputs_`,), as views.
     loss_ : float
         Cost J at the fitted weights.
     loss_curve_ : list of float
-        Lowest cost so far, one entry a pass.  With ``alpha='auto'``, the first 20
-        entries are costs with the alpha of those passes.
+        Lowest cost so far, one entry for each pass.  With ``alpha='auto'``, the first
+        20 entries are costs with the alpha of these passes.
     validation_loss_curve_ : list of float or None
-        Mean loss of the validation samples, `X_val` or those held out, one entry a
-        pass: at the lowest cost so far or, with early stopping, at the last step of the
-        solver.  Samples are weighted as in the cost, and there is no penalty.  Infinity
-        where the loss overflows.
+        Mean loss of the validation samples after each pass: at the lowest cost so far
+        or, with early stopping, at the last step of the solver.  Samples are weighted
+        as in the cost, and there is no penalty.  Infinite if the loss overflows.
     validation_scores_ : list of float or None
-        With early stopping, minus `validation_loss_curve_` or, with `scoring`, the
-        score of the validation samples at the last step of the solver; higher is
-        better.
+        With early stopping, the score of the validation samples at the last step of the
+        solver; higher is better.  With ``scoring='loss'``, minus
+        `validation_loss_curve_`.
     best_validation_score_ : float or None
         With early stopping, the validation score of the fitted weights: the highest
-        one, or the highest since `alpha` was chosen.
+        score or, with ``alpha='auto'``, the highest since the choice of alpha.
     n_iter_ : int
         Number of passes.
     stop_reason_ : str
@@ -195,7 +193,7 @@ class ThreeLayerNNClassifier(
     hidden_activation_ : str
         Activation of the hidden units.
     multilabel_ : bool
-        Whether the targets are multilabel: a sample may have several labels, or none.
+        Whether the targets are multilabel, so a sample may have several labels or none.
     n_layers_ : int
         3: input, hidden and output layer.
     n_outputs_ : int
@@ -205,7 +203,7 @@ class ThreeLayerNNClassifier(
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where all are strings.
+        Names of the features, if all names are strings.
 
     See Also
     --------
@@ -219,13 +217,13 @@ class ThreeLayerNNClassifier(
     `classes_`.
 
     The penalty is relative to the sum of the sample weights, so that a weight of 2
-    counts as two samples.  Weights with a mean below 1, such as those that sum to 1 in
-    `AdaBoostClassifier`, are scaled to a mean of 1.
+    counts as two samples.  Weights with a mean below 1 are scaled to a mean of 1; for
+    example, the weights of `AdaBoostClassifier` sum to 1.
 
     With both `warm_start` and `early_stopping`, pass an int as `random_state`.
     Otherwise each call of `fit` holds out different samples.
 
-    float32 data is multiplied in float32 and gives float32 weights.  The minimiser
+    With float32 data, matrix products and fitted weights are in float32.  The minimiser
     works in float64.
 
     References
@@ -253,7 +251,7 @@ class ThreeLayerNNClassifier(
     >>> round(clf.alpha_, 2)
     0.76
 
-    Stop when the loss of other samples no longer falls:
+    Stop when the loss of validation samples no longer falls:
 
     >>> clf = ThreeLayerNNClassifier(early_stopping=True, random_state=0)
     >>> clf = clf.fit(X_train, y_train, X_val=X_test, y_val=y_test)
@@ -282,7 +280,7 @@ class ThreeLayerNNClassifier(
         "verbose": ["verbose"],
     }
 
-    # Ends of training that need no warning.
+    # Stop reasons that need no warning.
     _expected_stops: tuple[str, ...] = ()
 
     def __init__(
@@ -354,27 +352,27 @@ class ThreeLayerNNClassifier(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.  C- or Fortran-ordered float64 and float32 arrays and CSR
-            matrices are not copied.  If some samples have weight zero, and for early
-            stopping, the rows to train on are copied.  The rows of a memory map are
-            read in each pass instead, so the file may be larger than the memory.
+            Samples.  C- or Fortran-ordered float64 and float32 arrays and CSR matrices
+            are not copied.  The training rows are copied if some samples have weight
+            zero, and for early stopping.  Rows of a memory map are read in each pass
+            instead, so the file may be larger than the memory.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Classes, numbers or strings, or an indicator matrix of 0 and 1 for
             multilabel targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative; None weighs all equally.
         coefs_init : list of 2 array-likes, default=None
-            Initial weights in the shapes of `coefs_`, for example those of another
-            network or of an `MLPClassifier`.  `warm_start` and `init_epsilon` then
-            have no effect on the start.
+            Initial weights in the shapes of `coefs_`, for example from another network
+            or an `MLPClassifier`.  They replace the initial weights of `warm_start` and
+            `init_epsilon`.
         intercepts_init : list of 2 array-likes, default=None
             Initial biases in the shapes of `intercepts_`; given with `coefs_init`.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Samples for `validation_loss_curve_` and for early stopping, which the
-            network is not trained on.  In a pipeline,
+            Validation samples for `validation_loss_curve_` and for early stopping.  The
+            network is not trained on them.  In a pipeline,
             ``Pipeline(..., transform_input=["X_val"])`` transforms them like X.
         y_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
-            Classes of the samples in X_val, all of which y has, or labels.
+            Classes or labels of the samples in X_val.  Each class must also be in y.
         sample_weight_val : array-like of shape (n_val,), default=None
             Weights of the samples in X_val, not negative; None weighs all equally.
 
@@ -388,14 +386,14 @@ class ThreeLayerNNClassifier(
         TypeError
             If X has columns of dates, durations or other objects that are not numbers.
         ValueError
-            If the data does not fit this description or, with `warm_start`, differs
-            from that of the previous call.  The estimator keeps its previous state.
+            If the data does not fit this description or, with `warm_start`, does not
+            fit the previous call.  The estimator keeps its previous state.
 
         Warns
         -----
         ConvergenceWarning
             If training ended before it converged, or if the network is no better than
-            constant outputs, most often since `alpha` is too large.
+            constant outputs.  The usual reason is that `alpha` is too large.
         UserWarning
             If Ctrl-C ended training after the first pass, or if `class_weight` names
             none of the classes.
@@ -412,9 +410,9 @@ class ThreeLayerNNClassifier(
             if given is None:
                 start = "random"
             alpha = self._initial_alpha(start)
-            # Weights that only the penalty touches are zero at its minimum.
-            others = None if alpha else given
-            make_attributes = partial(fitted_attributes, data, network, used, others)
+            # Weights of empty columns have only a penalty, so their minimum is zero.
+            unused = None if alpha else given
+            make_attributes = partial(fitted_attributes, data, network, used, unused)
             callbacks = Callbacks(self, X, y, sample_weight, make_attributes)
             callbacks.begin_fit()
             rng = check_random_state(self.random_state)
@@ -433,7 +431,7 @@ class ThreeLayerNNClassifier(
                     params = draw_initial_weights(
                         train, network, preconditioner, rng, self.init_epsilon
                     )
-                validation = make_validation(self, train, rows, network, used, others)
+                validation = make_validation(self, train, rows, network, used, unused)
                 minimizer = Minimizer(
                     objective,
                     preconditioner,
@@ -486,7 +484,7 @@ class ThreeLayerNNClassifier(
     ) -> Dataset:
         """Return the validated validation samples in the dtype of the training data."""
         if namespace_of(X) != namespace_of(data.X_like):
-            raise ValueError("X is not in the namespace and on the device of training.")
+            raise ValueError("X has another namespace or device than the training X.")
         arrays = self._check_arrays(
             X, y, sample_weight, reset=False, dtype=data.X_like.dtype
         )
@@ -541,7 +539,7 @@ class ThreeLayerNNClassifier(
         return Network(int(self.hidden_layer_size), self.activation, output)
 
     def _initial_alpha(self, start: str) -> float:
-        """Return alpha; for 'auto' the previous one, or 1 for the conditioning."""
+        """Return alpha; 'auto' is the previous alpha, or 1 for the conditioning."""
         if self.alpha != "auto":
             return float(self.alpha)
         return self.alpha_ if start == "previous" else 1.0
@@ -567,7 +565,7 @@ class ThreeLayerNNClassifier(
     def _warn(
         self, result: MinimizeResult, objective: Objective, stacklevel: int = 5
     ) -> None:
-        """Warn of class weights without effect, an early end and constant outputs."""
+        """Warn of class weights without effect, an early end or constant outputs."""
         labels = objective.dataset.labels
         labels.warn_of_unnamed_classes(self.class_weight, stacklevel)
         message = CONVERGENCE_MESSAGES[result.stop_reason]
@@ -585,7 +583,7 @@ class ThreeLayerNNClassifier(
                 stacklevel=stacklevel,  # by default the caller of `fit`
             )
         gain = objective.gain(result.best)
-        # Random weights are worse than constants before they are trained.
+        # Before training, random weights are worse than constant outputs.
         is_trained = result.stop_reason in ("converged", "early_stopping")
         if gain < CONSTANT_GAIN and (is_trained or gain > -CONSTANT_GAIN):
             warnings.warn(

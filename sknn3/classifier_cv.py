@@ -1,4 +1,4 @@
-"""The estimator that chooses its penalty and its budget by cross-validation."""
+"""The estimator that chooses penalty and number of passes by cross-validation."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class ThreeLayerNNClassifierCV(
 ):
     """Network that chooses `alpha` and `max_iter` by cross-validation.
 
-    The first passes of a fit with a large budget are the fit with a small budget.  Each
-    alpha is therefore trained once in each fold, with the largest budget, and the
-    weights after each smaller budget are scored too.  The scores are equal to those of
-    `GridSearchCV` over both parameters, to the bit, and take the time of the largest
-    budget alone.  The best candidate is then fitted to all the data.
+    A fit with a small budget of passes is the beginning of a fit with a large budget.
+    So the search trains each alpha once in each fold, with the largest budget, and also
+    scores the weights after each smaller budget.  The scores equal the scores of
+    `GridSearchCV` over both parameters, to the bit, in the time of the largest budget
+    alone.  The best candidate is then fitted to all the data.
 
-    Candidates are compared by log loss, and so `score` returns minus the log loss, not
-    the accuracy, unless `scoring` says otherwise.
+    By default candidates are compared by log loss, and `score` returns minus the log
+    loss, not the accuracy.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ class ThreeLayerNNClassifierCV(
     max_iters : array-like of int, default=(25, 50, 100, 200)
         Budgets of passes to try.
     cv : int, cross-validation generator or iterable, default=None
-        The folds: their number (stratified by class unless targets are multilabel), a
-        splitter, or pairs of training and test rows.  None is 5 folds.
+        Number of folds (stratified by class unless targets are multilabel), a splitter,
+        or pairs of training and test rows.  None is 5 folds.
     scoring : str or callable, default=None
         Score of the candidates, as in scikit-learn; None is 'neg_log_loss', as in
         `LogisticRegressionCV` from scikit-learn 1.11 on.  It is minus the mean log loss
@@ -79,25 +79,24 @@ class ThreeLayerNNClassifierCV(
     solver : {'tnc', 'lbfgs'}, default='tnc'
         SciPy's truncated Newton, or its limited-memory BFGS.
     max_time : float, default=None
-        If given, seconds after which the training of each path ends too.
+        If given, training of each path also ends after this many seconds.
     tol : float, default=5e-4
-        Bound for the gradient at which training has converged.
+        Largest component of the gradient at which training has converged.
     conditioning : {'auto', 'full', 'diagonal'} or None, default='auto'
-        The coordinates in which the solver works.
+        Change of variables for the solver.
     init_epsilon : float, default=None
         If given, all weights start uniformly in (-init_epsilon, init_epsilon).
     class_weight : dict, list of dict or 'balanced', default=None
         Weights of the classes.
     early_stopping : bool, default=False
         Whether to hold out part of the samples and keep the weights with the lowest
-        loss on them.
+        loss of these samples.
     validation_fraction : float, default=0.1
         Share of the samples that early stopping holds out.
     n_iter_no_change : int, default=10
-        Number of steps without a better validation score after which early stopping
-        ends training.
+        Early stopping ends training after this many steps without a better score.
     random_state : int, RandomState instance or None, default=None
-        Draws the initial weights and the validation part.  Pass an int for
+        Source of random initial weights and samples to hold out.  Pass an int for
         reproducible results.
     verbose : bool, default=False
         Whether to print the scores of each path when it is done.
@@ -105,42 +104,41 @@ class ThreeLayerNNClassifierCV(
     Attributes
     ----------
     alpha_ : float
-        The penalty chosen.
+        The best alpha.
     max_iter_ : int
-        The budget chosen.
+        The best budget of passes.
     best_params_ : dict
-        Both of them, by the names of `ThreeLayerNNClassifier`.
+        The best candidate: `alpha` and `max_iter` of `ThreeLayerNNClassifier`.
     best_score_ : float
-        Their mean score over the folds.
+        Mean score of the best candidate over the folds.
     best_index_ : int
-        Their place in `cv_results_`.
+        Index of the best candidate in `cv_results_`.
     cv_results_ : dict of lists and arrays
-        The candidates with their scores, under the keys of `GridSearchCV`:
-        'params', 'param_alpha', 'param_max_iter', 'split0_test_score', ...,
-        'mean_test_score', 'std_test_score' and 'rank_test_score'.  Times are not
-        among them: candidates of one alpha share theirs.
+        The candidates with their scores, under the keys of `GridSearchCV`: 'params',
+        'param_alpha', 'param_max_iter', 'split0_test_score', ..., 'mean_test_score',
+        'std_test_score' and 'rank_test_score'.  There are no times, because all
+        candidates with the same alpha share a fit.
     n_splits_ : int
         Number of folds.
     scoring_ : str or callable
         The score that was used: `scoring`, or 'neg_log_loss' for None.
     classes_ : ndarray of shape (n_classes,)
-        Class labels.  All other fitted attributes of `ThreeLayerNNClassifier` are here
-        too; they are those of the network with the best candidate, fitted to all the
-        data.
+        Class labels.  The search also has all other fitted attributes of
+        `ThreeLayerNNClassifier`, from the fit of the best candidate to all the data.
 
     Notes
     -----
     With `sample_weight`, the scores of the test folds are weighted too, if `scoring`
-    takes weights.  If a fit or a score fails, the search fails, as `GridSearchCV` does
-    with ``error_score="raise"``.  No warning says that `max_iter` ended a fit, since
-    it is searched.  In a pipeline, the steps before the search are fitted to all folds
-    together.  Folds are copied, also those of a memory map: if they do not fit into
-    memory, score `ThreeLayerNNClassifier` on held-out samples instead.
+    takes weights.  If a fit or a score fails, the search fails, as in `GridSearchCV`
+    with ``error_score="raise"``.  The search does not warn if `max_iter` ends a fit.
+    In a pipeline, the steps before the search are fitted to all folds together.  Folds
+    are copied, even from a memory map.  If they do not fit into memory, score
+    `ThreeLayerNNClassifier` on held-out samples instead.
 
-    'neg_log_loss' is that of `GridSearchCV` where that is defined: to the bit with
-    scikit-learn 1.9, up to rounding with 1.7 and 1.8.  A fold whose test part lacks a
-    class has a score here.  A class that the training part lacks has probability 0,
-    which `sklearn.metrics.log_loss` clips, so that all candidates lose the same.
+    'neg_log_loss' equals the score of `GridSearchCV` where it is defined: to the bit
+    with scikit-learn 1.9, up to rounding with 1.7 and 1.8.  The test part of a fold may
+    lack a class.  A class that the training part lacks has probability 0, which
+    `sklearn.metrics.log_loss` clips, so all candidates lose the same.
 
     Examples
     --------
@@ -245,12 +243,11 @@ class ThreeLayerNNClassifierCV(
         groups : array-like of shape (n_samples,), default=None
             Groups of the samples, for splitters that keep groups together.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Validation samples for each fit, those of the folds and the last: see
-            `ThreeLayerNNClassifier.fit`.
+            Validation samples for all fits, see `ThreeLayerNNClassifier.fit`.
         y_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
-            Their classes or labels.
+            Classes or labels of the samples in X_val.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights; None weighs all equally.
+            Weights of the samples in X_val; None weighs all equally.
 
         Returns
         -------
@@ -366,13 +363,13 @@ class ThreeLayerNNClassifierCV(
         return table.transpose(0, 2, 1).reshape(-1, len(splits))
 
     def _scorer(self) -> Any:
-        """Return the scorer that `scoring_` names."""
+        """Return the scorer for `scoring_`."""
         if self.scoring_ == "neg_log_loss":
             return _neg_log_loss
         return check_scoring(self, self.scoring_)
 
     def _values(self, param: str) -> list[Any]:
-        """Return the values to try of a parameter."""
+        """Return the values of a parameter to try."""
         name = f"{param}s"
         constraint = ThreeLayerNNClassifier._parameter_constraints[param][0]  # noqa: SLF001 (the package's)
         values = list(getattr(self, name))
@@ -435,17 +432,17 @@ class ThreeLayerNNClassifierCV(
         Returns
         -------
         float
-            The score; higher is better.
+            Score of the predictions; higher is better.
         """
         check_is_fitted(self)
         y = as_labels(y, warn=False)
-        if np.ndim(y) == 1 + self.multilabel_:  # others raise in the scorer
+        if np.ndim(y) == 1 + self.multilabel_:  # the scorer raises for other dimensions
             LabelEncoding.from_labels(to_numpy(y))  # raises unless they are classes
         return score_network(self._scorer(), self, X, y, sample_weight)
 
 
 class _PathNetwork(ThreeLayerNNClassifier):
-    """Network that records the results of smaller budgets, and does not warn."""
+    """Network that records the weights at smaller budgets, and does not warn."""
 
     budgets: tuple[int, ...] = ()
 
@@ -460,9 +457,9 @@ class _PathNetwork(ThreeLayerNNClassifier):
         pass
 
     def truncated_copy(self, budget: int) -> ThreeLayerNNClassifier:
-        """Return the network that a fit with a smaller budget would have given.
+        """Return a network that equals a fit with a smaller budget.
 
-        If this fit ended before the budget, the copy has its final weights.
+        If this fit ended before the budget, the copy has the final weights.
         """
         truncated = copy(self)
         truncated.max_iter = budget
@@ -472,7 +469,7 @@ class _PathNetwork(ThreeLayerNNClassifier):
 
 
 class _RefitNetwork(ThreeLayerNNClassifier):
-    """Network that does not warn if `max_iter`, which was searched, ends the fit."""
+    """Network that does not warn if `max_iter` ends the fit, as the search chose it."""
 
     _expected_stops = ("max_iter", "interrupted")
 
@@ -485,7 +482,7 @@ class _RefitNetwork(ThreeLayerNNClassifier):
         super()._warn(result, objective, stacklevel)
 
 
-# Callbacks and errors show the names of classes.
+# Callbacks and errors show these names.
 _PathNetwork.__name__ = _RefitNetwork.__name__ = ThreeLayerNNClassifier.__name__
 
 
@@ -516,7 +513,7 @@ def _score_path(
     context: Any,
     caller: Any,
 ) -> tuple[list[float], str]:
-    """Train with the largest budget; return each budget's score and the stop reason."""
+    """Train with the largest budget; return the scores of all and the stop reason."""
     train_data, test_data = (
         {
             name: None if values is None else safe_indexing(values, rows)
@@ -539,8 +536,8 @@ def _score_path(
 def _neg_log_loss(clf: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
     """Return minus the mean log loss of samples, or of samples and labels.
 
-    It is `log_loss` of scikit-learn 1.9, to the bit, without its checks, which took a
-    third of a search on small data.  Classes that the network lacks have probability 0.
+    It equals `log_loss` of scikit-learn 1.9, to the bit.  The checks of `log_loss` take
+    a third of a search on small data.  Unknown classes have probability 0.
     """
     P, y, sample_weight = map(to_numpy, (clf.predict_proba(X), y, sample_weight))
     y = y.toarray() if issparse(y) else y

@@ -300,7 +300,7 @@ def test_only_constant_outputs_warn_of_them(solver, name):
         constant.append(any("than constant outputs" in str(w.message) for w in caught))
         if constant[-1]:
             assert_allclose(P, np.tile(shares, (len(y), 1)), atol=3e-3)
-        else:  # the order of the samples tells
+        else:  # P ranks the samples
             Y = np.eye(len(shares))[y]
             assert roc_auc_score(Y, P, average="macro") > 0.8
     assert constant == sorted(constant)
@@ -326,7 +326,7 @@ def test_convergence_warning_points_at_caller_of_fit(iris):
 
 
 def initial_fit(X, y, **params):
-    """Return a network with its initial weights: those of the only pass."""
+    """Return a network with its initial weights, from a fit of one pass."""
     with pytest.warns(ConvergenceWarning):
         return Net(max_iter=1, tol=0, random_state=0, **params).fit(X, y)
 
@@ -378,7 +378,7 @@ def test_init_epsilon_bounds_all_initial_weights(iris):
     [
         ({}, None, True),
         ({"early_stopping": True}, None, True),
-        ({"warm_start": True}, None, True),  # of the first call
+        ({"warm_start": True}, None, True),  # in the first call
         ({"alpha": 0.01}, None, False),  # a weak penalty is not relaxed
         ({"init_epsilon": 0.5}, None, False),
         ({}, "coefs_init", False),
@@ -409,7 +409,7 @@ def test_first_passes_of_strong_penalty_are_lbfgs_from_random_weights_only(
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("alpha", [0, 1, 30])
-def test_fit_of_few_passes_is_the_beginning_of_a_longer_one(
+def test_fit_of_few_passes_is_the_beginning_of_a_longer_fit(
     solver, early_stopping, alpha, iris
 ):
     clf = quick(solver=solver, early_stopping=early_stopping, alpha=alpha, tol=0)
@@ -444,7 +444,7 @@ def test_conditioning_trains_unscaled_features_like_scaled_ones(solver, conditio
     units = 10.0 ** np.linspace(-6, 6, 12)
     losses = []
     for data in (X, X * units + 3 * units):
-        # Without a penalty, which units would change, the minimum is the same.
+        # Without a penalty the minimum is the same.  Units would change the penalty.
         clf = quick(
             solver=solver, conditioning=conditioning, alpha=0, tol=1e-6, max_iter=60
         )
@@ -504,7 +504,7 @@ def with_empty_columns(X, index_dtype=np.int32):
     ],
     ids=["default", "full", "unconditioned", "early stopping"],
 )
-def test_empty_columns_of_sparse_data_take_no_part(
+def test_empty_columns_of_sparse_data_are_not_used(
     solver, dtype, index_dtype, options, words
 ):
     X, y = words[0].astype(dtype), words[1]
@@ -528,7 +528,7 @@ def test_empty_columns_of_sparse_data_take_no_part(
         assert_array_equal(getattr(wide, name), unchanged)
 
 
-def test_columns_with_entries_in_rows_without_a_weight_only_are_empty(words):
+def test_columns_with_entries_only_in_rows_of_weight_zero_are_empty(words):
     X, y = words
     wide = with_empty_columns(X).tolil()
     wide[:20, 17] = 1
@@ -543,9 +543,7 @@ def test_columns_with_entries_in_rows_without_a_weight_only_are_empty(words):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("alpha", [0, 1])
 @pytest.mark.parametrize("start", ["coefs_init", "warm_start"])
-def test_given_weights_of_empty_columns_stay_where_there_is_no_penalty(
-    start, alpha, words, rng
-):
+def test_given_weights_of_empty_columns_stay_without_penalty(start, alpha, words, rng):
     X, y = words
     wide = with_empty_columns(X)
     coefs = [rng.standard_normal((43, 6)), rng.standard_normal((6, 1))]
@@ -576,7 +574,7 @@ def test_sparse_data_without_any_entry_predicts_the_larger_class():
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_empty_columns_take_the_memory_of_their_weights_only(solver, rng):
+def test_empty_columns_need_memory_only_for_weights(solver, rng):
     n, d = 1000, 2**20  # the default of HashingVectorizer
     columns = rng.randint(0, d, 20 * n, dtype=np.int32)
     indptr = np.arange(0, 20 * n + 1, 20, dtype=np.int32)
@@ -707,7 +705,7 @@ def test_binary_predictions_are_consistent(binary):
 @pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sp.csr_array])
 def test_predict_raises_for_nan_and_infinity(activation, value, container, iris):
     clf = quick(activation=activation).fit(*iris)
-    clf.theta1_[:, 2] = 0  # also of a feature whose weights are all 0
+    clf.theta1_[:, 2] = 0  # even if all weights of a feature are 0
     X = np.ones((6000, 4))
     X[-1, 1] = value
     for predict in (clf.predict, clf.predict_proba, clf.decision_function):
@@ -945,7 +943,7 @@ def test_sample_weight_below_range_of_float32(iris):
     weights = np.where(y == 0, 1e-50, 1e-45)
     clf = quick(alpha=0.1).fit(X.astype(np.float32), y, weights)
     assert clf.classes_.tolist() == [0, 1, 2]
-    for unit in (2.0**100, 2.0**150, 2.0**152):  # means below and above 1
+    for unit in (2.0**100, 2.0**150, 2.0**152):  # mean weights below and above 1
         mean = weights.mean() * unit
         same = quick(alpha=0.1 * max(mean, 1))
         assert_same_fit(clf, same.fit(X.astype(np.float32), y, weights * unit))
@@ -1072,8 +1070,8 @@ def test_early_stopping_with_multilabel_targets(multilabel):
 def test_early_stopping_learns_overlapping_unequal_classes(
     intercept, n, solver, class_weight
 ):
-    # The rarer the class, the more rows it takes to hold out some of its samples.
-    # The accuracy of the start, that of the larger class, is hard to exceed here.
+    # The rarer the class, the more rows it takes to hold out some of its samples.  The
+    # initial accuracy is the share of the larger class, and hard to exceed here.
     rng = np.random.default_rng(3)
     X = rng.normal(size=(6000, 10))
     odds = intercept + X[:, 0] - 0.7 * X[:, 1] + 0.5 * X[:, 2] * X[:, 3]
@@ -1138,7 +1136,7 @@ def test_each_warm_start_of_few_passes_lowers_the_loss(solver, max_iter, alpha, 
         if call > 0:
             assert clf.loss_curve_[0] == pytest.approx(losses[-2], rel=1e-12)
             assert losses[-1] < clf.loss_curve_[0]
-            # It ends with the first pass that lowers the loss.
+            # The fit ends with the first pass that lowers the loss.
             beyond = clf.loss_curve_[max_iter - 1 : -1]
             assert beyond == [clf.loss_curve_[0]] * len(beyond)
     assert (np.diff(losses) < 0).all()
@@ -1526,7 +1524,7 @@ def expected_alpha(X, y, features, sample_weight=None, **params):
 def test_auto_alpha_is_the_formula_of_the_docstring(solver):
     X, y = load_breast_cancer(return_X_y=True)
     # With fewer than 10 features, the first 20 passes of a fit with the alpha of these
-    # passes are slightly different: its coordinates are those of that alpha.
+    # passes are slightly different, because alpha changes the conditioning.
     for data, features, rtol in [
         (scale(X), 30, 1e-6),
         (minmax_scale(X), 12 * minmax_scale(X).var(axis=0).sum(), 0.02),
@@ -1571,7 +1569,7 @@ def test_auto_alpha_is_chosen_after_20_passes(solver, early_stopping):
     clf.fit(X, y)
     assert clf.alpha_ < 0.5
     assert clf.loss_curve_[:20] == short.loss_curve_
-    if early_stopping:  # the weights are of a point after that
+    if early_stopping:  # the weights are from a later point
         assert clf.best_validation_score_ in clf.validation_scores_[19:]
         assert clf.best_validation_score_ == max(clf.validation_scores_[20:])
 

@@ -207,7 +207,7 @@ def test_scorer_that_requests_no_sample_weight_gets_none(iris, rng):
     assert_equal_searches(ours, theirs)
 
 
-def test_scorer_sees_max_iter_and_alpha_of_candidate(iris):
+def test_scorer_gets_max_iter_and_alpha_of_candidate(iris):
     def frugal(clf, X, y):
         return clf.score(X, y) - clf.max_iter / 100 - clf.alpha / 50
 
@@ -345,7 +345,7 @@ def test_test_part_of_a_fold_may_lack_a_class(scoring, names, iris):
 
     theirs = grid_search(X, y, scoring=log_loss_with_all_classes, **options)
     assert_equal_searches(clf, theirs)
-    # scikit-learn's own scorer fails, also for the search.
+    # scikit-learn's scorer fails, even for the search.
     with pytest.raises(ValueError, match="different number of classes"):
         path_search(X, y, scoring=get_scorer("neg_log_loss"), **options)
 
@@ -462,11 +462,12 @@ def test_score_before_fit_raises_not_fitted_error(iris):
         ThreeLayerNNClassifierCV().score(*iris)
 
 
-def test_parameters_are_those_of_classifier_except_searched_ones():
+def test_parameters_equal_classifier_except_searched_ones():
     ours = ThreeLayerNNClassifierCV().get_params()
     theirs = ThreeLayerNNClassifier().get_params()
     assert theirs.keys() - ours.keys() == {"alpha", "max_iter", "warm_start"}
-    common = (ours.keys() & theirs.keys()) - {"scoring"}  # of candidates, and of a fit
+    # `scoring` scores candidates here, and passes in the classifier.
+    common = (ours.keys() & theirs.keys()) - {"scoring"}
     assert all(ours[name] == theirs[name] for name in common)
 
 
