@@ -1,4 +1,4 @@
-"""Features as users give them, checked before scikit-learn converts them."""
+"""Checks of features before scikit-learn converts them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-# Lines of code that encode columns, for errors.  `columns` are names or positions, and
-# `numbers` is the transformer of the other columns.
+# Code in errors, which encodes `columns`; `numbers` transforms the other columns.
 ENCODE_COLUMNS = (
     'make_pipeline(make_column_transformer((OneHotEncoder(handle_unknown="ignore"), '
     "{columns}), remainder={numbers}), clf)"
@@ -19,11 +18,11 @@ ENCODE_DASK_COLUMNS = (
 
 
 def as_numbers(X: Any, encode: str = ENCODE_COLUMNS) -> Any:
-    """Return X as `check_array` can convert it; errors name columns without numbers.
+    """Return X so that `check_array` can convert it; errors name invalid columns.
 
     `check_array` converts dates to microseconds, and its errors name no column.  If
-    columns have text, the error shows the line `encode`, or refers to `fit` if that is
-    empty.
+    columns have text, the error shows the code `encode`, or refers to `fit` if `encode`
+    is empty.
     """
     if isinstance(X, list | tuple):
         X = np.asarray(X)
@@ -64,29 +63,29 @@ def as_numbers(X: Any, encode: str = ENCODE_COLUMNS) -> Any:
 
 
 def _scaler(columns: Iterable[Any]) -> str:
-    """Return a transformer of columns of numbers, as code."""
+    """Return the code of a transformer of columns of numbers."""
     if any(map(_has_missing, columns)):
         return "make_pipeline(SimpleImputer(), StandardScaler())"
     return "StandardScaler()"
 
 
 def _selection(frame: Any, names: list[Any]) -> str:
-    """Return the names of columns as `ColumnTransformer` takes them."""
+    """Return the code of columns for `ColumnTransformer`: names or positions."""
     if hasattr(frame, "columns") and not all(isinstance(name, str) for name in names):
         names = [list(frame.columns).index(name) for name in names]
     return _short_list(names)
 
 
 def _short_list(values: list[Any]) -> str:
-    """Return a list as code, with at most ten of its values."""
+    """Return the code of a list with at most ten of its values."""
     code = repr(values[:10])
     return code if len(values) <= 10 else f"{code[:-1]}, ...]"
 
 
 def _convertible_sparse(frame: Any) -> Any:
-    """Return a frame; if all columns are sparse, with floats in place of bool.
+    """Convert a frame of sparse columns so that `check_array` can read it.
 
-    `check_array` fails on bool, and on fill values other than 0.
+    `check_array` fails on sparse columns of bool, and on fill values other than 0.
     """
     dtypes = list(getattr(frame, "dtypes", ()))
     if not dtypes or not all(hasattr(dtype, "fill_value") for dtype in dtypes):
@@ -99,13 +98,13 @@ def _convertible_sparse(frame: Any) -> Any:
 
 
 def _column_names(frame: Any) -> list[Any]:
-    """Return the names of the columns, which are not `columns` of a pyarrow table."""
+    """Return the names of the columns; `columns` of a pyarrow table has none."""
     is_table = hasattr(type(frame), "column_names")
     return list(frame.column_names if is_table else frame.columns)
 
 
 def _not_numeric(frame: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the columns, with their names, whose dtype is not known to be numeric."""
+    """Yield the name and the column for each column without a numeric dtype."""
     names = _column_names(frame)
     dtypes = getattr(frame, "dtypes", names)  # a pyarrow table has none
     for name, dtype in zip(names, dtypes, strict=True):
@@ -128,7 +127,7 @@ def conversion_error(column: Any) -> Exception | None:
     values = values.astype(object).ravel()
     for value in values:
         if isinstance(value, np.datetime64 | np.timedelta64):
-            return TypeError(value.dtype)  # `float` would take it as a number
+            return TypeError(value.dtype)  # `float` would convert it
     is_known = [type(value).__name__ != "NAType" for value in values]
     try:
         values[is_known].astype(np.float64)
@@ -149,9 +148,9 @@ def _has_missing(column: Any) -> bool:
 
 
 def _is_text(column: Any, error: Exception | None) -> bool:
-    """Return whether a column has text, or else categories that are numbers."""
+    """Return whether a column has text or categories."""
     if error:
         values = np.asarray(column).astype(object).ravel()
         return any(isinstance(value, str | bytes) for value in values)
-    dtype = getattr(column, "dtype", getattr(column, "type", ""))  # pyarrow's is a type
+    dtype = getattr(column, "dtype", getattr(column, "type", ""))  # pyarrow: `type`
     return str(dtype).lower().startswith(("categor", "enum", "dictionary"))

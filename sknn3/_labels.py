@@ -1,4 +1,4 @@
-"""Labels as users give them, and the codes that the network is trained on."""
+"""Conversion between labels and the codes that the network is trained on."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sknn3._array_api import namespace_of
 
 @dataclass(frozen=True, eq=False)
 class LabelEncoding:
-    """The classes of a problem and the codes that stand for them.
+    """The classes of a problem, and conversion between labels and codes.
 
-    Codes are indices into `classes`, shape (n,).  For multilabel targets they are an
-    indicator matrix, shape (n, K), and `classes` numbers its columns.
+    Codes are indices into `classes`, shape (n,).  For multilabel targets, codes are an
+    indicator matrix, shape (n, K), and `classes` are the numbers of its columns.
     """
 
     classes: np.ndarray
@@ -31,7 +31,7 @@ class LabelEncoding:
     def from_labels(cls, labels: Any) -> LabelEncoding:
         """Return the encoding for labels of shape (n,) or an indicator matrix."""
         if labels.ndim == 1:
-            with np.errstate(invalid="ignore"):  # of floats too large for integers
+            with np.errstate(invalid="ignore"):  # floats may be too large for integers
                 _check_classes(labels)
             return cls(np.unique(labels))
         values = np.unique(labels.data if issparse(labels) else labels)
@@ -69,13 +69,13 @@ class LabelEncoding:
         return codes.astype(np.int64) if self.multilabel else self.classes[codes]
 
     def check_known(self, others: LabelEncoding) -> None:
-        """Raise if the labels of other samples are not among these classes."""
+        """Raise if other samples have classes that this encoding lacks."""
         kinds = ["one column of classes", "an indicator matrix of {} labels"]
         kind, other = (
             kinds[e.multilabel].format(len(e.classes)) for e in (self, others)
         )
         if kind != other:
-            raise ValueError(f"y has {other}, but that of the training data {kind}.")
+            raise ValueError(f"y has {other}, but y of the training data has {kind}.")
         unknown = set(others.classes.tolist()).difference(self.classes.tolist())
         if unknown:
             raise ValueError(
@@ -90,7 +90,7 @@ class LabelEncoding:
         return n_classes if self.multilabel or n_classes > 2 else 1
 
     def targets(self, codes: np.ndarray) -> np.ndarray:
-        """Return the matrix or the indices Y of `sknn3.network`."""
+        """Return codes in the form of Y in `sknn3.network`: indices or a matrix."""
         if self.multilabel or self.n_outputs > 1:
             return codes
         # The one output is the probability of the last class.
@@ -101,7 +101,7 @@ class LabelEncoding:
     ) -> np.ndarray:
         """Return the sum of the weights of each class, shape (1, K).
 
-        For multilabel targets: of samples without and with each label, shape (K, 2).
+        For multilabel targets, shape (K, 2): samples without and with each label.
         """
         weight = np.ones(len(codes)) if sample_weight is None else sample_weight
         if self.multilabel:
@@ -135,7 +135,7 @@ class LabelEncoding:
         return weights
 
     def warn_of_unnamed_classes(self, class_weight: Any, stacklevel: int) -> None:
-        """Warn of a valid dict of class weights that names no class."""
+        """Warn if a dict of class weights names no class in y."""
         columns = class_weight if isinstance(class_weight, list) else [class_weight]
         classes = [0, 1] if self.multilabel else self.classes.tolist()
         for column in columns:
@@ -168,7 +168,7 @@ class LabelEncoding:
     def strata(self, codes: np.ndarray) -> tuple[np.ndarray, int]:
         """Return the stratum of each sample and the number of strata.
 
-        Classes are strata.  The samples of multilabel targets are one stratum.
+        Each class is a stratum.  With multilabel targets, all samples are one stratum.
         """
         if self.multilabel:
             return np.zeros(len(codes), np.uint8), 1
@@ -176,17 +176,17 @@ class LabelEncoding:
 
 
 def as_labels(y: Any, *, warn: bool = True, partition: int | None = None) -> Any:
-    """Return labels as users give them as an array of numbers or of strings.
+    """Return the user's labels as an array of numbers or of strings.
 
     The shape is (n,), or (n, K) for an indicator matrix, which may be sparse.  None and
-    arrays of other namespaces than NumPy keep their type.
+    arrays of namespaces other than NumPy keep their type.
     """
     if issparse(y):
         y = y.tocsr()
     elif y is not None and namespace_of(y)[0] is np:
         where = "" if partition is None else f" of partition {partition}"
         if isinstance(y, list | tuple):
-            # NumPy would make strings of the numbers and the NaN among strings.
+            # NumPy would convert numbers and NaN in a list of strings to strings.
             _check_values(np.asarray(y, dtype=object), where)
         y = _check_values(np.asarray(y), where)
     is_column = getattr(y, "shape", ())[1:] == (1,)
@@ -194,7 +194,7 @@ def as_labels(y: Any, *, warn: bool = True, partition: int | None = None) -> Any
 
 
 def _check_classes(labels: Any) -> None:
-    """Raise where scikit-learn takes labels for numbers of a regression."""
+    """Raise if scikit-learn considers the labels targets of a regression."""
     try:
         check_classification_targets(labels)
     except ValueError as error:
@@ -207,7 +207,7 @@ def _check_classes(labels: Any) -> None:
 
 
 def _check_values(y: np.ndarray, where: str) -> np.ndarray:
-    """Return labels with numbers in a dtype of numbers; raise at the first fault."""
+    """Check labels, and give objects that are numbers a numeric dtype."""
     n_columns = y.shape[1] if y.ndim == 2 else 1
     kinds = {t: _kind(t) for t in set(map(type, y.flat))} if y.dtype == object else {}
     if set(kinds.values()) == {"number"}:
@@ -237,12 +237,12 @@ def _check_values(y: np.ndarray, where: str) -> np.ndarray:
 
 
 def _kind(type_: type) -> str:
-    """Return whether the values of a type are labels, and of which kind."""
+    """Return the kind of the values of a type: string, number, missing or unknown."""
     if issubclass(type_, str):
         return "string"
     if issubclass(type_, Integral | float | np.bool_ | np.floating):
         return "number"
-    is_missing = type_.__name__ in ("NoneType", "NAType", "NaTType")  # pandas' last two
+    is_missing = type_.__name__ in ("NoneType", "NAType", "NaTType")  # also of pandas
     return "missing" if is_missing else "unknown"
 
 
@@ -253,10 +253,10 @@ def _missing_label(value: Any, row: str) -> ValueError:
 
 
 def class_weight_error(class_weight: Any) -> ValueError:
-    """Return the error for class weights that leave no samples to train on."""
+    """Return the error for class weights that are invalid or 0 for all samples."""
     return ValueError(
         f"class_weight={class_weight!r}: the weights must be finite and not negative, "
-        "nor 0 for all samples."
+        "and not 0 for all samples."
     )
 
 
@@ -265,7 +265,7 @@ def draw_stratified_holdout(
 ) -> list[np.ndarray]:
     """Return the samples to hold out, as positions within each stratum.
 
-    `counts` are the sizes of the strata.  Each stratum keeps a sample for training;
+    `counts` are the sizes of the strata.  Each stratum keeps a training sample;
     scikit-learn's splitters raise an error for classes of one sample.
     """
     quotas = fraction * counts
@@ -276,8 +276,8 @@ def draw_stratified_holdout(
     n_held_out = np.clip(n_held_out, 0, np.maximum(counts - 1, 0))
     if not n_held_out.any():
         raise ValueError(
-            f"early_stopping=True holds out samples of classes with two or more, "
-            f"but with n_samples = {counts.sum()} there is no such class."
+            f"early_stopping=True holds out samples of classes that have at least two, "
+            f"but y with n_samples = {counts.sum()} has no such class."
         )
     return [
         np.sort(rng.permutation(count)[:n])

@@ -176,7 +176,11 @@ def test_float32_validation_samples_take_dtype_of_training(client, large):
     [
         ({"X_val": None}, ValueError, "y_val is provided, but X_val was not provided"),
         ({"X_val": cut(np.ones((900, 3)))}, ValueError, "X_val.*has 3 features"),
-        ({"y_val": cut(np.zeros(800))}, ValueError, "y_val.*X has 900 rows and y 800"),
+        (
+            {"y_val": cut(np.zeros(800))},
+            ValueError,
+            "y_val.*X has 900 rows, but y",
+        ),
         ({"y_val": np.zeros(900)}, TypeError, "y_val.*y is of type ndarray"),
         ({"y_val": cut(np.full(900, 7))}, ValueError, "y_val.*lacks, such as 7"),
         ({"X_val": cut(np.full((900, 12), np.nan))}, ValueError, "X_val.*NaN"),
@@ -202,7 +206,7 @@ def test_scorer_for_early_stopping_raises(client, large):
 
 
 @pytest.mark.parametrize("case", ["two", "strings", "several", "one"])
-def test_predictions_and_scores_equal_those_in_memory(client, large, case):
+def test_predictions_and_scores_equal_local_estimator(client, large, case):
     X, y = large
     y = {
         "two": y > 0,
@@ -258,12 +262,12 @@ def test_sparse_partitions_equal_fit_in_memory(client, large, kind):
     )
 
 
-def test_empty_columns_of_sparse_partitions_take_no_part(client, large):
+def test_empty_columns_of_sparse_partitions_are_not_used(client, large):
     X, y = large
     X = np.where(abs(X) > 1, X, 0)
     X[:, 5] = 0
     X[:1000, 7] = 0  # empty in the first partitions only
-    X[200:, 8] = 0  # has entries in rows without a weight only
+    X[200:, 8] = 0  # has entries only in rows of weight 0
     weight = (np.arange(len(y)) >= 200).astype(float)
     for params in ({}, {"early_stopping": True}):
         local = fitted(quick(Local, **params), sp.csr_array(X), y, weight)
@@ -380,7 +384,7 @@ def test_pickled_estimator_predicts_the_same(client, iris):
     )
 
 
-def test_parameters_are_those_of_the_local_estimator():
+def test_parameters_equal_local_estimator():
     net = quick(alpha=0.5)
     assert net.get_params() == net.to_local().get_params()
     assert clone(net).get_params() == net.get_params()

@@ -54,8 +54,8 @@ def quick_start_of_workers():
     get_mp_context().set_forkserver_preload(["pytest", "sknn3.dask"])
     settings = {
         "distributed.worker.multiprocessing-method": "forkserver",
-        # After a lost worker, a cluster removes its place if it is empty after this
-        # time, even if a new worker was there meanwhile.
+        # After this time a cluster removes the place of a lost worker if it is empty,
+        # even if a new worker was there in between.
         "distributed.deploy.lost-worker-timeout": "1h",
     }
     with dask.config.set(settings):
@@ -81,7 +81,7 @@ def shared_cluster():
 
 @pytest.fixture
 def client(shared_cluster):
-    """Connect to two workers; those that an earlier test killed are restarted."""
+    """Connect to two workers; restart workers that an earlier test killed."""
     with Client(shared_cluster) as client:
         client.wait_for_workers(2)
         yield client
@@ -282,7 +282,7 @@ def test_lost_scheduler_raises():
             clf = net().set_callbacks(AfterPass(scheduler.kill))
             message = "connection to the dask scheduler at tcp://127.0.0.1.* was lost"
             assert_fails(clf, X, y, ConnectionError, message)
-            # A part of the client notices a little later.
+            # A part of the client detects this a little later.
             while client.status == "running":
                 threading.Event().wait(0.01)
             message = "is connecting, expected a connected one"

@@ -1,4 +1,4 @@
-"""Dask collections that the estimator for clusters accepts, and those it rejects."""
+"""Dask collections that the estimator for clusters accepts or rejects."""
 
 import re
 import warnings
@@ -47,7 +47,7 @@ def cut(array, rows=100):
 
 
 def unknown(array, rows=100, kept=None):
-    """Return partitions of sizes unknown to dask, of the rows that are kept."""
+    """Return partitions of some rows, with sizes that dask does not know."""
     kept = np.ones(len(array), bool) if kept is None else kept
     return cut(array, rows)[cut(kept, rows)]
 
@@ -305,27 +305,27 @@ REJECTED = {
     "unknown numbers": (
         lambda: (unknown(X), unknown(y, 150)),
         ValueError,
-        r"3 partitions and y 2.*Expected as many.*compute_chunk_sizes",
+        r"3 partitions, but y has 2.*unknown.*compute_chunk_sizes",
     ),
     "frames": (
         lambda: (frame(FRAME), frame(pd.Series(y), 2)),
         ValueError,
-        r"3 partitions and y 2.*to_dask_array\(lengths=True\)",
+        r"3 partitions, but y has 2.*to_dask_array\(lengths=True\)",
     ),
     "unknown lengths": (
         lambda: (unknown(X), unknown(y, kept=LENGTHS)),
         ValueError,
-        "Partition 1 has 100 rows in X and 90 in y, expected",
+        "Partition 1 has 100 rows in X, but 90 rows in y",
     ),
     "unknown lengths of weights": (
         lambda: (unknown(X), unknown(y), unknown(WEIGHT, kept=LENGTHS)),
         ValueError,
-        "Partition 1 has 100 rows in X and 90 in sample_weight",
+        "Partition 1 has 100 rows in X, but 90 rows in sample_weight",
     ),
     "length of weights": (
         lambda: (cut(X), cut(y), cut(WEIGHT[:200])),
         ValueError,
-        "X has 300 rows and sample_weight 200, expected as many",
+        "X has 300 rows, but sample_weight has 200 rows",
     ),
     "2-D weights": (
         lambda: (cut(X), cut(y), cut(X)),
@@ -511,7 +511,7 @@ def test_rejected_collections_leave_estimator_unchanged(case):
     ("params", "arrays", "words"),
     [
         ({"output_activation": "softmax"}, (X, LABELS), "softmax.*y is multilabel"),
-        ({"class_weight": {0: 0, 1: 0, 2: 0}}, (X, y), "nor 0 for all samples"),
+        ({"class_weight": {0: 0, 1: 0, 2: 0}}, (X, y), "and not 0 for all samples"),
         ({"class_weight": {1: "x"}}, (X, y), "class_weight={1: 'x'}: could not"),
     ],
 )
@@ -547,7 +547,7 @@ def test_warm_start_with_other_classes_or_features_raises():
     ("arrays", "words"),
     [
         (lambda: (da.from_array(X, chunks=(100, 2)), cut(y)), r"rechunk\(\{1: -1\}\)"),
-        (lambda: (unknown(X), unknown(y, 150)), "3 partitions and y 2"),
+        (lambda: (unknown(X), unknown(y, 150)), "3 partitions, but y has 2"),
         (lambda: (unknown(X), unknown(y, kept=LENGTHS)), "Partition 1 has 100 rows"),
         (lambda: (cut(X[:, :3]), cut(y)), "X has 3 features"),
         (lambda: (cut(X), cut(LABELS)), "mix of multilabel-indicator and"),

@@ -173,18 +173,18 @@ def test_class_weights_multiply_sample_weights():
     "class_weight", [{0: -1.0}, {0: 0.0, 1: 0.0}, {0: np.nan}, {1: np.inf}]
 )
 def test_class_weights_without_positive_weights_raise(class_weight):
-    with pytest.raises(ValueError, match="finite and not negative, nor 0"):
+    with pytest.raises(ValueError, match="finite and not negative, and not 0"):
         Dataset.from_arrays(np.ones((2, 1)), np.array([0, 1]), None, class_weight)
 
 
 def test_weights_whose_products_underflow_raise():
-    with pytest.raises(ValueError, match="nor 0 for all samples"):
+    with pytest.raises(ValueError, match="and not 0 for all samples"):
         Dataset.from_arrays(
             np.ones((2, 1)), np.array([0, 1]), np.full(2, 1e-300), {0: 1e-300, 1: 0.0}
         )
 
 
-@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # which `fit` ignores
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # `fit` ignores it
 @pytest.mark.parametrize(
     ("weight", "class_weight"), [(1e308, None), (1e200, {1: 1e200}), (None, {1: 1e308})]
 )
@@ -267,7 +267,7 @@ def test_float32_rows_give_float64_sums(large, params):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("output", ["logistic", "softmax"])
 @pytest.mark.parametrize("labels", ["classes", "two", "several"])
-def test_loss_sums_equal_those_with_gradient(large, rng, weighted, output, labels):
+def test_loss_sums_equal_loss_gradient_sums(large, rng, weighted, output, labels):
     X, y = large
     y = {
         "classes": y,

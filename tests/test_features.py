@@ -1,4 +1,4 @@
-"""Features that are taken as numbers, and columns without numbers, which errors name.
+"""Features that are converted to numbers, and errors that name other columns.
 
 test_dask_input.py has the same tests for partitions of dask.
 """
@@ -295,7 +295,7 @@ def test_line_in_error_fills_missing_numbers(case):
     assert pipe.predict(X).shape == y.shape
 
 
-def test_line_in_error_runs_once_dates_are_numbers():
+def test_line_in_error_runs_after_dates_are_converted():
     days = pd.Series([pd.NaT, *DAYS[1:]])
     X = pd.DataFrame({"half": HALVES, "day": days, "town": TOWNS})
     with pytest.raises(

@@ -17,7 +17,7 @@ from sknn3._labels import (
     draw_stratified_holdout,
 )
 
-# Most labels here have nothing to do with the rows.
+# Most labels here are independent of the rows.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The fitted network is no better:sklearn.exceptions.ConvergenceWarning"
 )
@@ -464,5 +464,5 @@ def test_holdout_leaves_a_sample_of_each_class_for_training(rng):
 
 
 def test_holdout_of_classes_of_one_sample_raises(rng):
-    with pytest.raises(ValueError, match="n_samples = 2 there is no such class"):
+    with pytest.raises(ValueError, match="n_samples = 2 has no such class"):
         draw_stratified_holdout(np.array([1, 1]), 0.5, rng)

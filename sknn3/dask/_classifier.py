@@ -22,7 +22,7 @@ from sknn3.dask._tasks import predict_partition, score_partition
 
 
 def _lazy(method: str) -> Any:
-    """Return the method of the base class for dask collections, with its docstring."""
+    """Return a lazy version of a method for dask collections, with its docstring."""
 
     @wraps(getattr(ThreeLayerNNClassifier, method))
     def predict_lazily(self: Any, X: Any, **options: Any) -> da.Array:
@@ -35,18 +35,18 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     """Neural network with one hidden layer, for data on a dask cluster.
 
     The data stays on the workers of the current `distributed.Client`.  Each pass sends
-    the weights to them, and adds the sums of cost and gradient over their partitions.
-    A fit is that of `ThreeLayerNNClassifier` on all rows, up to rounding, and equal to
-    the bit on any number of workers.
+    the weights of the network to the workers, and adds the sums of cost and gradient
+    over the partitions.  The result equals a fit of `ThreeLayerNNClassifier` to all
+    rows, up to rounding.  It is equal to the bit on any number of workers.
 
-    Parameters and fitted attributes are those of `ThreeLayerNNClassifier`, but
-    `scoring` is 'loss'; the attributes are NumPy arrays.  `predict` and its like take a
-    dask array or DataFrame and return a lazy dask array.
+    `ThreeLayerNNClassifier` describes the parameters and the fitted attributes.
+    `scoring` must be 'loss', and attributes are NumPy arrays.  Methods that predict
+    take a dask array or DataFrame and return a lazy dask array.
 
     Notes
     -----
     A fit computes all partitions once, and keeps them on the workers until it ends.
-    Each thread of a worker sums a share of its partitions, so a worker needs as many
+    Threads of a worker compute different partitions, so each worker needs as many
     partitions as threads.  Early stopping takes 8 bytes for each sample on the client.
 
     Examples
@@ -106,12 +106,12 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         intercepts_init : list of 2 array-likes, default=None
             Initial biases in the shapes of `intercepts_`; given with `coefs_init`.
         X_val : dask array, DataFrame or array-like of shape (n_val, n_features), default=None
-            Validation samples, see `ThreeLayerNNClassifier.fit`: on the cluster or, if
-            this is no dask collection, in the memory of the client.
+            Validation samples, see `ThreeLayerNNClassifier.fit`.  A dask collection
+            stays on the cluster, and an array stays in the memory of the client.
         y_val : of the kind of `X_val`, shape (n_val,) or (n_val, n_labels), default=None
-            Their classes or labels.
+            Classes or labels of the samples in X_val.
         sample_weight_val : of the kind of `X_val`, shape (n_val,), default=None
-            Their weights; None weighs all equally.
+            Weights of the samples in X_val; None weighs all equally.
 
         Returns
         -------
@@ -174,13 +174,13 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         client, name = current_client(), type(self).__name__
         data = Partitions.from_arrays(client, arrays, self.class_weight, name, training)
         if arrays[1].shape[1:] == (1,):
-            column_or_1d(np.empty((0, 1)), warn=True)  # warns of the column
+            column_or_1d(np.empty((0, 1)), warn=True)  # warns that y is a column
         return data
 
     def _check_rows(self, X: Any, *, reset: bool) -> da.Array:
         """Check X and its feature names, and return it as an array."""
         rows = as_row_array(X)
-        # scikit-learn reads the names from a pandas frame, here one row of the names.
+        # scikit-learn reads the names from a pandas frame; one row is enough.
         named = X.columns.to_frame().T if hasattr(X, "columns") else rows
         validate_data(self, named, reset=reset, skip_check_array=True)
         return rows
@@ -191,7 +191,7 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         Returns
         -------
         ThreeLayerNNClassifier
-            Estimator with the same parameters, fitted if this one is.
+            Estimator with the same parameters and the same fitted attributes.
         """
         local = ThreeLayerNNClassifier(**self.get_params(deep=False))
         fitted = {k: v for k, v in vars(self).items() if k.endswith("_")}
@@ -218,7 +218,7 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         return rows.map_blocks(predict_partition, predict, empty, meta=empty, **layout)
 
     def _nameless_network(self) -> ThreeLayerNNClassifier:
-        """Return the local network without feature names, which partitions lack."""
+        """Return the local network without feature names, as partitions have none."""
         network = self.to_local()
         network.__dict__.pop("feature_names_in_", None)
         return network
@@ -238,7 +238,7 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         Returns
         -------
         float
-            Share of the samples, by weight, whose labels are all as predicted.
+            Share of the samples, by weight, with all labels predicted correctly.
         """  # noqa: E501 (numpydoc wants a type in a line)
         check_is_fitted(self)
         rows = self._check_rows(X, reset=False)

@@ -1,7 +1,7 @@
-"""The client of a dask cluster, and errors if its connection is lost.
+"""The client of a dask cluster, and errors after its connection is lost.
 
-Without these functions, a wait for a lost scheduler takes 30 seconds, in which dask
-tries to connect again.  A new connection would not bring back the data.
+Without these functions, dask would try for 30 seconds to connect to a lost scheduler.
+A new connection would not restore the data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _POLL_INTERVAL = 0.2
 
 
 def current_client() -> Client:
-    """Return the current dask client, which must be connected."""
+    """Return the current dask client; raise if it is not connected."""
     try:
         client = distributed.get_client()
     except ValueError as error:
@@ -38,12 +38,11 @@ def current_client() -> Client:
 @contextmanager
 def cluster_errors(client: Client) -> Iterator[None]:
     """Raise ConnectionError for a lost connection and RuntimeError for lost data."""
-    address = client.scheduler.address  # a closed client has none
+    address = client.scheduler.address  # a closed client has no scheduler
     try:
         yield
     except Exception as error:
-        # The client keeps the error.  The frames of its traceback hold the futures of
-        # the fit, and so keep its data on the workers.
+        # The client keeps the error, and frames of its traceback keep data on workers.
         clear_frames(error.__traceback__)
         if (
             client.status != "running"
@@ -58,14 +57,14 @@ def cluster_errors(client: Client) -> Iterator[None]:
         if isinstance(error, CancelledError):
             raise RuntimeError(
                 "The cluster has lost data of X, y or sample_weight and cannot compute "
-                "it again, since it came from client.scatter or was cancelled. The "
+                "it again, because it came from client.scatter or was cancelled. The "
                 "estimator is unchanged."
             ) from error
         raise
 
 
 def sync(client: Client, method: Callable[..., Any], *args: Any) -> Any:
-    """Return the result of a client's method; a lost connection is CommClosedError."""
+    """Return the result of a client's method; raise if the connection is lost."""
 
     async def result() -> Any:
         pending = asyncio.ensure_future(method(*args))

@@ -1,4 +1,4 @@
-"""Dask arrays and data frames from users, as arrays with equal partitions."""
+"""Conversion of dask arrays and data frames to arrays with equal partitions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from sknn3._features import ENCODE_DASK_COLUMNS, as_numbers
 def as_row_array(X: Any) -> da.Array:
     """Return an array or data frame as an array with one chunk along the columns."""
     if hasattr(type(X), "to_dask_array") and X.ndim == 2:
-        # Without `meta` dask tries the function on text.
+        # Without `meta`, dask calls the function on a sample with text.
         X = X.map_partitions(_frame_to_rows, meta=np.empty((0, len(X.columns))))
     X = _as_array(X, "X")
     if X.ndim != 2 or np.isnan(X.shape[1]):
         raise ValueError(
-            f"X has the shape {X.shape}, expected (n_samples, n_features), of which "
-            "only n_samples may be unknown."
+            f"X has the shape {X.shape}, expected (n_samples, n_features), where only "
+            "n_samples may be unknown."
         )
     if X.numblocks[1] > 1:
         raise ValueError(
@@ -43,16 +43,14 @@ def align_chunks(X: da.Array, y: Any, name: str, ndims: tuple[int, ...]) -> da.A
         y = y.rechunk({1: -1})
     sizes_are_known = not np.isnan([X.shape[0], y.shape[0]]).any()
     if sizes_are_known and X.shape[0] != y.shape[0]:
-        raise ValueError(
-            f"X has {X.shape[0]} rows and {name} {y.shape[0]}, expected as many."
-        )
+        raise ValueError(f"X has {X.shape[0]} rows, but {name} has {y.shape[0]} rows.")
     if sizes_are_known and X.chunks[0] != y.chunks[0]:
         return y.rechunk({0: X.chunks[0]})
     if X.numblocks[0] != y.numblocks[0]:
         raise ValueError(
-            f"X has {X.numblocks[0]} partitions and {name} {y.numblocks[0]}, of unknown"
-            " sizes. Expected as many, or known sizes: call compute_chunk_sizes() on "
-            "both arrays (to_dask_array(lengths=True) on data frames)."
+            f"X has {X.numblocks[0]} partitions, but {name} has {y.numblocks[0]}, and "
+            "their sizes are unknown. Call compute_chunk_sizes() on both arrays, or "
+            "to_dask_array(lengths=True) on both data frames."
         )
     return y
 
@@ -70,7 +68,7 @@ def _as_array(values: Any, name: str) -> da.Array:
     if isinstance(values, da.Array):
         return values
     if is_dask_collection(values) and hasattr(type(values), "to_dask_array"):
-        # `as_labels` converts y, since `check_array` makes floats of nullable dtypes.
+        # `as_labels` converts y: `check_array` would convert nullable dtypes to float.
         return values.map_partitions(np.asarray if name == "y" else _frame_to_numpy)
     raise TypeError(
         f"{name} is of type {type(values).__name__}, expected a dask array, DataFrame "

@@ -1,6 +1,6 @@
-"""The samples of a fit in partitions on the workers, and sums over them.
+"""Samples of a fit in partitions on the workers, and sums over the samples.
 
-Only small results come to the client: classes, numbers of samples and sums.
+The client receives only small results: classes, numbers of samples and sums.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from sknn3.dask._tasks import (
 class Partitions:
     """The samples of a fit on a cluster, with the interface of `Dataset`.
 
-    `rows`, `parts` and `sizes` have an entry for each partition with samples: the
-    futures of its rows and of its codes and weights, and its number of samples.
+    Three lists have an entry for each partition with samples: `rows` has the future of
+    the rows, `parts` the future of codes and weights, `sizes` the number of samples.
     """
 
     client: Client
@@ -66,9 +66,9 @@ class Partitions:
         name: str,
         training: Partitions | None = None,
     ) -> Partitions:
-        """Check X, y and perhaps sample_weight; errors have the estimator's name.
+        """Check X, y and, if given, sample_weight; errors name the estimator.
 
-        Classes, their weights and the dtype are those of the training data, if given.
+        If `training` is given, it determines the classes, class weights and dtype.
         """
         X, *others = persist_partitions(client, arrays)
         n_features = arrays[0].shape[1]
@@ -104,7 +104,7 @@ class Partitions:
     def class_weighted(
         self, class_weight: Any, class_weights: np.ndarray | None
     ) -> Partitions:
-        """Return the samples weighted by class: as given, or as a parameter says."""
+        """Multiply the weights by `class_weights` or, if None, by `class_weight`."""
         if class_weight is None:
             return self
         if class_weights is None:
@@ -118,7 +118,7 @@ class Partitions:
         return data
 
     def counted(self) -> Partitions:
-        """Count the samples, and drop partitions without any."""
+        """Count the samples, and drop partitions without samples."""
         counts = gather(self.client, self.client.map(count_samples, self.parts))
         not_empty = [i for i, (n_samples, *_) in enumerate(counts) if n_samples]
         total = rounded_total([compensated(count) for count in counts])
@@ -143,18 +143,18 @@ class Partitions:
 
     @contextmanager
     def with_threads(self) -> Iterator[Partitions]:
-        """Yield the same samples; the threads are those of the workers."""
+        """Yield the same samples, because the threads of the workers are used."""
         with single_blas_thread():
             yield self
 
     def share_threads(self, other: Partitions | Dataset) -> Partitions | Dataset:
-        """Return other samples, which have no threads to share."""
+        """Return the data set `other`, because there are no threads to share."""
         return other
 
     def holdout_split(
         self, fraction: float, rng: np.random.RandomState
     ) -> tuple[Partitions, Partitions]:
-        """Return the samples to train on and those held out, stratified by class."""
+        """Return training and held-out samples, stratified by class."""
         counts = np.array(
             gather(self.client, self.client.map(Dataset.strata_sizes, self.parts))
         )
@@ -164,8 +164,8 @@ class Partitions:
         for stratum, positions in enumerate(drawn):
             cuts = np.searchsorted(positions, ends[:-1, stratum])
             starts = ends[:, stratum] - counts[:, stratum]
-            for i, of_partition in enumerate(np.split(positions, cuts)):
-                held_out[i].append(of_partition - starts[i])
+            for i, in_partition in enumerate(np.split(positions, cuts)):
+                held_out[i].append(in_partition - starts[i])
         pairs = [
             self.client.submit(Dataset.split, part, positions)
             for part, positions in zip(self.parts, held_out, strict=True)
@@ -176,7 +176,7 @@ class Partitions:
         return training.counted(), validation.counted()
 
     def select_columns(self, used: np.ndarray) -> Partitions:
-        """Return the same samples without the other columns of sparse rows."""
+        """Return the samples with the `used` columns of sparse rows only."""
         return replace(
             self,
             rows=self.client.map(select_columns, self.rows, used=used),
@@ -208,7 +208,7 @@ class Partitions:
     def sum(self, function: Callable[[Dataset], Sums]) -> Sums:
         """Add the sums that a function returns for each partition.
 
-        The result is equal to the bit wherever the partitions are.
+        The result does not depend on the worker of each partition.
         """
         first_rows = np.cumsum([0, *self.sizes]).tolist()
         futures = [
@@ -224,16 +224,16 @@ class Partitions:
             )
             for worker, share in self._shares()
         ]
-        # The release of the futures of the previous pass is a message, and for 10 ms
-        # after a message the client holds back others.  So it follows the submission.
+        # To release the futures of the previous pass, the client sends a message, and
+        # delays others for 10 ms.  So the release follows the submission.
         self.pass_futures[:] = futures
         return rounded_total(gather(self.client, futures))
 
     def _shares(self) -> Iterator[tuple[str | None, list[int]]]:
-        """Yield a worker and a share of its partitions, for each of its threads.
+        """Yield, for each thread of each worker, the worker and a list of partitions.
 
-        The worker is None for a partition that is not computed yet.  Such a partition
-        is a share by itself: one task for several would move them to one worker.
+        A partition that is not computed yet has the worker None and a list for itself:
+        one task for several such partitions would move them to one worker.
         """
         holders = sync(self.client, self.client.who_has, self.rows)
         held = defaultdict[str | None, list[int]](list)
@@ -248,9 +248,9 @@ class Partitions:
 
 
 def _common_template(templates: list[Any], training: Partitions | None) -> Any:
-    """Return an empty array or matrix of the dtype that all partitions fit in.
+    """Return an empty array or matrix in the common dtype of all partitions.
 
-    If there is training data, it is of its dtype, and has to be of its kind.
+    If `training` is given, its dtype is used.
     """
     dtype = np.result_type(*(t.dtype for t in templates))
     if training:

@@ -12,7 +12,7 @@ from functools import reduce
 from typing import Any
 
 Sums = tuple[Any, ...]  # numbers and arrays
-CompensatedSums = list[tuple[Any, Any]]  # a rounded sum and its rounding error, of each
+CompensatedSums = list[tuple[Any, Any]]  # rounded sums and their rounding errors
 
 
 def compensated(sums: Sums) -> CompensatedSums:

@@ -20,10 +20,10 @@ from sknn3.dask._sums import CompensatedSums, Sums, add, compensated
 
 
 class RowsSummary(NamedTuple):
-    """What the client needs to know of the rows of a partition."""
+    """Facts about the rows of a partition, for the client."""
 
     n_rows: int
-    template: Any  # no rows, with the columns, dtype and kind of the partition
+    template: Any  # no rows; columns, dtype and type of the partition
     is_readable: bool  # whether the network can read the rows without a conversion
 
 
@@ -44,7 +44,7 @@ def as_rows(X: Any, dtype: Any = None, **checks: Any) -> Any:
 def check_rows(index: int, X: Any, n_features: int, estimator_name: str) -> RowsSummary:
     """Check the rows of a partition.
 
-    X is the only argument from another task, so the task runs where X is.
+    X is the only argument from another task, so the task runs on the worker of X.
     """
     if X.shape[1] != n_features:
         raise ValueError(
@@ -58,9 +58,9 @@ def check_rows(index: int, X: Any, n_features: int, estimator_name: str) -> Rows
 def encode_labels(
     index: int, n_rows: int, y: Any, sample_weight: Any = None
 ) -> Dataset | None:
-    """Return the samples of a partition that have a weight, or None without any rows.
+    """Return the samples of a partition, or None if it has no rows.
 
-    In place of X the data set has the numbers of the rows.
+    Samples of weight 0 are dropped.  Instead of X the data set has the row numbers.
     """
     _check_lengths(index, n_rows, y, sample_weight)
     if not n_rows:
@@ -77,13 +77,13 @@ def _check_lengths(index: int, n_rows: int, y: Any, sample_weight: Any) -> None:
     for name, values in (("y", y), ("sample_weight", sample_weight)):
         if values is not None and values.shape[0] != n_rows:
             raise ValueError(
-                f"Partition {index} has {n_rows} rows in X and {values.shape[0]} in "
-                f"{name}, expected as many."
+                f"Partition {index} has {n_rows} rows in X, but {values.shape[0]} rows "
+                f"in {name}."
             )
 
 
 def labels_of(part: Dataset | None) -> LabelEncoding | None:
-    """Return the classes of a partition, None for one without rows."""
+    """Return the classes of a partition, or None if it has no rows."""
     return part.labels if part else None
 
 
@@ -104,8 +104,8 @@ def divide_weights(part: Dataset, mean: float) -> Dataset:
 
 
 def count_samples(part: Dataset) -> tuple[int, float, np.ndarray, np.ndarray]:
-    """Return numbers and weights: of all samples, and of those of each class."""
-    with np.errstate(over="ignore"):  # an infinite total is an error of the client
+    """Return number and weight of all samples, and weight and number of each class."""
+    with np.errstate(over="ignore"):  # the client raises if the total is infinite
         weights = part.total_weight, part.class_counts
         return part.n_samples, *weights, part.class_sizes
 
@@ -123,7 +123,7 @@ def sum_partitions(
             X = RowSelection(X, part.X)
         return compensated(function(replace(part, X=X, first_row=first_row)))
 
-    # One BLAS thread for each thread of the worker, and equal sums on any number.
+    # With one BLAS thread, sums do not depend on the number of threads of the worker.
     with single_blas_thread(), np.errstate(all="ignore"):
         return reduce(add, map(sum_partition, first_rows, rows, parts))
 
@@ -134,14 +134,14 @@ def sum_partitions(
 def predict_partition(
     X: Any, predict: Callable[[Any], np.ndarray], empty: np.ndarray
 ) -> np.ndarray:
-    """Return the predictions for a partition, `empty` where it has no rows."""
+    """Return the predictions for a partition, or `empty` if it has no rows."""
     return predict(X) if X.shape[0] else empty
 
 
 def score_partition(
     X: Any, y: Any, sample_weight: Any, network: Any, block_id: tuple[int, ...]
 ) -> np.ndarray:
-    """Return the weight of correctly predicted samples, and of all, shape (1, 2)."""
+    """Return the weights of correctly predicted and of all samples, shape (1, 2)."""
     _check_lengths(block_id[0], X.shape[0], y, sample_weight)
     total = X.shape[0] if sample_weight is None else sample_weight.sum()
     if not total:  # accuracy_score would divide by it
