@@ -1,7 +1,7 @@
-"""Usual mistakes in backpropagation, and which of them explain a cost and gradient.
+"""Diagnosis of usual mistakes in backpropagation, from a cost and its gradient.
 
-A table has each mistake as options of one cost and one gradient.  A mistake explains
-a student's values if the same mistake here gives the same values.
+Each mistake is a set of options of `_Network`.  It explains a student's values if
+`_Network` with these options computes the same values.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ import numpy as np
 
 from sknn3.network import sigmoid
 
-# Values this close to the right ones, relatively, are right: a student may add 1e-9
-# to the argument of a logarithm.
-_RIGHT = 1e-6
-# Values this close to those of a mistake show the mistake.  It is far below _RIGHT, so
-# that wrong values close to the right ones match no mistake by chance.
-_SAME = 1e-8
-# Most mistakes looked for in the cost, and in the gradient; fewer beside a shared one.
-_MOST, _MOST_BESIDE_SHARED = 2, 1
+# Relative tolerance for right values.  Students may add 1e-9 inside logarithms.
+_RIGHT_TOLERANCE = 1e-6
+# Relative tolerance for values of a mistake.  It is far below _RIGHT_TOLERANCE, so that
+# wrong values close to the right ones match no mistake by chance.
+_MISTAKE_TOLERANCE = 1e-8
+# Largest number of mistakes in the cost, and in the gradient; fewer with a shared one.
+_MAX_MISTAKES, _MAX_WITH_SHARED = 2, 1
 # A diagnosis with more alternatives would not help.
-_MOST_ALTERNATIVES = 3
+_MAX_ALTERNATIVES = 3
 
 
 class Problem(NamedTuple):
@@ -82,7 +81,7 @@ class _Network:
         self.P = sigmoid(self.O)
 
     def _penalised(self, biases: bool) -> list[np.ndarray]:
-        """Return the matrices, with column 0 set to 0 unless biases are penalised."""
+        """Return theta1 and theta2, with biases of 0 unless `biases` is True."""
         first = 0 if biases else 1
         return [theta * (np.arange(theta.shape[1]) >= first) for theta in self.thetas]
 
@@ -154,7 +153,7 @@ class _Network:
 
 def _penalty_mistakes(part: str, term: str) -> list[_Mistake]:
     """Return the mistakes in the penalty of the cost, or of the gradient."""
-    it = f"The penalty in the {part}"
+    penalty = f"The penalty in the {part}"
     return [
         _Mistake(
             {"divided": 0, "penalty_divided": 0},
@@ -166,15 +165,15 @@ def _penalty_mistakes(part: str, term: str) -> list[_Mistake]:
             "theta2.",
         ),
         _Mistake({"penalty": 0}, f"The {part} lacks the penalty, {term}."),
-        _Mistake({"penalty": 2}, f"{it} is doubled: it is {term}."),
-        _Mistake({"penalty": 0.5}, f"{it} is halved: it is {term}."),
-        _Mistake({"penalty": -1}, f"{it} has the wrong sign."),
-        _Mistake({"penalty_divided": 0}, f"{it} is not divided by m."),
-        _Mistake({"penalty_divided": 2}, f"{it} is divided by m twice."),
+        _Mistake({"penalty": 2}, f"{penalty} is doubled: the right term is {term}."),
+        _Mistake({"penalty": 0.5}, f"{penalty} is halved: the right term is {term}."),
+        _Mistake({"penalty": -1}, f"{penalty} has the wrong sign."),
+        _Mistake({"penalty_divided": 0}, f"{penalty} is not divided by m."),
+        _Mistake({"penalty_divided": 2}, f"{penalty} is divided by m twice."),
     ]
 
 
-# Mistakes that change the cost and the gradient alike.
+# Mistakes that change both the cost and the gradient.
 _SHARED = [
     _Mistake({}, ""),
     _Mistake(
@@ -232,7 +231,7 @@ _COST = [
     _Mistake({"loss": "second"}, "The cost lacks the term y*log(h)."),
     _Mistake(
         {"loss": "squares"},
-        "The cost is the squared error: the practical's is the cross-entropy, with "
+        "The cost is the squared error: the practical has the cross-entropy, with "
         "log(h) and log(1-h).",
     ),
     *_penalty_mistakes("cost", "reg/(2*m) times the sum of squares"),
@@ -242,7 +241,7 @@ _GRADIENT = [
     _Mistake({"sign": -1}, "The whole gradient has the wrong sign."),
     _Mistake(
         {"error_sign": -1},
-        "The error of the outputs has the wrong sign: it is h-y.",
+        "The error of the outputs has the wrong sign: the right error is h-y.",
     ),
     _Mistake(
         {"divided": 0}, "The gradient is not divided by m, the number of samples."
@@ -255,12 +254,12 @@ _GRADIENT = [
     _Mistake(
         {"slope": "of a"},
         "The error of the hidden units has the derivative of the sigmoid at a instead "
-        "of z: it is a*(1-a).",
+        "of z: the right factor is a*(1-a).",
     ),
     _Mistake(
         {"output_slope": True},
         "The error of the outputs has the derivative of the sigmoid as a factor: with "
-        "this cost it is h-y alone.",
+        "this cost, the error is h-y alone.",
     ),
     _Mistake(
         {"last_sample": True},
@@ -282,7 +281,7 @@ _GRADIENT = [
     ),
     _Mistake(
         {"theta2_first": True},
-        "The gradient of theta2 comes first: that of theta1 does.",
+        "The gradient of theta2 comes first: put the gradient of theta1 first.",
     ),
     *_penalty_mistakes("gradient", "reg/m*theta[:,1:]"),
 ]
@@ -294,9 +293,9 @@ def right_cost(problem: Problem) -> float:
 
 
 def diagnose(problem: Problem, cost: float, gradient: np.ndarray) -> str | None:
-    """Return the fewest mistakes that explain cost and gradient, None without any.
+    """Return the fewest mistakes that explain cost and gradient, or None.
 
-    Other mistakes that give the same values are alternatives in the text.
+    If different mistakes give the same values, the text has all of them.
     """
     best: tuple[int, int] = (0, 0)
     texts: list[str] = []
@@ -306,7 +305,7 @@ def diagnose(problem: Problem, cost: float, gradient: np.ndarray) -> str | None:
                 best, texts = rank, []
             if rank == best:
                 texts.append(" ".join(m.sentence for m in mistakes))
-    if len(texts) > _MOST_ALTERNATIVES:
+    if len(texts) > _MAX_ALTERNATIVES:
         return None
     return " Or: ".join(texts) or None
 
@@ -314,10 +313,12 @@ def diagnose(problem: Problem, cost: float, gradient: np.ndarray) -> str | None:
 def _explanations(
     problem: Problem, cost: float, gradient: np.ndarray
 ) -> Iterator[tuple[tuple[int, int], list[_Mistake]]]:
-    """Return sets of mistakes: explained parts and minus their number, and the set."""
+    """Yield ranked mistakes; a rank counts explained parts, then minus mistakes."""
     for shared in _SHARED:
         network = _Network(problem, **shared.options)
-        limits = (_SAME, _MOST_BESIDE_SHARED) if shared.options else (_RIGHT, _MOST)
+        limits = _RIGHT_TOLERANCE, _MAX_MISTAKES
+        if shared.options:
+            limits = _MISTAKE_TOLERANCE, _MAX_WITH_SHARED
         in_cost = _fewest(cost, network.cost, _COST, *limits)
         if shared.options and not in_cost:
             continue  # each of these mistakes changes the cost
@@ -335,12 +336,12 @@ def _fewest(
     value: Any,
     compute: Callable[..., Any],
     mistakes: list[_Mistake],
-    right: float,
-    most: int,
+    right_tolerance: float,
+    max_mistakes: int,
 ) -> list[tuple[_Mistake, ...]]:
     """Return the smallest sets of mistakes with which `compute` gives the value."""
-    for size in range(most + 1):
-        tolerance = _SAME if size else right
+    for size in range(max_mistakes + 1):
+        tolerance = _MISTAKE_TOLERANCE if size else right_tolerance
         found = [
             chosen
             for chosen in combinations(mistakes, size)
@@ -348,12 +349,13 @@ def _fewest(
             and _is_close(value, compute(**_options(chosen)), tolerance)
         ]
         if found:
-            return [c for c in found if not any(_has_less(other, c) for other in found)]
+            # An option has no effect if the others alone give the same value.
+            return [c for c in found if not any(_is_subset(o, c) for o in found)]
     return []
 
 
-def _has_less(other: tuple[_Mistake, ...], mistakes: tuple[_Mistake, ...]) -> bool:
-    """Return whether `other` lacks an option, which then has no effect."""
+def _is_subset(other: tuple[_Mistake, ...], mistakes: tuple[_Mistake, ...]) -> bool:
+    """Return whether `other` has only some of the options of `mistakes`."""
     return _options(other).items() < _options(mistakes).items()
 
 
@@ -368,6 +370,6 @@ def _compatible(mistakes: tuple[_Mistake, ...]) -> bool:
 
 
 def _is_close(value: Any, expected: Any, tolerance: float) -> bool:
-    """Return whether the difference is small, by its norm."""
+    """Return whether the norm of the difference is within a relative tolerance."""
     difference = np.linalg.norm(np.subtract(value, expected))
     return bool(difference <= tolerance * np.linalg.norm(expected))

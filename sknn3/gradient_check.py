@@ -34,14 +34,14 @@ class GradientCheck:
     numeric : ndarray of shape (n_params,)
         Central differences of the cost.
     rounding : float, default=None
-        Error of these differences that comes from rounding the cost to float64.
+        Error of the central differences from rounding the cost to float64.
     cost : float, default=None
         Cost that the cost function returns.
     right_cost : float, default=None
-        Cost of the practical's network; None for other cost functions.
+        Right cost for a function of the practical; None for other functions.
     diagnosis : str, default=None
-        Mistakes that explain cost and gradient; None if they are right, or fit no
-        mistake that `check_gradient` knows.
+        Mistakes that explain cost and gradient.  None if both are right, or if no known
+        mistake explains them.
 
     Examples
     --------
@@ -123,10 +123,11 @@ def check_gradient(
     - ``check_gradient(backprop)`` checks a function of the practical,
       ``backprop(params, n_in, n_hidden, n_out, X, y, reg) -> (cost, gradient)``, on a
       small network of 38 parameters: 3 features, 5 hidden units, 3 classes and 5
-      samples.  If cost or gradient are wrong, and a usual mistake explains them, the
-      `diagnosis` of the result names the mistake.
-    - ``check_gradient(backprop, params, args=(n_in, n_hidden, n_out, X, y, reg))`` does
-      so on your network and data.  `args` is as in :func:`scipy.optimize.minimize`.
+      samples.  If the cost or the gradient is wrong, and a usual mistake explains it,
+      the `diagnosis` of the result names the mistake.
+    - ``check_gradient(backprop, params, args=(n_in, n_hidden, n_out, X, y, reg))``
+      checks such a function on your network and data.  `args` is as in
+      :func:`scipy.optimize.minimize`.
     - ``check_gradient(cost_function, params)`` checks any
       ``cost_function(params) -> (cost, gradient)``, without a diagnosis.
 
@@ -136,42 +137,40 @@ def check_gradient(
         Function to check.  None checks :func:`sknn3.network.cost_gradient` on the small
         network.
     params : array-like of shape (n_params,), default=None
-        Point to check the gradient at.  In the practical, theta1 of shape (n_hidden,
-        n_in + 1) and theta2 of shape (n_out, n_hidden + 1), each unrolled by rows,
-        with the biases in column 0.
+        Point at which to check the gradient.  In the practical, theta1 of shape
+        (n_hidden, n_in + 1) and theta2 of shape (n_out, n_hidden + 1), each unrolled by
+        rows, with the biases in column 0.
     args : tuple of (n_in, n_hidden, n_out, X, y, reg), default=None
         Arguments of the practical's function after `params`.  `y` is a one-hot matrix
         of shape (m, n_out), or has the labels 1 to `n_out` or 0 to ``n_out - 1``.
     targets : {'one-hot', 'labels'}, default='one-hot'
-        `y` of the small network: a one-hot matrix of shape (5, 3), or the labels 1 to
-        3 in a vector of shape (5,).  The label 1 has column 0, as in the practical,
-        where the label 10 of the digit 0 has the last column.
+        `y` of the small network: a one-hot matrix of shape (5, 3), or the labels 1 to 3
+        in a vector of shape (5,).  Column 0 is for the label 1, as in the practical.
     alpha : float, default=None
-        Strength of the penalty in the small network, the practical's `reg`.  None for
+        Strength of the penalty in the small network, `reg` in the practical.  None is
         1, so that the penalty is checked too.
     epsilon : float, default=1e-4
-        Each parameter is moved by this much up and down.
+        Step of the central differences in each parameter.
 
     Returns
     -------
     GradientCheck
-        Both gradients, their difference and the diagnosis.  A correct gradient differs
-        by about ``epsilon**2`` plus the rounding error of the cost over `epsilon`: in
-        the small network by less than 1e-9.
+        Both gradients, their difference and the diagnosis.  The difference of a right
+        gradient is about ``epsilon**2`` plus the rounding error of the cost divided by
+        `epsilon`.  In the small network it is below 1e-9.
 
     Raises
     ------
     ValueError
-        If an argument is missing or does not fit the others, the function takes or
-        returns something else, a number is not finite, or `epsilon` is not positive or
-        too small to change `params`.  An error of the practical's function has a note
-        with its arguments.
+        If an argument is missing or invalid, if the function has another signature or
+        result, or if `epsilon` is too small to change `params`.  An error in a function
+        of the practical gets a note with the arguments of the call.
 
     Notes
     -----
-    A mistake in the cost and in the gradient alike, such as a penalty of the biases in
-    both, does not show in the differences.  The cost of the practical's function is
-    therefore compared with the right one as well.
+    The differences do not show a mistake that cost and gradient share, such as a
+    penalty on the biases in both.  So the cost of a function of the practical is also
+    compared with the right cost.
 
     Examples
     --------
@@ -182,7 +181,7 @@ def check_gradient(
     >>> check.max_difference < 1e-9
     True
 
-    A function of the practical that forgets to divide the gradient by m:
+    A function of the practical that does not divide the gradient by m:
 
     >>> from sknn3.network import cost_gradient
     >>> def backprop(params, n_in, n_hidden, n_out, X, y, reg):
@@ -205,8 +204,8 @@ def check_gradient(
         raise ValueError("args requires params.")
     elif alpha is not None or targets != "one-hot":
         raise ValueError(
-            "A cost_function with params takes no alpha and no targets: they belong to "
-            "the small network."
+            "alpha and targets are for the small network: leave them out if params is "
+            "given."
         )
     params = _finite_vector("params", params).astype(np.float64)
     if (np.abs(params) + epsilon == np.abs(params)).any():
@@ -233,12 +232,12 @@ def _check_practical(
 
 
 def _check_cost_function(cost_function: Any, practical: bool) -> None:
-    """Raise unless the function takes the practical's arguments, or params alone."""
+    """Raise unless the function takes the practical's arguments, or params only."""
     if not callable(cost_function):
         raise TypeError(f"cost_function={cost_function!r} must be callable.")
     try:
         parameters = signature(cost_function)
-    except ValueError:  # some functions in C have none
+    except ValueError:  # some functions in C have no signature
         return
     try:
         parameters.bind(*range(7 if practical else 1))
@@ -278,7 +277,7 @@ def _gradients(
 def _evaluate(
     cost_function: Callable[..., Any], params: np.ndarray
 ) -> tuple[float, Any]:
-    """Return the cost, a finite number, and the gradient, whatever it is."""
+    """Return the cost, which is checked, and the gradient, which is not."""
     # A copy, because the function may write into its params.
     result = cost_function(params.copy())
     if not isinstance(result, tuple) or len(result) != 2:
@@ -351,13 +350,15 @@ def _problem(params: np.ndarray, args: tuple[Any, ...]) -> Problem:
 
 
 def _one_hot(y: Any, n_samples: int, n_out: int) -> np.ndarray:
-    """Return the one-hot matrix of labels, or of such a matrix."""
+    """Return labels as a one-hot matrix, or check a given one-hot matrix."""
     Y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
     if n_out == 1 and Y.ndim == 1:
         Y = Y[:, np.newaxis]
     if Y.shape == (n_samples, n_out):
         if not np.isin(Y, [0, 1]).all():
-            raise ValueError("y must have 0 and 1 only if it is a one-hot matrix.")
+            raise ValueError(
+                "y has the shape of a one-hot matrix: expected the values 0 and 1 only."
+            )
         return Y
     if Y.shape not in [(n_samples,), (n_samples, 1)]:
         raise ValueError(
@@ -380,7 +381,7 @@ def _one_hot(y: Any, n_samples: int, n_out: int) -> np.ndarray:
 
 
 def _describe_call(args: tuple[Any, ...]) -> str:
-    """Return which arguments the practical's function got, and what it must return."""
+    """Describe the arguments that the function got, and what it must return."""
     n_in, n_hidden, n_out, X, y, reg = args
     kind, hint = "labels", ""
     if np.ndim(y) == 2:
@@ -396,14 +397,14 @@ def _describe_call(args: tuple[Any, ...]) -> str:
 
 
 def _backprop(params: np.ndarray, *args: Any) -> tuple[float, np.ndarray]:
-    """Return the package's own cost and gradient, from the practical's arguments."""
+    """Return the cost and gradient of `cost_gradient` for the practical's arguments."""
     _, n_hidden, n_out, X, y, reg = args
     Y = _one_hot(y, len(X), n_out)
     return cost_gradient(params, X, Y, hidden_layer_size=n_hidden, alpha=reg)
 
 
 def _small_network(targets: str, reg: float) -> tuple[np.ndarray, tuple[Any, ...]]:
-    """Return the network that the practical debugs with: params and args."""
+    """Return params and args of the small network that the practical checks."""
     if targets not in ("one-hot", "labels"):
         raise ValueError(f"targets={targets!r}, expected 'one-hot' or 'labels'.")
     labels = 1 + np.arange(1, 6) % 3

@@ -27,8 +27,8 @@ activation minus the target, so backpropagation reads::
     D2 = s (f(O) - Y),     dJ/dW2 = (D2' A  + alpha W2) / S,    dJ/db2 = D2' 1 / S
     D1 = (D2 W2) g'(Z),    dJ/dW1 = (D1' X  + alpha W1) / S,    dJ/db1 = D1' 1 / S
 
-All of these are sums over rows.  A fit therefore adds up the sums of blocks of rows,
-and divides by S and adds the penalty once.  The arithmetic is done in the dtype of
+All of these are sums over rows.  A fit therefore adds the sums of blocks of rows, and
+then divides by S and adds the penalty once.  The arithmetic is done in the dtype of
 ``X``.
 """
 
@@ -134,15 +134,15 @@ def random_weights(
 ) -> np.ndarray:
     """Draw the weights of one layer uniformly from (-epsilon, epsilon).
 
-    Equal weights would get equal gradients for ever; random ones break the
-    symmetry between the hidden units.
+    Hidden units with equal weights would always have equal gradients.  Random weights
+    break this symmetry.
 
     Parameters
     ----------
     n_in : int
         Number of inputs of the layer, bias not counted.
     n_out : int
-        Number of its units.
+        Number of units of the layer.
     epsilon : float, default=0.12
         Half the width of the interval.
     random_state : int, RandomState instance or None, default=None
@@ -156,7 +156,7 @@ def random_weights(
     Raises
     ------
     ValueError
-        If a size is not a positive int, or `epsilon` not a positive finite number.
+        If a size is not a positive int, or `epsilon` is not a positive finite number.
 
     Examples
     --------
@@ -221,8 +221,8 @@ def unpack(
     Raises
     ------
     ValueError
-        If the length of `params` fits no number of outputs, `n_features` is not an
-        int, or `hidden_layer_size` not a positive int.
+        If the length of `params` fits no number of outputs, `n_features` is not an int,
+        or `hidden_layer_size` is not a positive int.
 
     Examples
     --------
@@ -288,8 +288,8 @@ def forward(
     Raises
     ------
     ValueError
-        If an activation is unknown, the shapes do not fit each other, or values are
-        not finite or so large that outputs would not be.
+        If an activation is unknown, the shapes do not fit each other, or values or
+        outputs are not finite.
 
     Examples
     --------
@@ -360,7 +360,7 @@ def cost_gradient(
     activation : str, default='logistic'
         Activation of the hidden units, as in `ThreeLayerNNClassifier`.
     output_activation : {'logistic', 'softmax'}, default='logistic'
-        Activation of the outputs, and with it the loss.
+        Activation of the outputs, which determines the loss.
     sample_weight : array-like of shape (n,), default=None
         Weights of the samples; None weighs all equally.
 
@@ -374,8 +374,8 @@ def cost_gradient(
     Raises
     ------
     ValueError
-        If shapes do not fit each other, an activation is unknown, or values are out
-        of range, not finite, or so large that cost or gradient would not be.
+        If shapes do not fit each other, an activation is unknown, values are out of
+        range or not finite, or the cost or the gradient is not finite.
 
     Examples
     --------
@@ -413,7 +413,7 @@ def cost_gradient(
     alpha, total_weight = float(alpha), float(n_samples)
     if sample_weight is not None:
         sample_weight = check_sample_weight(sample_weight, n_samples)
-        # The mean is the same, and weights of at most 1 overflow in no dtype.
+        # Weights of at most 1 overflow in no dtype, and the mean is the same.
         largest = float(sample_weight.max())
         sample_weight = sample_weight / largest
         alpha, total_weight = alpha / largest, float(sample_weight.sum())

@@ -76,7 +76,7 @@ def test_repr_shows_largest_differences():
 
 @pytest.mark.parametrize(("cost", "epsilon"), [(1.0, 1e-4), (1e6, 1e-4), (1.0, 1e-2)])
 def test_rounding_matches_noise_in_last_place(cost, epsilon, rng):
-    # The cost is constant except for its last place.
+    # Only the last place of the cost varies.
     def cost_function(p):
         return rng.choice(np.nextafter(cost, [0, np.inf])), np.zeros_like(p)
 
@@ -105,8 +105,8 @@ def test_zero_gradients_have_relative_difference_0():
         ({"params": [[1.0]]}, r"params has shape \(1, 1\), expected \(n_params,\)"),
         ({"params": [np.nan]}, "params contains NaN"),
         ({"params": np.array([1j])}, "Complex data not supported"),
-        ({"alpha": 1}, "no alpha"),
-        ({"targets": "labels"}, "no targets"),
+        ({"alpha": 1}, "alpha and targets are for"),
+        ({"targets": "labels"}, "alpha and targets are for"),
         ({"cost_function": lambda p, X: (1.0, p)}, "takes .p, X., expected .params.;"),
         ({"cost_function": lambda p: p @ p}, r"must return a tuple \(cost, gradient\)"),
         ({"cost_function": lambda p: (1.0, p, p)}, "must return a tuple"),
@@ -246,7 +246,7 @@ def test_partial_and_method_are_accepted(function):
         ({"X": np.ones(3)}, "Expected 2D array"),
         ({"y": np.ones(5)}, r"y has shape \(5,\), expected labels of shape \(4,\)"),
         ({"y": np.ones((4, 3))}, r"or a one-hot matrix of shape \(4, 2\)"),
-        ({"y": np.full((4, 2), 0.5)}, "y must have 0 and 1 only"),
+        ({"y": np.full((4, 2), 0.5)}, "expected the values 0 and 1 only"),
         ({"y": [1, 1, 1, 1]}, "y must have the label 0 or 2, or be a one-hot matrix"),
         ({"y": [0, 1, 2, 1]}, r"y has labels \[0. 1. 2.\], expected 1 to 2"),
         ({"y": [0, 0.5, 1, 1]}, "expected 0 to 1"),

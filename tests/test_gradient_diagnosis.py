@@ -1,4 +1,6 @@
-"""Each usual mistake in a student's function is recognised, and right ones never are.
+"""The diagnosis of each usual mistake in a student's function.
+
+Right functions have no diagnosis.
 
 The student's function is written with loops over samples, as in the practical, and
 independent of the package.
@@ -210,7 +212,7 @@ LABEL_BUGS = {
     "labels too small": "The one-hot matrix is shifted by a column to the left",
 }
 
-# Bugs in the cost and in the gradient alike.
+# Bugs in both the cost and the gradient.
 SHARED = ("all by columns", "read by columns", "biases last", "biases zeroed")
 IN_COST = [bug for bug in BUGS if "cost" in BUGS[bug]]
 IN_GRADIENT = [bug for bug in BUGS if bug not in (*IN_COST, *SHARED)]
@@ -376,7 +378,7 @@ def test_pairs_of_bugs_in_gradient_are_diagnosed():
 
 @pytest.mark.parametrize("sizes", [(3, 5, 3, 2), (2, 2, 2, 2)])
 def test_bugs_with_equal_values_are_alternatives(sizes):
-    # For two samples, a doubled penalty is one that is not divided by m.
+    # For two samples, a doubled penalty equals one without division by m.
     text, _ = diagnosis(student("gradient penalty doubled"), *problem(sizes, 1, 0))
     doubled, undivided = text.split(" Or: ")
     assert doubled.startswith(BUGS["gradient penalty doubled"])
@@ -444,7 +446,7 @@ def test_other_bug_has_no_diagnosis(bug):
             assert not is_right
 
 
-def test_cost_without_diagnosis_is_beside_the_right_one():
+def test_repr_shows_right_cost_without_diagnosis():
     check = check_gradient(OTHER_BUGS["tanh"])
     assert check.diagnosis is None
     assert f"cost                 {check.cost:.6f} (right: 2.1" in repr(check)
