@@ -1,4 +1,4 @@
-"""The handwritten digits of the practical, and readers for its own files."""
+"""The handwritten digits of the practical, and readers for the practical's files."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _DESCR = """\
     column by column, so feature 20 c + r is the pixel in row r, column c
 :Targets: the digits 0..9
 
-The first 500 training images of each digit in the MNIST database of handwritten
-digits (Y. LeCun, C. Cortes, C. J. C. Burges), reduced from 28 x 28 to 20 x 20 pixels
-by antialiased cubic interpolation, which overshoots at edges: values lie between -0.132
-and 1.128.  They are the data of a well-known course practical, up to rounding.
+The first 500 training images of each digit in the MNIST database of handwritten digits
+(Y. LeCun, C. Cortes, C. J. C. Burges), reduced from 28 x 28 to 20 x 20 pixels by
+antialiased cubic interpolation, which overshoots at edges: values lie between -0.132
+and 1.128.  A well-known course practical uses the same data, up to rounding.
 
 Licence of the images: Creative Commons Attribution-ShareAlike 3.0 (CC BY-SA 3.0).
 """
@@ -61,7 +61,7 @@ def load_digits20(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
         target_names : ndarray of shape (10,)
             The digits.
         frame : DataFrame or None
-            With `as_frame`, data and target in one.
+            With `as_frame`, data and target in one DataFrame.
         DESCR : str
             Description, source and licence.
 
@@ -126,7 +126,7 @@ def read_digits(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
 
     Examples
     --------
-    A file in the form of the practical's, with a 0 (label 10) and a 1:
+    A file in the practical's form, with a 0 (label 10) and a 1:
 
     >>> import tempfile
     >>> import numpy as np
@@ -158,16 +158,16 @@ def read_weights(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     path : str or path-like
-        A file like the practical's ``ex4weights.mat``, with `Theta1` and `Theta2`
-        of a 400-25-10 network, or of another with ten outputs.
+        A file like the practical's ``ex4weights.mat``, which has `Theta1` and `Theta2`
+        of a 400-25-10 network.  Other networks must also have ten outputs.
 
     Returns
     -------
     theta1 : ndarray of shape (h, d + 1)
         Weights of the hidden layer, bias in column 0.
     theta2 : ndarray of shape (10, h + 1)
-        Weights of the output layer, bias in column 0.  The file's rows stand for
-        the labels 1..10, 10 being the digit 0; these for the digits 0..9.
+        Weights of the output layer, bias in column 0.  Rows are for the digits 0..9.
+        In the file, rows are for the labels 1..10, and 10 is the digit 0.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def read_weights(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
 
     Examples
     --------
-    A file in the form of the practical's, whose last row stands for the digit 0:
+    A file in the practical's form, where the last row is for the digit 0:
 
     >>> import tempfile
     >>> import numpy as np
@@ -228,7 +228,7 @@ def _read_matrices(path: str | PathLike[str], *names: str) -> list[np.ndarray]:
 
 
 def _data_file() -> Path:
-    """Find the images: inside an installed package, or beside it in a clone."""
+    """Return the path of the images: in the package, or next to it in a clone."""
     package = Path(__file__).parent
     candidates = [package / "data" / _FILE, package.parent / "data" / _FILE]
     for path in candidates:
@@ -240,12 +240,12 @@ def _data_file() -> Path:
 
 
 def _resizing_matrix() -> np.ndarray:
-    """R of ``small = R @ image @ R.T``, shape (20, 28).
+    """Return R of ``small = R @ image @ R.T``, shape (20, 28).
 
-    Cubic convolution with a = -1/2, widened by the scale against aliasing, weights
-    normalised, the image continued by its border.  See R. G. Keys, "Cubic
-    convolution interpolation for digital image processing", IEEE Transactions on
-    Acoustics, Speech, and Signal Processing 29 (1981), 1153-1160.
+    R is a cubic convolution with a = -1/2.  It is widened by the scale against
+    aliasing, its weights sum to 1, and pixels at the border are repeated.  See R. G.
+    Keys, "Cubic convolution interpolation for digital image processing", IEEE
+    Transactions on Acoustics, Speech, and Signal Processing 29 (1981), 1153-1160.
     """
     scale = _MNIST_SIDE / _SIDE
     R = np.zeros((_SIDE, _MNIST_SIDE))
@@ -261,7 +261,7 @@ def _resizing_matrix() -> np.ndarray:
 
 
 def _cubic(t: np.ndarray) -> np.ndarray:
-    """Keys' kernel for a = -1/2, zero from |t| = 2 on."""
+    """Return Keys' kernel for a = -1/2, which is zero from |t| = 2 on."""
     t = np.abs(t)
     near = 1.5 * t**3 - 2.5 * t**2 + 1
     far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2

@@ -18,8 +18,8 @@ from sknn3.classifier_cv import ThreeLayerNNClassifierCV
 
 __all__ = ["register"]
 
-# The options of LogisticRegression.  Because `zipmap` is among them, skl2onnx uses its
-# parser for classifiers, which implements `zipmap` and `output_class_labels`.
+# The options of LogisticRegression.  Because of `zipmap`, skl2onnx uses its parser for
+# classifiers, which implements `zipmap` and `output_class_labels`.
 _OPTIONS = {
     "zipmap": [True, False, "columns"],
     "nocl": [True, False],
@@ -192,7 +192,7 @@ def _add_indicator(graph: _Graph, O: str, *, into: str) -> None:
 
 def _add_class(graph: _Graph, O: str, classes: np.ndarray, *, into: str) -> None:
     """Add the class with the largest output."""
-    # Not the largest probability, because rounding may make probabilities equal.
+    # Not with the largest probability: rounding may make probabilities equal.
     if isinstance(classes[0], str):
         names = graph.constant([c.encode() for c in classes], graph.types.STRING)
     else:
@@ -205,8 +205,8 @@ def _add_probabilities(
     graph: _Graph, O: str, clf: ThreeLayerNNClassifier, *, into: str
 ) -> None:
     """Add the probabilities."""
-    # One sigmoid per class is normalised by a softmax of its logarithm, which does not
-    # underflow.  Those of two classes sum to 1 already; a single class gets 1.
+    # A softmax of their logarithms normalises the sigmoids of the classes, and does not
+    # underflow.  For two classes and for one class, it also gives a sum of 1.
     if clf.out_activation_ == "logistic":
         O = _add_log_sigmoid(graph, O)
     if clf.multilabel_:

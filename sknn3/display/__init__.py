@@ -1,7 +1,7 @@
 """Displays: plots of images, hidden units, effects, losses and gradient checks.
 
-They follow scikit-learn's Display API.  They import matplotlib only when they plot:
-``pip install sknn3[plot]`` installs it.
+Displays follow scikit-learn's Display API.  They import matplotlib when they plot.
+``pip install sknn3[plot]`` installs matplotlib.
 """
 
 from sknn3.display._feature_effects import FeatureEffectsDisplay

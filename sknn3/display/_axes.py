@@ -25,10 +25,10 @@ class Display:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; None creates a figure.  A pair of axes is for the two sides
-            of a `GradientCheckDisplay`.
+            Axes to plot on; None creates a figure.  `GradientCheckDisplay` also takes a
+            pair of axes, for its two sides.
         **kwargs : dict
-            Passed to matplotlib, as those of `from_data`.
+            Passed to matplotlib, as in `from_data`.
 
         Returns
         -------
@@ -60,13 +60,13 @@ def check_values(
 ) -> np.ndarray:
     """Return the values as a float64 array, not empty, with one of the `ndims`."""
     values = check_array(
-        # May be a tensor, which matplotlib cannot plot.
+        # `values` may be a tensor, which matplotlib cannot plot.
         values.toarray() if issparse(values) else np.asarray(values),
         dtype=np.float64,
         ensure_all_finite=finite,
         ensure_2d=False,
         allow_nd=True,
-        ensure_min_samples=0,  # the message below names the parameter
+        ensure_min_samples=0,  # the error below names the parameter
         ensure_min_features=0,
         input_name=name,
     )
@@ -80,20 +80,20 @@ def check_values(
 
 
 def axes_size(ax: Any) -> tuple[float, float]:
-    """Return width and height of the axes in points, before layout."""
+    """Return width and height of the axes in points, before the layout."""
     box, dpi = ax.get_window_extent(), ax.figure.dpi
     return box.width * 72 / dpi, box.height * 72 / dpi
 
 
 def font_size(fitting: float) -> float:
-    """Return the fitting font size, if it is legible and at most the default."""
+    """Limit a font size to the range from legible to the default."""
     import matplotlib as mpl
 
     return max(SMALLEST_FONT, min(mpl.rcParams["font.size"], fitting))
 
 
 def check_names(feature_names: Any, name: str, n_features: int) -> list[str] | None:
-    """Return one string for each of the features of an array, or None."""
+    """Return one string for each feature, or None; raise if the number is wrong."""
     if feature_names is None:
         return None
     feature_names = [str(feature) for feature in feature_names]
@@ -118,7 +118,7 @@ def fitted_names(network: Any, estimator: Any) -> Any:
 
 
 def name_rows(ax: Any, names: list[str]) -> None:
-    """Put names at rows 0, 1, ...; only every few rows if they are too low for text."""
+    """Put names at rows 0, 1, ..., or at fewer rows if rows are too low for text."""
     row_height = axes_size(ax)[1] / len(names)
     step = ceil(LINE_HEIGHT * SMALLEST_FONT / row_height)
     size = font_size(step * row_height / LINE_HEIGHT)

@@ -26,10 +26,10 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
     """Mean and spread of the effect of each feature on a prediction.
 
     Use :meth:`from_estimator` or :meth:`from_data` to create a display.  The effect of
-    a feature at a sample is the derivative of a class's probability by the feature, or
-    that of the class's output before its activation.  The dot is the mean over the
-    samples, and the line contains 90% of the effects, from the 5th to the 95th
-    percentile.  Features are sorted by mean absolute effect.
+    a feature at a sample is a derivative by the feature: of a class's probability, or
+    of a class's output before activation.  A dot is the mean over the samples, and a
+    line contains 90% of the effects, from the 5th to the 95th percentile.  Features are
+    sorted by mean absolute effect.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
     feature_names : sequence of n_features str, default=None
         Names of the features; None for x0, x1 and so on.
     max_features : int, default=20
-        Number of features to plot, those of the largest effects; None plots all.
+        Number of features to plot, with the largest effects; None plots all.
     name : str, default=None
         Label of the axis of effects.
 
@@ -64,9 +64,9 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
     Notes
     -----
     A derivative is the effect of a small change.  It says little about a feature that
-    jumps, such as an indicator of a category, and it is small where the probability is
-    near 0 or 1.  Where it changes its sign, the mean may be near 0 and the line is
-    long.
+    jumps, such as an indicator of a category.  The derivative of a probability near 0
+    or 1 is small.  If an effect changes its sign, its mean may be near 0, and its line
+    is long.
 
     Examples
     --------
@@ -151,24 +151,23 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
         Parameters
         ----------
         estimator : fitted network, or pipeline that ends in one
-            A ThreeLayerNNClassifier or ThreeLayerNNClassifierCV.  The effects are those
-            of the features that the network receives from the steps before it.
+            A ThreeLayerNNClassifier or ThreeLayerNNClassifierCV.  In a pipeline, the
+            features are the result of the steps before the network.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples at which to compute the derivatives: some hundreds are enough.
         target : class, default=None
-            The class, or the number of the label, whose probability or output it is.
-            None is for two classes, and takes ``classes_[1]``.
+            The class, or the number of the label, to explain.  For two classes, None is
+            ``classes_[1]``.
         response_method : {'predict_proba', 'decision_function'}, \
                 default='predict_proba'
-            Whose result to differentiate: the probability, or the output before its
-            activation, whose derivatives are not small where a probability is near 0
-            or 1.
+            What to differentiate: the probability, or the output before activation.
+            Derivatives of the output are not small for probabilities near 0 or 1.
         per_std : bool, default=True
             Whether to multiply each derivative by the feature's standard deviation in
             X, so that features in different units can be compared.
         feature_names : sequence of n_features str, default=None
-            Names of the network's features; None for those that the network was fitted
-            with, or that the pipeline derives from its input.
+            Names of the network's features; None for the names that the network was
+            fitted with, or that the pipeline derives from its input.
         max_features : int, default=20
             Number of features to plot; None plots all.
         ax : matplotlib Axes, default=None
@@ -194,12 +193,12 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
         )
         if gradients.ndim == 3:
             effects = gradients[:, index, :]
-        else:  # the output of two classes is that of the second
+        else:  # two classes: the output of the second
             effects = gradients if index == len(network.classes_) - 1 else -gradients
         result = "P({})"
         if response_method == "decision_function":
             result = "the decision function of {}"
-        label = str(network.classes_[index]).replace("$", r"\$")  # no mathematics
+        label = str(network.classes_[index]).replace("$", r"\$")  # no mathtext
         name = f"Derivative of {result.format(label)}"
         if per_std:
             effects = effects * check_values(X, "X", 2).std(axis=0)
@@ -236,7 +235,7 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
 
 
 def _class_index(network: Any, target: Any) -> int:
-    """Return the index of the class, the second of two where `target` is None."""
+    """Return the index of the class; None is the second of two classes."""
     classes = network.classes_.tolist()
     if target is None and len(classes) < 3 and not network.multilabel_:
         return len(classes) - 1

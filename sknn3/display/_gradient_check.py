@@ -10,8 +10,8 @@ import numpy as np
 
 from sknn3.display._axes import Display, axes_for, check_values, use_integer_ticks
 
-# Default tolerance relative to the largest component.  Central differences are that
-# accurate with some hundred features, and most bugs cause larger differences.
+# Default tolerance, relative to the largest component.  With some hundred features,
+# central differences are as accurate as this, and most bugs cause larger differences.
 _RELATIVE_TOLERANCE = 1e-5
 # The largest component is nearly 0 at a minimum.  The step of the differences then
 # causes an error of about 10 to some 100 times the rounding error.
@@ -27,9 +27,9 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
     """Analytic and numeric gradient, and their difference in each component.
 
     Use :meth:`from_check` or :meth:`from_data` to create a display.  On the left,
-    components that agree are on the diagonal.  On the right are the differences.  A
-    component whose difference exceeds the tolerance is a red cross on both sides, and
-    its index is in the title, above the diagnosis.
+    components that agree are on the diagonal.  The right side shows the differences.  A
+    component is a red cross on both sides if its difference exceeds the tolerance.  The
+    title has the indices of these components, above the diagnosis.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
     rounding : float, default=None
         Rounding error of the central differences.
     tolerance : float, default=None
-        Largest difference of components that are right.  None for 1e-5 times the
-        largest component, or 1000 times `rounding` if that is larger.
+        Largest difference of components that are right.  None is 1e-5 times the largest
+        component, or 1000 times `rounding` if that is larger.
     diagnosis : str, default=None
         Mistakes that explain the gradient.
 
@@ -54,8 +54,8 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
     figure_ : matplotlib Figure
         Figure of the axes.
     lines_ : list of 2 matplotlib Line2D
-        Differences of the components that are right, and of those that are wrong.
-        Differences near 0 are at the lower end of the axis.
+        Differences of the right components, and of the wrong components.  Differences
+        near 0 are at the lower end of the axis.
     diagonal_lines_ : list of 2 matplotlib Line2D, or None
         The same components on the left.
     levels_ : dict of str to matplotlib Line2D

@@ -104,7 +104,7 @@ class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
             Weights of each unit, without biases: ``theta1[:, 1:]``.
         kind : {'auto', 'images', 'heatmap'}, default='auto'
             'auto' plots images if `image_shape` is given, or if the number of features
-            is a square and they have no names; otherwise a heat map.
+            is a square and features have no names.  Otherwise it plots a heat map.
         image_shape : tuple of (height, width), default=None
             Shape of the images; None for square images.
         order : {'C', 'F'}, default='C'
@@ -221,7 +221,7 @@ class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
 
 
 def _colors(limit: float, imshow_kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return options for colours that diverge from 0, unless there is a norm."""
+    """Return options for colours that diverge from 0; a given norm is kept."""
     limits = {} if "norm" in imshow_kwargs else {"vmin": -limit, "vmax": limit}
     return {"cmap": "RdBu_r"} | limits
 

@@ -35,7 +35,7 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
     titles : sequence of length n, default=None
         Titles of the images.
     highlight : ndarray of shape (n,) of bool, default=None
-        Images whose titles are bold and red.
+        Whether the title of an image is bold and red.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
         X : array-like of shape (n, height, width) or (n, height * width)
             Images, or their pixels as features.
         titles : sequence of length n, default=None
-            Titles of all images, such as their classes, in the shapes of y in
+            Titles of the images, for example their classes, in the shape of y in
             `from_estimator`.
         n_images : int, default=100
             Number of images to plot; all if there are fewer.
@@ -123,7 +123,7 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
         ax: Any = None,
         **imshow_kwargs: Any,
     ) -> ImageGridDisplay:
-        """Plot a random sample of images with the classes that are predicted.
+        """Plot a random sample of images with their predicted classes.
 
         Parameters
         ----------
@@ -132,9 +132,9 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
         X : array-like or sparse matrix of shape (n, height * width)
             Pixels as features.
         y : array-like of shape (n,), (n, 1) or (n, n_labels), default=None
-            True classes, or an indicator matrix of 0 and 1 for multilabel targets,
-            whose titles are the numbers of the labels.  The title of a wrong
-            prediction is "predicted (true)".
+            True classes, or an indicator matrix of 0 and 1 for multilabel targets.
+            Titles of multilabel targets are the numbers of the labels.  The title of a
+            wrong prediction is "predicted (true)".
         n_images : int, default=25
             As in `from_data`.
         image_shape : tuple of (height, width), default=None
@@ -233,7 +233,7 @@ def as_images(
 def _sample(
     X: Any, labels: Any, name: str, n_images: int, random_state: Any
 ) -> tuple[Any, Any]:
-    """Return random rows of X, and their labels or None."""
+    """Return random rows of X, and the labels of these rows or None."""
     check_scalar(n_images, "n_images", Integral, min_val=1)
     n = X.shape[0] if hasattr(X, "shape") else len(X)
     labels = None if labels is None else _as_labels(labels, name)
@@ -247,7 +247,7 @@ def _sample(
 
 
 def _as_labels(labels: Any, name: str) -> np.ndarray:
-    """Return labels of shape (n,), also for a column, or an indicator matrix."""
+    """Return labels of shape (n,) or (n, 1) as (n,), or an indicator matrix."""
     labels = labels.toarray() if issparse(labels) else np.asarray(labels)
     if labels.ndim == 2 and labels.shape[1] == 1:
         return labels[:, 0]
@@ -260,7 +260,7 @@ def _as_labels(labels: Any, name: str) -> np.ndarray:
 
 
 def _as_title(label: Any) -> str:
-    """Return a class, or the numbers of the labels of a row of indicators."""
+    """Return a class, or the numbers of the labels in a row of an indicator matrix."""
     if np.ndim(label) == 0:
         return str(label)
     return ", ".join(str(number) for number in np.flatnonzero(label)) or "none"
@@ -271,7 +271,7 @@ def mosaic(
 ) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """Return the images in one grid, and the top left corner of each image.
 
-    Margins of one pixel, and `n_title_rows` more above each image, are NaN.
+    Margins are NaN: one pixel, and `n_title_rows` more above each image.
     """
     n, height, width = images.shape
     n_columns = min(n, ceil(sqrt(n * (height + n_title_rows) / width)))

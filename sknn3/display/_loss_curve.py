@@ -17,10 +17,10 @@ from sknn3.display._axes import (
     use_plain_log_ticks,
 )
 
-# Label of the axis of costs where it has validation losses too.
+# Label of the axis of costs if it shows validation losses too.
 _COST_AND_LOSS = "Cost (dashed: validation loss; dot: best)"
 
-# Label of the axes of scores, by which a second display finds them.
+# Label of the axes of scores.  A second display finds these axes by it.
 _SCORES = "validation score"
 
 
@@ -29,17 +29,17 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
     """Cost after each pass over the data.
 
     Use :meth:`from_estimator` or :meth:`from_data` to create a display.  To compare
-    fits, plot their displays on the same axes.  The validation loss is dashed, with a
-    dot at the pass whose weights are kept.  It has no penalty, unlike the cost.  Scores
-    of another kind, such as accuracies, have their own axis on the right.
+    fits, plot their displays on the same axes.  The validation loss is dashed, and its
+    dot is at the pass with the fitted weights.  It has no penalty, unlike the cost.
+    Other scores, such as accuracies, have their own axis on the right.
 
     Parameters
     ----------
     loss_curve : array-like of shape (n_passes,)
         Cost after each pass.
     validation_scores : array-like of shape (n_passes,), default=None
-        Score on held-out samples after each pass.  If no score is positive, they are
-        taken for minus a loss.
+        Score on held-out samples after each pass.  If no score is positive, scores are
+        plotted as losses with the opposite sign.
     best : int, default=None
         Index of the score with a dot.
     name : str, default=None
@@ -54,8 +54,8 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
     line_ : matplotlib Line2D
         The loss curve.
     validation_ax_ : matplotlib Axes or None
-        Axes of the validation scores, `ax_` for losses; curves on the same `ax_` share
-        them.
+        Axes of the validation scores, or `ax_` for losses.  Displays on the same `ax_`
+        share these axes.
     validation_line_ : matplotlib Line2D or None
         The validation losses or scores.
 
@@ -91,8 +91,8 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         loss_curve : array-like of shape (n_passes,)
             Cost after each pass.
         validation_scores : array-like of shape (n_passes,), default=None
-            Score on held-out samples after each pass.  If no score is positive, they
-            are taken for minus a loss.
+            Score on held-out samples after each pass.  If no score is positive, scores
+            are plotted as losses with the opposite sign.
         best : int, default=None
             Index of the score to mark with a dot; None marks the highest.
         name : str, default=None
@@ -137,9 +137,9 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         ----------
         estimator : fitted network, or pipeline that ends in one
             A ThreeLayerNNClassifier, or another estimator with a `loss_curve_`.
-            Of estimators without a `validation_loss_curve_`, the display shows the
-            `validation_scores_`, if there are any.  A dot marks the pass of
-            `best_validation_score_`, if there is one, else the best pass.
+            Without a `validation_loss_curve_`, the display shows `validation_scores_`,
+            if there are any.  A dot marks the pass of `best_validation_score_`, if
+            there is one, else the best pass.
         name : str, default=None
             Label of the curve; None for the name of the class.
         ax : matplotlib Axes, default=None
@@ -159,7 +159,7 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         best_score = getattr(network, "best_validation_score_", None)
         best = None if best_score is None else list(scores).index(best_score)
         if best is not None and losses is not None:
-            # Of equal scores our networks keep the latest, in its first entry.
+            # Of equal scores, networks keep the latest.  Its loss may be repeated.
             latest = len(scores) - 1 - scores[::-1].index(best_score)
             best = losses.index(losses[latest])
         return cls.from_data(
@@ -180,7 +180,7 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         options = {"label": self.name} | marker | line_kwargs
         (self.line_,) = self.ax_.plot(passes, self.loss_curve, **options)
         self.ax_.set(xlabel="Passes over the data")
-        if self.ax_.get_ylabel() != _COST_AND_LOSS:  # of another display
+        if self.ax_.get_ylabel() != _COST_AND_LOSS:  # set by another display
             self.ax_.set(ylabel="Cost")
         use_integer_ticks(self.ax_.xaxis)
         if np.greater(self.loss_curve, 0).any():
