@@ -1,8 +1,8 @@
-"""Arrays of other namespaces than NumPy's.
+"""Arrays of namespaces other than NumPy.
 
 scikit-learn needs SCIPY_ARRAY_API=1 before SciPy is imported: without it these tests
-are skipped.  array-api-strict has a second device, whose arrays NumPy cannot read, like
-those of a GPU.  PyTorch is tested where it is installed, CUDA where there is a device.
+are skipped.  array-api-strict has a second device.  As on a GPU, NumPy cannot read its
+arrays.  PyTorch is tested if it is installed, CUDA if there is a device.
 """
 
 import importlib
@@ -158,7 +158,7 @@ def test_search_passes_array_api_checks(check):
 )
 @pytest.mark.parametrize("given", ["X_val", "split"])
 @pytest.mark.parametrize("multilabel", [False, True])
-def test_validation_equals_that_of_numpy(send, scoring, given, multilabel):
+def test_validation_equals_numpy(send, scoring, given, multilabel):
     X, y = load_iris(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     if multilabel:
@@ -190,7 +190,7 @@ def test_validation_samples_in_another_namespace_raise(send):
 @pytest.mark.parametrize("params", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_fit_and_predictions_equal_those_of_numpy(send, params, kind, dtype, rng):
+def test_fit_and_predictions_equal_numpy(send, params, kind, dtype, rng):
     X, y = load_iris(return_X_y=True)
     X = StandardScaler().fit_transform(X).astype(dtype)
     if kind == "binary":
@@ -254,7 +254,7 @@ def test_conditioning_on_device_from_sampled_rows_equals_numpy(
 @pytest.mark.parametrize("Y", ["indices", "indicator"])
 @pytest.mark.parametrize("output", ["logistic", "softmax"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_cost_gradient_and_forward_equal_those_of_numpy(
+def test_cost_gradient_and_forward_equal_numpy(
     send, iris, activation, Y, output, dtype
 ):
     X, y = iris[0].astype(dtype), iris[1]
@@ -351,7 +351,7 @@ def test_labels_of_any_dtype_are_predicted(send, iris, dtype):
 
 @indexing
 @pytest.mark.parametrize("multilabel", [False, True])
-def test_search_by_log_loss_equals_that_of_numpy(multilabel, iris, send, rng):
+def test_search_by_log_loss_equals_numpy(multilabel, iris, send, rng):
     X, y = iris
     y = np.stack([y > 0, y == 1], axis=1).astype(int) if multilabel else y
     weights = rng.uniform(0.1, 1, len(y))
@@ -446,7 +446,7 @@ def test_pickle_keeps_namespace_and_device(send, iris):
 
 @indexing
 @pytest.mark.parametrize("name", ["array_api_strict", "torch"])
-def test_displays_plot_arrays_of_the_host(name, iris):
+def test_displays_plot_numpy_arrays(name, iris):
     xp = pytest.importorskip(name)
     X, y = xp.asarray(iris[0]), iris[1]
     clf = ThreeLayerNNClassifier(4, max_iter=5, random_state=0).fit(X, y)

@@ -106,7 +106,7 @@ def test_unconverged_fits_are_counted(tmp_path, tables, monkeypatch):
     assert [row["warned"] for row in report["rows"]] == [1, 0]
 
 
-def test_only_names_the_tables(tmp_path, tables):
+def test_option_only_selects_tables(tmp_path, tables):
     report = run(
         tmp_path, "--tables", tables, "--only", "b", "xor", "--models", "logistic"
     )
@@ -114,7 +114,7 @@ def test_only_names_the_tables(tmp_path, tables):
     assert found == [("tables", "b"), ("own", "xor")]
 
 
-def test_own_tables_are_the_same_each_time_and_have_several_classes():
+def test_generated_tables_are_reproducible_and_have_several_classes():
     first, second = script.own_tables(), script.own_tables()
     for name, (X, y) in first.items():
         np.testing.assert_array_equal(X, second[name][0])
@@ -212,7 +212,7 @@ def test_page_gets_figures_between_its_lines(tmp_path):
             assert text.count(figures) == 1
 
 
-def test_page_shows_where_ours_lose():
+def test_page_shows_tables_where_sknn3_loses():
     figures = script.page_figures(report_of_all_models())["own"]
     assert "| net | a | search | 0.450 | 0.300 | 0.150 |" in figures
     assert "| net | lower log loss |  | 0 | 0 | 0 | 0 | 0 | 0 | 0 |" in figures

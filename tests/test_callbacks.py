@@ -147,7 +147,7 @@ def test_fitted_estimator_of_pass_equals_fit_of_smaller_max_iter(
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_fitted_estimator_at_begin_of_pass_is_that_of_previous_end(
+def test_fitted_estimator_at_begin_of_pass_equals_end_of_previous_pass(
     iris, early_stopping
 ):
     class Begins(Recorder):
@@ -190,7 +190,7 @@ def test_fitted_estimator_is_made_only_on_request(iris, monkeypatch):
     monkeypatch.setattr(classifier_module, "fitted_attributes", spy)
     clf = ThreeLayerNNClassifier(4, **CONVERGING).set_callbacks(Indifferent())
     clf.fit(*iris)
-    assert len(made) == 1  # for the fitted estimator itself
+    assert len(made) == 1  # its fitted estimator
 
 
 # --------------------------------------------------------------------------- stops

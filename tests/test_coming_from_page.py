@@ -137,7 +137,7 @@ def test_alpha_of_patternnet_share_gives_same_objective(iris, share):
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_weights_of_matlab_predict_as_there(iris, rng, tmp_path, n_classes):
+def test_weights_of_matlab_give_predictions_of_matlab(iris, rng, tmp_path, n_classes):
     X, y = iris
     X, y = X[y < n_classes], y[y < n_classes]
     W1, b1 = rng.standard_normal((6, 4)), rng.standard_normal((6, 1))

@@ -287,7 +287,7 @@ def weights_by_feature(clf):
 
 def test_feature_selection_by_importance_getter(noisy):
     X, y = noisy
-    clf = quick(tol=5e-4)  # a larger one leaves initial weights to the noise
+    clf = quick(tol=5e-4)  # with a larger tol, initial weights decide
     select = SelectFromModel(clf, importance_getter=weights_by_feature).fit(X, y)
     norms = np.sqrt((clone(clf).fit(X, y).theta1_[:, 1:] ** 2).sum(axis=0))
     assert_array_equal(select.get_support(), norms >= norms.mean())
@@ -370,7 +370,7 @@ def test_sigmoid_calibration_is_platt_scaling(noisy):
     counts = np.bincount(y[100:500])
     targets = np.where(y == 1, (counts[1] + 1) / (counts[1] + 2), 1 / (counts[0] + 2))
     o = np.log(probabilities(clf, X)) @ [-1, 1]
-    # A logistic regression on soft targets is one on both classes, weighted.
+    # A logistic regression on soft targets is a weighted one on both classes.
     platt = LogisticRegression(C=np.inf, tol=1e-10).fit(
         np.tile(o[100:500], 2)[:, np.newaxis],
         np.repeat([1, 0], 400),
@@ -625,7 +625,7 @@ def test_adaboost_of_default_networks_learns(solver):
     X, y = load_iris(return_X_y=True)
     clf = ThreeLayerNNClassifier(solver=solver, max_iter=1000, random_state=0)
     boosting = AdaBoostClassifier(clf, n_estimators=5, random_state=0).fit(X, y)
-    assert boosting.score(X, y) >= 0.95  # no warning; of LogisticRegression: 0.86
+    assert boosting.score(X, y) >= 0.95  # no warning; LogisticRegression has 0.86
     # The first member, of equal weights, is the network itself.
     seed = boosting.estimators_[0].random_state
     alone = clone(clf).set_params(random_state=seed).fit(X, y)

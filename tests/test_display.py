@@ -529,7 +529,7 @@ def columns_of(X):
     return {"columns": X.columns} if hasattr(X, "columns") else {}
 
 
-def test_feature_effects_do_not_depend_on_units_unless_asked(wine):
+def test_feature_effects_per_std_do_not_depend_on_units(wine):
     X, y = wine[0].to_numpy(), wine[1]
     scaler = StandardScaler().fit(X)
     scaled = ThreeLayerNNClassifier(3, tol=0.1, random_state=0)
@@ -548,7 +548,7 @@ def test_feature_effects_do_not_depend_on_units_unless_asked(wine):
 
 
 @pytest.mark.parametrize("classes", [["no", "yes"], [0, 1], [False, True]])
-def test_feature_effects_of_two_classes_are_those_of_second(rng, classes):
+def test_feature_effects_of_two_classes_are_of_second_class(rng, classes):
     X = rng.standard_normal((60, 3))
     net = ThreeLayerNNClassifier(3, random_state=0)
     net.fit(X, np.array(classes)[(X[:, 0] > 0).astype(int)])
@@ -729,7 +729,7 @@ def test_loss_curves_on_the_same_axes_share_validation_axes():
     first = LossCurveDisplay.from_data(
         [3.0, 2.0, 1.0], validation_scores=[0.1, 0.5, 0.4], name="tnc", color="green"
     )
-    first.figure_.canvas.draw()  # which moves axes to where they fit
+    first.figure_.canvas.draw()  # the layout moves axes
     second = LossCurveDisplay.from_data(
         [2.0, 0.5], validation_scores=[0.7, 0.9], name="lbfgs", ax=first.ax_
     )
@@ -1099,7 +1099,7 @@ def test_displays_of_unfitted_estimator_raise(display):
         FeatureEffectsDisplay.from_estimator(ThreeLayerNNClassifier(), np.eye(3))
 
 
-def test_loss_curve_marks_the_pass_whose_weights_are_kept():
+def test_loss_curve_marks_the_pass_of_the_fitted_weights():
     X, y = load_breast_cancer(return_X_y=True)
     clf = ThreeLayerNNClassifier(early_stopping=True, random_state=0)
     clf.fit(scale(X), y)  # the passes before alpha is chosen do not count

@@ -203,7 +203,7 @@ def test_extreme_samples_are_predicted_or_raise(activation, dtype):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_separable_classes_without_penalty_end(solver, activation):
+def test_fit_of_separable_classes_without_penalty_ends(solver, activation):
     # There is no minimum: the weights grow without bound.
     rows = np.array([[-3.0, 1], [-2, 0], [-1, 2], [1, 1], [2, -1], [3, 0]])
     for output_activation, labels in (

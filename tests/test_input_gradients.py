@@ -32,7 +32,7 @@ def network(**params):
 
 
 def fitted(iris, kind, **params):
-    """Return a network and samples that are not those that it was trained on."""
+    """Return a network, and samples that are not in its training data."""
     X, y = iris
     if kind == "binary":
         y = y == 1
@@ -163,7 +163,7 @@ def test_input_gradients_of_saturated_probabilities_are_zero(
     assert_allclose(gradients, 0, atol=1e-30)
 
 
-def test_input_gradients_of_tiny_sigmoids_equal_those_of_softmax(iris):
+def test_input_gradients_of_tiny_sigmoids_equal_softmax(iris):
     clf, X = fitted(iris, "multiclass")
     clf.theta2_[:, 0] -= 1000  # all sigmoids underflow
     of_sigmoids = clf.input_gradients(X)
@@ -209,7 +209,7 @@ def test_input_gradients_of_any_container_are_equal(container, method, iris):
     X = np.where(np.abs(iris[0]) > 0.5, iris[0], 0)
     clf = network().fit(X, iris[1])
     expected = clf.input_gradients(X, response_method=method)
-    same = network().fit(container(X), iris[1])  # knows the names of the columns
+    same = network().fit(container(X), iris[1])  # fitted with names of columns
     same.theta1_, same.theta2_ = clf.theta1_, clf.theta2_
     gradients = same.input_gradients(container(X), response_method=method)
     assert isinstance(gradients, np.ndarray)
@@ -226,16 +226,14 @@ def test_input_gradients_of_sparse_rows_have_all_columns(rng):
 
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
-def test_input_gradients_of_blocks_equal_those_of_single_rows(
-    container, iris, monkeypatch
-):
+def test_input_gradients_of_blocks_equal_single_rows(container, iris, monkeypatch):
     clf, X = fitted(iris, "multiclass")
     whole = clf.input_gradients(container(X))
     monkeypatch.setattr(sknn3._dataset, "ROUND_ROWS", 7)
     assert_allclose(clf.input_gradients(container(X)), whole, rtol=1e-12, atol=1e-15)
 
 
-def test_input_gradients_of_memory_map_equal_those_of_array(tmp_path, iris):
+def test_input_gradients_of_memory_map_equal_array(tmp_path, iris):
     clf, X = fitted(iris, "multiclass")
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")

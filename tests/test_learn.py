@@ -445,7 +445,7 @@ def test_numbers_of_page_2_are_correct(costs, loops, sine, published):
     assert_states(SCRIPTS[1], exact)
 
 
-def test_mistakes_of_page_2_cost_what_their_names_state(costs, loops, digits, sine):
+def test_mistakes_of_page_2_have_costs_in_their_names(costs, loops, digits, sine):
     cost, _, _, weights = loops[0]
     mean, square = cost / 5000, weights @ weights
     mistakes = costs["mistakes"] | costs["mistakes_of_penalty"]

@@ -72,7 +72,7 @@ def frequent_switches():
 
 
 @pytest.mark.parametrize("container", [np.float64, np.float32, sp.csr_array])
-def test_fits_searches_and_predictions_at_once_equal_those_alone(
+def test_concurrent_fits_searches_and_predictions_equal_sequential_ones(
     container, large, frequent_switches
 ):
     X, y = container(large[0]), large[1]

@@ -282,7 +282,7 @@ def test_mean_probabilities_are_class_shares(
         weights = expected_weights(
             y, ["balanced"] * np.atleast_2d(y.T).shape[0], weights
         )
-    # Biases are free, so the gradient by those of the outputs is this difference.
+    # Biases have no penalty, so this difference is the gradient by output biases.
     difference = np.average(P - Y, axis=0, weights=weights)
     assert np.abs(difference).max() <= 1e-3 + 1e-12
     if balanced and outputs != "labels":
@@ -473,8 +473,8 @@ def test_repeated_warm_starts_never_raise_loss(solver, clouds):
         for budget in budgets:
             curve = clf.set_params(max_iter=budget).fit(X, y).loss_curve_
             assert clf.n_iter_ == len(curve)
-            # A warm start ends at the first pass from the last of the budget on with a
-            # lower loss.
+            # From the last pass of the budget on, a warm start ends at the first pass
+            # with a lower loss.
             lower = np.flatnonzero(np.less(curve, curve[0])) + 1
             assert clf.n_iter_ == (max(budget, lower[0]) if curves else budget)
             curves.append(curve)

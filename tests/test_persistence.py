@@ -1,4 +1,4 @@
-"""Loaded models predict like the saved ones; skops needs to trust one type."""
+"""Loaded models predict like saved models, and skops must trust only one type."""
 
 import copy
 import pickle

@@ -159,7 +159,7 @@ def test_figures_of_page_are_correct(page):
     params = np.sin(np.arange(1, 10286)) / 10
     for text, reg in (("6.871914", 0), ("6.877039", 1)):
         exact[text], _ = page["backprop"](params, *page["args"][:-1], reg)
-    # Published; test_practicals_weights_have_published_cost computes the first three.
+    # Published; test_weights_of_practical_have_published_cost computes the first three.
     exact |= {"0.287629": 0.287629165161319, "0.383770": 0.383769859090924}
     exact |= {"97.52%": 0.9752, "93.86%": 0.9386, "10.00%": 0.1}
     exact |= {"63.84%": 0.6384, "89.36%": 0.8936}
@@ -190,7 +190,7 @@ def unit(text):
     return 10.0**-decimals
 
 
-def test_practicals_weights_have_published_cost(course, tmp_path):
+def test_weights_of_practical_have_published_cost(course, tmp_path):
     file = course / "data/ex4weights.mat"
     if not file.exists():
         pytest.skip("the practical's weights are not here")

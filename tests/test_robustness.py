@@ -55,7 +55,7 @@ def threads_of_fits():
     """Return the threads of fits that do not end."""
     threads = [t for t in threading.enumerate() if t.name.startswith("sknn3")]
     for thread in threads:
-        if thread.ident is not None:  # else an interrupt came before it started
+        if thread.ident is not None:  # None if an interrupt came before its start
             thread.join(timeout=10)
     return [thread for thread in threads if thread.is_alive()]
 
@@ -440,7 +440,7 @@ def test_import_fit_predict_and_search_without_threads_are_bit_identical():
 @pytest.mark.parametrize("n_that_start", [0, 1])
 @pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
 @pytest.mark.parametrize("n_rows", [300, 5000])
-def test_fits_where_no_more_threads_can_start_are_bit_identical(
+def test_fits_without_new_threads_are_bit_identical(
     n_rows, solver, n_that_start, large, monkeypatch, same_surroundings
 ):
     X, y = (array[:n_rows] for array in large)

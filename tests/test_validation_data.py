@@ -1,4 +1,4 @@
-"""Validation samples: those that `fit` gets, and what early stopping judges by."""
+"""Validation samples that `fit` gets, and the scores for early stopping."""
 
 import copy
 import pickle
@@ -93,7 +93,7 @@ def mean_loss(clf, X, y, weight=None):
     ("n_classes", "output_activation"),
     [(2, "logistic"), (3, "softmax"), (3, "logistic")],
 )
-def test_validation_loss_curve_is_that_of_each_budget(
+def test_validation_loss_curve_of_each_budget_equals_fit(
     n_classes, output_activation, solver
 ):
     X, y, X_val, y_val = halves(n_classes)
@@ -150,7 +150,10 @@ def test_validation_loss_uses_sample_weights_and_class_weights_of_training(
 ):
     X, y, X_val, y_val = three
     X, y = X[: len(y) - 40], y[: len(y) - 40]
-    X_val, y_val = X_val[y_val < 2], y_val[y_val < 2]  # other shares than in training
+    X_val, y_val = (
+        X_val[y_val < 2],
+        y_val[y_val < 2],
+    )  # other class shares
     weight = np.random.RandomState(0).randint(0, 4, len(y_val)) / 2
     clf = net(class_weight=class_weight, max_iter=6)
     fit(clf, X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight)
@@ -312,7 +315,7 @@ def test_early_stopping_by_rows_of_the_split_equals_split(
     options = {"solver": solver, "early_stopping": True, "scoring": scoring}
     options |= {"n_iter_no_change": 4}
     split = fit(net(**options), container(X), y)
-    # The split is drawn before the weights, so the generator goes on with these.
+    # The split is drawn before the initial weights, from the same generator.
     rng = np.random.RandomState(0)
     train, held_out = rows_of_split(y, 0.1, rng)
     given = fit(
@@ -416,7 +419,7 @@ def test_scorer_without_sample_weight(three):
     assert clf.best_validation_score_ == clf.score(X_val, y_val)
 
 
-def test_scorer_judges_split_of_sparse_data_with_empty_columns_and_memory_map(tmp_path):
+def test_scorer_gets_split_of_sparse_data_with_empty_columns_and_memory_map(tmp_path):
     X, y, _, _ = halves(2)
     X[:, 3] = 0
     clf = net(early_stopping=True, scoring="accuracy", conditioning="diagonal")
@@ -588,7 +591,7 @@ def test_grid_search_of_pipeline_with_validation_samples(three):
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_search_hands_validation_samples_to_each_path(three, early_stopping):
+def test_each_path_uses_validation_samples(three, early_stopping):
     X, y, X_val, y_val = three
     validation = {"X_val": X_val, "y_val": y_val}
     validation["sample_weight_val"] = np.arange(len(y_val)) % 3

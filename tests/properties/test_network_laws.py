@@ -253,7 +253,7 @@ def test_sigmoid_is_monotonic_and_symmetric(z):
 
 
 @given(npst.arrays(npst.integer_dtypes() | npst.boolean_dtypes(), 3))
-def test_sigmoid_of_integers_equals_that_of_floats(z):
+def test_sigmoid_of_integers_equals_sigmoid_of_floats(z):
     for function in (sigmoid, sigmoid_gradient):
         assert_array_equal(function(z), function(z.astype(float)))
         assert function(z).dtype == float

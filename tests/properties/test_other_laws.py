@@ -108,7 +108,7 @@ def test_loss_curve_display_plots_given_values(costs, with_scores, data):
     assert_array_equal(display.line_.get_ydata(), costs)
     assert_array_equal(display.line_.get_xdata(), 1 + np.arange(len(costs)))
     if with_scores:
-        sign = 1 if max(scores) > 0 else -1  # the latter are minus losses
+        sign = 1 if max(scores) > 0 else -1  # scores are minus losses
         assert_array_equal(sign * display.validation_line_.get_ydata(), scores)
 
 
