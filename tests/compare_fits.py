@@ -95,8 +95,7 @@ def cases():
         yield f"tol {tol}", fit, [*iris], {"tol": tol, "max_iter": 2000}
     yield "columns", fit, [np.asfortranarray(many), digit], {"hidden_layer_size": 50}
     yield "init_epsilon", fit, [*iris], {"init_epsilon": 0.12, "alpha": 0}
-    options = {"hidden_layer_size": 25, "fit_params": start, "max_iter": 1}
-    yield "coefs_init", fit, [*iris], options
+    yield "coefs_init", fit, [*iris], {"fit_params": start, "max_iter": 1}
     yield "unlike columns", fit, [*cancer], {}
     yield "one class", fit, [X, np.full(20_000, 7)], {}
     yield "strings", fit, [X, np.array(["no", "yes"])[y]], {"class_weight": "balanced"}
