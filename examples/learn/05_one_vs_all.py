@@ -2,10 +2,9 @@
 5. One-versus-all, and a given network
 ======================================
 
-Many courses classify the digits by logistic regression first: one classifier for each
-digit. This page trains the ten classifiers in ten lines of NumPy, and by scikit-learn.
-Then it predicts with a network whose weights are given, and compares both on digits
-that they have not seen.
+Train ten classifiers by logistic regression, one for each digit, as many courses do
+before the network. Train them in a few lines of NumPy and by scikit-learn. Then predict
+with the given weights of a network, and compare both models on unseen digits.
 """
 
 import tempfile
@@ -25,7 +24,7 @@ from sknn3.datasets import load_digits20, read_weights
 from sknn3.display import HiddenUnitsDisplay, ImageGridDisplay
 from sknn3.network import forward, sigmoid
 
-# On this page, budgets of passes end training by design.
+# On this page, max_iter ends training before it converges, by design.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 X, y = load_digits20(return_X_y=True)
@@ -37,9 +36,9 @@ X1 = np.hstack([np.ones((n, 1)), X])
 # -------------------
 #
 # A classifier for one digit, say 3, answers one question: is this a 3? It has a bias
-# and a weight for each pixel, 401 numbers :math:`\theta`. Its output is one sigmoid,
-# :math:`p = g(X_1 \theta)`: it is a network without a hidden layer. The cost is that of
-# :doc:`02_cost`, for one output:
+# and a weight for each pixel, 401 numbers :math:`\theta`. The classifier is a network
+# without a hidden layer, and its output is one sigmoid, :math:`p = g(X_1 \theta)`. The
+# cost is that of :doc:`02_cost`, for one output:
 #
 # .. math::
 #
@@ -48,9 +47,10 @@ X1 = np.hstack([np.ones((n, 1)), X])
 #    \\ \nabla J &= \frac{1}{n} \left( X_1^T (p - y)
 #       + \lambda \, (0, \theta_1, \dots, \theta_{400}) \right) .
 #
-# The bias has no penalty. Far from 0, :math:`p` is rounded to 0 or 1, and its logarithm
-# is infinite. So write the cost with :math:`z = X_1 \theta`: the mean of
-# :math:`\log(1 + e^z) - y z`. ``np.logaddexp(0, z)`` computes the first term for all z.
+# The bias has no penalty. If :math:`z = X_1 \theta` is far from 0, :math:`p` is rounded
+# to 0 or 1, and one of the logarithms is infinite. Therefore write the loss with z: it
+# is the mean of :math:`\log(1 + e^z) - y z`. ``np.logaddexp(0, z)`` computes the first
+# term for all z.
 
 
 def cost_and_gradient(
@@ -64,8 +64,8 @@ def cost_and_gradient(
 
 
 # %%
-# With all weights zero each output is 1/2, so the cost is log 2 = 0.693147. The norm of
-# the gradient is 1.725663 for the digit 3.
+# If all weights are zero, each output is 1/2, and the cost is log 2 = 0.693147. The
+# norm of the gradient is 1.725663 for the digit 3.
 
 J, gradient = cost_and_gradient(np.zeros(401), X1, y == 3, 1)
 print(f"{J:.6f} {np.linalg.norm(gradient):.6f}")
@@ -100,9 +100,9 @@ def accuracy(Theta: np.ndarray, X1: np.ndarray, y: np.ndarray) -> float:
 
 
 # %%
-# In Andrew Ng's course :math:`\lambda` is 0.1. After 50 iterations for each classifier,
-# it reports 94.9% of the training digits. SciPy's L-BFGS gets further in 50 iterations:
-# about 96%.
+# In Andrew Ng's course :math:`\lambda` is 0.1. The course reports 94.9% of the training
+# digits after 50 iterations for each classifier. SciPy's L-BFGS gets further in 50
+# iterations: about 96%.
 
 after_50 = one_vs_all(X1, y, 0.1, maxiter=50)
 print(f"{accuracy(after_50, X1, y):.2%}")
@@ -111,9 +111,9 @@ print(f"{accuracy(after_50, X1, y):.2%}")
 # The same by scikit-learn
 # ------------------------
 #
-# ``OneVsRestClassifier`` trains a copy of a classifier for each class. The ``C`` of
-# ``LogisticRegression`` is :math:`1 / \lambda`: its objective is ours times
-# :math:`n / \lambda`. With :math:`\lambda = 1` both have the accuracy 94.46%.
+# ``OneVsRestClassifier`` trains a copy of a classifier for each class. Set the ``C`` of
+# ``LogisticRegression`` to :math:`1 / \lambda`. Then its objective is our cost times
+# :math:`n / \lambda`. With :math:`\lambda = 1` both programs have the accuracy 94.46%.
 #
 # The costs agree to six digits, and the weights to 0.001. This cost is convex, so it
 # has one minimum, and every minimiser finds it. The cost of a network with hidden units
@@ -133,9 +133,10 @@ print(np.allclose(costs, costs_theirs, rtol=1e-6))
 print(f"largest difference of weights {abs(Theta - Theta_theirs).max():.0e}")
 
 # %%
-# The weights of a classifier, without the bias, are an image. Ink on red pixels speaks
-# for the digit, and ink on blue pixels against it. The 0 has a blue centre, where a 0
-# has no ink. Each classifier has only this one image to compare a digit with.
+# The weights of a classifier, without the bias, are an image. Ink on red pixels
+# increases the output, and ink on blue pixels decreases it. The image of the 0 has a
+# blue centre, where a 0 has no ink. Each classifier compares all digits with this one
+# image.
 
 display = HiddenUnitsDisplay.from_data(Theta[:, 1:], order="F")
 display.ax_.set_title("Weights of the ten classifiers, for the digits 0 to 9")
@@ -147,14 +148,15 @@ plt.show()
 #
 # The next practical of many courses hands out the weights of a trained network, and
 # asks for its predictions. A file ``ex3weights.mat`` or ``ex4weights.mat`` has the
-# matrices ``Theta1``, shape (25, 401), and ``Theta2``, shape (10, 26). If you have it,
-# replace the next cell by ``theta1, theta2 = read_weights("ex4weights.mat")``. That
-# network recognises 97.52% of the digits.
+# matrices ``Theta1``, shape (25, 401), and ``Theta2``, shape (10, 26). If you have the
+# file, replace the next cell by ``theta1, theta2 = read_weights("ex4weights.mat")``.
+# That network recognises 97.52% of the digits.
 #
-# We may not distribute it, so this page makes such a file. It trains a network with 70
-# passes, and writes its weights in the order of the course: the digit 0 is called "10"
-# and comes last. :func:`~sknn3.datasets.read_weights` puts it first again, so that
-# output *k* belongs to the digit *k*.
+# We may not distribute the file, so the next cell makes a similar one. It trains a
+# network with 70 passes, and writes the weights in the order of the course: the digit 0
+# has the label 10, and its row is the last of ``Theta2``.
+# :func:`~sknn3.datasets.read_weights` puts this row first again. Then output *k*
+# belongs to the digit *k*.
 
 trained = ThreeLayerNNClassifier(25, alpha=1, max_iter=70, random_state=0).fit(X, y)
 Theta2 = np.roll(trained.theta2_, -1, axis=0)  # rows for the digits 1 to 9, 0
@@ -164,8 +166,8 @@ with tempfile.TemporaryDirectory() as folder:
     theta1, theta2 = read_weights(weights_file)
 
 # %%
-# Forward propagation is that of :doc:`01_forward`, two products and two sigmoids. The
-# network of this page recognises about 99% of the digits.
+# Forward propagation is that of :doc:`01_forward`: two matrix products and two
+# sigmoids. The network of this page recognises about 99% of the digits.
 
 A1 = np.hstack([np.ones((n, 1)), sigmoid(X1 @ theta1.T)])
 by_hand = sigmoid(A1 @ theta2.T)
@@ -173,11 +175,11 @@ _, P = forward(X, theta1, theta2)
 print(f"{np.mean(by_hand.argmax(axis=1) == y):.2%}", np.allclose(by_hand, P))
 
 # %%
-# To have the network as an estimator, give its weights to ``fit``, with a budget of one
-# pass. That pass evaluates the given weights and changes none. ``coefs_init`` and
-# ``intercepts_init`` have the shapes of scikit-learn's ``MLPClassifier``: no biases
-# among the weights, and the transpose. The rows of X do not matter as long as each
-# digit is among them.
+# To make an estimator of the network, pass its weights to ``fit``, with ``max_iter=1``.
+# The only pass evaluates the given weights and does not change them. ``coefs_init`` and
+# ``intercepts_init`` have the shapes of scikit-learn's ``MLPClassifier``: the weights
+# are transposed, and the biases are separate. Any rows of X will do if each digit is
+# among them.
 
 net = ThreeLayerNNClassifier(25, alpha=1, max_iter=1).fit(
     X[::500],
@@ -189,15 +191,16 @@ print(np.allclose(net.theta1_, theta1), np.allclose(net.theta2_, theta2))
 print(f"{net.score(X, y):.2%}", np.array_equal(net.predict(X), P.argmax(axis=1)))
 
 # %%
-# Now it has ``predict_proba`` and ``score``, works in pipelines, and can be saved. With
-# a larger ``max_iter`` the same call continues the training from these weights.
+# This estimator has ``predict_proba`` and ``score``, works in pipelines, and can be
+# saved. With a larger ``max_iter`` the same call continues the training from these
+# weights.
 #
 # Which is better?
 # ----------------
 #
-# The accuracy on training digits does not answer that. So train both on every other
-# digit, and test them on the rest: the ten classifiers recognise about 89% of the
-# unseen digits, and the network with 25 hidden units about 92%.
+# The network: it recognises about 92% of unseen digits, and the ten classifiers about
+# 89%. The accuracy on training digits would not answer the question. Therefore train
+# both models on every other digit, and test them on the rest.
 
 seen, unseen = slice(0, None, 2), slice(1, None, 2)
 linear = OneVsRestClassifier(LogisticRegression(C=1, max_iter=1000))
@@ -208,9 +211,10 @@ for name, model in {"one-versus-all": linear, "network": net}.items():
     print("{:14}  seen {:5.1%}  unseen {:5.1%}".format(name, *scores))
 
 # %%
-# The network gains little on the 0, the 1 and the 6, which one image can describe. It
-# gains several per cent on the 2, the 5, the 8 and the 9, whose shapes vary more. Its
-# hidden units respond to parts of digits, and an output combines them.
+# The network gains several percentage points on the 2, the 5, the 8 and the 9. Their
+# shapes vary most. It gains little on the 0, the 1 and the 6, which one image can
+# describe. The hidden units respond to parts of digits, and an output combines the
+# parts.
 
 errors = {
     name: [1 - model.score(X[unseen][y[unseen] == k], [k] * 250) for k in range(10)]
@@ -229,9 +233,9 @@ ax.legend()
 plt.show()
 
 # %%
-# These are digits that the ten classifiers get wrong, with the predictions of the
-# network. Wrong ones are in red, with the true digit in brackets. Some are hard for
-# people too.
+# The ten classifiers get these digits wrong. The titles are the predictions of the
+# network. Wrong predictions are in red, with the true digit in brackets. Some of these
+# digits are hard for people too.
 
 wrong = np.flatnonzero(linear.predict(X[unseen]) != y[unseen])[::11]
 display = ImageGridDisplay.from_estimator(
@@ -244,26 +248,29 @@ plt.show()
 # Exercises
 # ---------
 #
-# **1.** How many weights have the ten classifiers, and how many has the network?
+# **1.** How many weights do the ten classifiers have, and how many does the network
+# have?
 #
 # .. dropdown:: Answer
 #
 #    10 * 401 = 4010, and 10285.
 #
-# **2.** Can a network with ``activation="identity"`` recognise more than the ten
-# classifiers?
+# **2.** Can a network with ``activation="identity"`` recognise more unseen digits than
+# the ten classifiers?
 #
 # .. dropdown:: Answer
 #
-#    Hardly. Its outputs are linear in the pixels too: two matrix products are one. Only
-#    the penalty differs.
+#    Hardly. Its outputs are linear in the pixels too, because the product of the two
+#    matrices of weights is one matrix. Only the penalty differs. With
+#    :math:`\lambda = 1` the network recognises more of the seen digits, and fewer of
+#    the unseen.
 #
-# **3.** You train with the labels of the course's file, 1 to 10, in the file's order,
-# and compare ``argmax`` with them. What accuracy do you get?
+# **3.** You train with the labels of the course's file, 1 to 10, in the file's order.
+# Then you compare the labels with ``argmax``. What accuracy do you get?
 #
 # .. dropdown:: Answer
 #
 #    About 0%: ``argmax`` counts from 0, so each right prediction is one too small. Add
-#    1, or call the digit 0 "0".
+#    1, or give the digit 0 the label 0.
 #
 # Next: :doc:`06_bias_variance`.

@@ -2,10 +2,10 @@
 6. Bias, variance, and the choice of lambda
 ===========================================
 
-A network that errs on unseen digits is too simple, or it has learnt the training digits
-by heart. A learning curve shows which, and a validation curve shows the best lambda.
-This page draws both with scikit-learn. Then :class:`~sknn3.ThreeLayerNNClassifierCV`
-chooses lambda.
+Find out why a network errs on unseen digits: it is too simple, or it has learnt the
+training digits by heart. A learning curve shows which of the two, and a validation
+curve shows the best lambda. Draw both with scikit-learn. Then let
+:class:`~sknn3.ThreeLayerNNClassifierCV` choose lambda.
 """
 
 import warnings
@@ -29,20 +29,21 @@ warnings.simplefilter("ignore", ConvergenceWarning)
 # Three parts of the data
 # -----------------------
 #
-# The accuracy on training digits is too good, because the network has seen them. So
-# courses split the data into three parts:
+# The accuracy on training digits is too good, because the network has seen them.
+# Therefore courses split the data into three parts:
 #
 # - the **training set**: the weights are fitted to it,
-# - the **validation set**: it chooses :math:`\lambda`, the number of units, the budget,
+# - the **validation set**: it serves to choose :math:`\lambda`, the number of units and
+#   the number of passes,
 # - the **test set**: it is used once, at the end, for the figure that you report.
 #
-# Why is a validation set not a test set? Of many values of :math:`\lambda` you choose
-# the one with the best score on the validation set, and the best score is partly luck.
+# Do not report the score on the validation set. Of many values of :math:`\lambda` you
+# choose the one with the best score, and the best score is partly luck.
 #
-# We take 1000 digits to learn from, and keep 4000 for the test. With so few digits, one
-# validation set would be small. So cut the 1000 into three *folds*. Each is the
-# validation set once, while the other two train, and the three scores are averaged:
-# cross-validation.
+# Learn from 1000 digits, and keep 4000 for the test. With so few digits, one validation
+# set would be small. Therefore cut the 1000 digits into three *folds*. Each fold is the
+# validation set once, and the other two are the training set. The mean of the three
+# scores counts. This is *cross-validation*.
 
 X, y = load_digits20(return_X_y=True)
 X_learn, X_test, y_learn, y_test = train_test_split(
@@ -54,8 +55,9 @@ folds = StratifiedKFold(3, shuffle=True, random_state=0)
 # Learning curves
 # ---------------
 #
-# A *learning curve* shows the accuracy over the number of training digits: on those
-# digits, and on the validation fold. Here are three networks:
+# A *learning curve* shows how the accuracy depends on the number of training digits.
+# One curve is the accuracy on these digits, the other that on the validation fold. Here
+# are three networks:
 
 settings = {
     "2 hidden units": {"hidden_layer_size": 2, "alpha": 1},
@@ -91,32 +93,34 @@ for name, curve in curves.items():
     print(f"{name:22}  training {train[-1]:6.1%}  validation {validation[-1]:6.1%}")
 
 # %%
-# **High bias: underfitting.** Two hidden units are too few for ten digits. Even of the
-# training digits, the network recognises only about 59%. With more digits the two
-# curves approach each other. Validation can hardly rise above the training curve, so
-# *more data helps little*. What helps: more hidden units, more features, a smaller
-# :math:`\lambda`, more passes.
+# **High bias: underfitting.** Two hidden units are too few for ten digits. The network
+# recognises only about 59% even of the training digits. With more digits the two curves
+# approach each other. The validation curve can hardly rise above the training curve, so
+# *more data helps little*. Use more hidden units, more features, a smaller
+# :math:`\lambda` or more passes instead.
 #
-# **High variance: overfitting.** With 25 units and hardly any penalty the network
+# **High variance: overfitting.** With 25 units and hardly any penalty, the network
 # recognises 100% of the training digits, but about 81% of the others. The curves are
-# far apart, and the lower one still rises. *More data helps*, and so do a larger
-# :math:`\lambda`, fewer features, or fewer passes.
+# far apart, and the validation curve still rises. *More data helps*. A larger
+# :math:`\lambda`, fewer features or fewer passes help too.
 #
-# **Between the two.** With :math:`\lambda = 1` validation reaches about 88%. The curves
-# are still apart, and the lower one still rises, so this network profits from more
-# digits too: trained on 2500, it recognises about 92% of the others
-# (:doc:`04_training`).
+# **Between the two.** With :math:`\lambda = 1` the validation curve reaches about 88%.
+# The curves are still apart, and the validation curve still rises. Therefore more
+# digits help this network too: trained on 2500 digits, it recognises about 92% of the
+# others (:doc:`04_training`).
 #
-# The names come from statistics. Imagine networks trained on many draws of the data.
-# *Bias* is the error that all of them share; *variance* is how much they differ.
+# The names come from statistics. Imagine that you train a network on each of many
+# samples of the data. *Bias* is the error that all these networks share. *Variance* is
+# how much they differ. This bias is not the bias of a unit.
 #
 # The validation curve
 # --------------------
 #
-# A *validation curve* shows the score over a parameter. Here that is the log loss over
-# :math:`\lambda`. The log loss is minus the mean logarithm of the probability of the
-# right digit, so smaller is better. It has no penalty: with the penalty, networks of
-# different :math:`\lambda` could not be compared.
+# A *validation curve* shows how a score depends on a parameter. Here the score is the
+# log loss, and the parameter is :math:`\lambda`. The log loss is minus the mean
+# logarithm of the probability of the right digit, so smaller is better. The log loss
+# has no penalty. You could not compare networks of different :math:`\lambda` by a cost
+# with the penalty.
 
 alphas = [0.001, 0.01, 0.1, 1, 10, 100]
 fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
@@ -145,21 +149,21 @@ for alpha, loss in zip(alphas, losses, strict=True):
 # Read the curve from left to right:
 #
 # - With a small :math:`\lambda` the training loss is near 0, and the validation loss
-#   high, about 1.0 at 0.001: overfitting. The network is certain of its wrong
-#   predictions.
+#   is high, about 1.0 at 0.001: overfitting. The wrong predictions have high
+#   probabilities.
 # - At 1 the validation loss is lowest, about 0.47.
-# - With a large :math:`\lambda` both losses are equally high: underfitting. At 100 the
-#   penalty leaves nothing but the shares of the digits, and the loss is log 10 = 2.303,
-#   that of guessing.
+# - With a large :math:`\lambda` both losses are equally high: underfitting. At 100 all
+#   weights are nearly 0. The network predicts 1/10 for each digit, and the loss is
+#   log 10 = 2.303, the loss of a guess.
 #
 # Choose lambda
 # -------------
 #
-# The best :math:`\lambda` of a grid is one line of code. Take factors of 3 now, around
-# the minimum. A second parameter is the budget of passes: stopping early is a kind of
-# penalty too, as few passes cannot make large weights.
+# One call finds the best :math:`\lambda` of a grid. Around the minimum, take values
+# that differ by factors of about 3. The second parameter is the number of passes. Few
+# passes keep the weights small, so they act like a penalty.
 # :class:`~sknn3.ThreeLayerNNClassifierCV` trains once for each :math:`\lambda` and
-# fold, and looks at the network after 10, 30 and 100 passes on the way.
+# fold, and scores the network after 10, 30 and 100 passes on the way.
 
 search = ThreeLayerNNClassifierCV(
     alphas=[0.1, 0.3, 1, 3, 10],
@@ -171,10 +175,11 @@ search = ThreeLayerNNClassifierCV(
 print(search.best_params_, f"log loss {-search.best_score_:.3f}")
 
 # %%
-# It has then trained the best network on all 1000 digits. Only now use the test set:
-# about 89% of the 4000 digits. The default, ``alpha="auto"``, chooses :math:`\lambda`
-# by the training data alone (:doc:`how </user_guide/penalty>`), without a grid or
-# folds, and is as good here. With :math:`\lambda` = 0.001 it is about 84%.
+# The search also trained the best network on all 1000 digits. Only now use the test
+# set: the network recognises about 89% of its 4000 digits. The default,
+# ``alpha="auto"``, is as good here. It chooses :math:`\lambda` without a grid or folds
+# (:doc:`how </user_guide/penalty>`). With :math:`\lambda` = 0.001 the network
+# recognises only about 84%.
 
 nets = {"of the search": search}
 for alpha in ("auto", 0.001):
@@ -192,23 +197,23 @@ for name, share in on_test.items():
 #   digits are loaded in order, so the first 50 are all zeros, and the network knows no
 #   other digit. Shuffle them, as ``train_test_split`` did above, or set
 #   ``shuffle=True``.
-# - **The validation curve falls up to the end of the grid.** Then the best
-#   :math:`\lambda` is outside. Extend the grid.
-# - **The score of the search is better than that on the test set.** A little is normal:
-#   the search reports the best of its scores.
-# - **The features were scaled before the split.** Then the validation folds took part
-#   in the fit. Put the scaler and the network into a pipeline, and search the pipeline.
+# - **The validation curve falls up to the end of the grid.** The best :math:`\lambda`
+#   is outside the grid. Extend the grid.
+# - **The score of the search is better than the score on the test set.** A small
+#   difference is normal, because the search reports the best of its scores.
+# - **The features were scaled before the split.** The scaler has seen the validation
+#   folds. Put the scaler and the network into a pipeline, and search the pipeline.
 #
 # Exercises
 # ---------
 #
-# **1.** Is the default network of 50 units rather biased or rather variable on 1000
-# digits? What would you try?
+# **1.** Does the default network of 50 units have a high bias or a high variance on
+# 1000 digits? What would you try?
 #
 # .. dropdown:: Answer
 #
-#    Variable: it recognises about 99% of its training digits, and about 89% of the
-#    others. More digits help most.
+#    A high variance: it recognises about 99% of its training digits, and about 89% of
+#    the others. More digits help most.
 #
 # **2.** Draw the validation curve of ``hidden_layer_size`` for 1, 2, 5, 10, 25 and 50
 # units, with ``alpha=1``.
