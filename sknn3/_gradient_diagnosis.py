@@ -227,6 +227,7 @@ _COST = [
         "log(1-h).",
     ),
     _Mistake({"loss": "negative"}, "The cost has the wrong sign, except its penalty."),
+    _Mistake({"loss": "negative", "penalty": -1}, "The whole cost has the wrong sign."),
     _Mistake({"loss": "first"}, "The cost lacks the term (1-y)*log(1-h)."),
     _Mistake({"loss": "second"}, "The cost lacks the term y*log(h)."),
     _Mistake(
@@ -235,6 +236,10 @@ _COST = [
         "log(h) and log(1-h).",
     ),
     *_penalty_mistakes("cost", "reg/(2*m) times the sum of squares"),
+    _Mistake(
+        {"penalty_divided": -1},
+        "The penalty in the cost is multiplied by m: write reg/(2*m), not reg/2*m.",
+    ),
 ]
 
 _GRADIENT = [

@@ -346,7 +346,8 @@ def _problem(params: np.ndarray, args: tuple[Any, ...]) -> Problem:
             f"n_hidden={n_hidden} and n_out={n_out}."
         )
     Y = _one_hot(y, len(X), n_out)
-    return Problem(params, n_in, n_hidden, n_out, X, Y, float(reg))
+    # Copies, because the function may write into its X and y.
+    return Problem(params, n_in, n_hidden, n_out, X.copy(), Y.copy(), float(reg))
 
 
 def _one_hot(y: Any, n_samples: int, n_out: int) -> np.ndarray:

@@ -277,6 +277,20 @@ def test_wrong_arguments_for_practical_raise_value_error(arguments, message):
         check_gradient(backprop, **arguments)
 
 
+def test_right_cost_is_that_of_data_before_function_writes_into_it():
+    def writes(params, n_in, n_hidden, n_out, X, y, reg):
+        result = backprop(params, n_in, n_hidden, n_out, X, y, reg)
+        X[:], y[:] = 0, 1 - y
+        return result
+
+    args = tuple((ARGS | {"X": np.ones((4, 2)), "y": np.eye(2)[[0, 1, 1, 1]]}).values())
+    right = check_gradient(backprop, PARAMS, args=args).cost
+    check = check_gradient(writes, PARAMS, args=args)
+    assert check.cost == right
+    assert_allclose(check.right_cost, right, rtol=1e-14)
+    assert check.max_difference > 1e-3  # the differences are those of other data
+
+
 def test_error_of_practical_names_its_arguments():
     def of_labels(params, n_in, n_hidden, n_out, X, y, reg):
         return np.eye(n_out)[y - 1]

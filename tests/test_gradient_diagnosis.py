@@ -87,7 +87,7 @@ def loss_of(h, y, bugs):
         loss -= y * np.log(h)
     if "only y" not in bugs:
         loss -= (1 - y) * np.log(1 - h)
-    return -loss if "cost negative" in bugs else loss
+    return -loss if {"cost negative", "cost and penalty negative"} & bugs else loss
 
 
 def backpropagate(a2, h, y, theta2, bugs):
@@ -160,7 +160,10 @@ def penalty(part, strength, m, bugs):
         return 2 * strength
     if f"{part} penalty halved" in bugs:
         return strength / 2
-    return -strength if f"{part} penalty negative" in bugs else strength
+    if f"{part} penalty times m" in bugs:
+        return strength * m**2
+    negative = {f"{part} penalty negative", f"{part} and penalty negative"}
+    return -strength if negative & bugs else strength
 
 
 # Each bug, and how its diagnosis starts.
@@ -198,6 +201,7 @@ BUGS = {
     "only y": "The cost lacks the term (1-y)*log(1-h)",
     "only 1 - y": "The cost lacks the term y*log(h)",
     "cost negative": "The cost has the wrong sign",
+    "cost and penalty negative": "The whole cost has the wrong sign",
     "cost penalises biases": "The cost penalises the biases",
     "cost penalty missing": "The cost lacks the penalty",
     "cost penalty doubled": "The penalty in the cost is doubled",
@@ -205,6 +209,7 @@ BUGS = {
     "cost penalty negative": "The penalty in the cost has the wrong sign",
     "cost penalty undivided": "The penalty in the cost is not divided by m",
     "cost penalty divided twice": "The penalty in the cost is divided by m twice",
+    "cost penalty times m": "The penalty in the cost is multiplied by m",
 }
 LABEL_BUGS = {
     "label 10 is 0": "The one-hot matrix is shifted by a column to the right, and the",
@@ -344,6 +349,7 @@ def test_each_bug_is_diagnosed_for_each_size(sizes, reg):
         text, is_right = diagnosis(student(bug), *problem(sizes, reg, seed))
         if reg == 0:  # then the penalty has no effect
             start = start.replace("and its penalty are", "is")
+            start = start.replace("The whole cost", "The cost")
         if is_right:  # the bug has no effect
             assert text is None
         else:
