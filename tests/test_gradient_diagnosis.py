@@ -382,6 +382,15 @@ def test_pairs_of_bugs_in_gradient_are_diagnosed():
                 assert BUGS[bug] in text
 
 
+def test_bugs_that_set_one_option_are_no_alternatives():
+    # "The gradient and its penalty are not divided" sets the divisor of both.
+    bugs = "gradient undivided", "gradient penalty divided twice"
+    text, _ = diagnosis(student(bugs), *problem(SIZES[0], 2, 0))
+    assert text.startswith(BUGS[bugs[0]])
+    assert BUGS[bugs[1]] in text
+    assert "Or:" not in text
+
+
 @pytest.mark.parametrize("sizes", [(3, 5, 3, 2), (2, 2, 2, 2)])
 def test_bugs_with_equal_values_are_alternatives(sizes):
     # For two samples, a doubled penalty equals one without division by m.
