@@ -382,6 +382,20 @@ def test_pairs_of_bugs_in_gradient_are_diagnosed():
                 assert BUGS[bug] in text
 
 
+@pytest.mark.parametrize("shared", SHARED)
+@pytest.mark.parametrize("bug", ["no slope", "gradient undivided", "cost undivided"])
+def test_another_bug_besides_one_in_cost_and_gradient_is_diagnosed(shared, bug):
+    text, _ = diagnosis(student([shared, bug]), *problem(SIZES[0], 2, 0))
+    assert text.startswith(BUGS[shared])
+    assert BUGS[bug] in text
+
+
+def test_more_than_three_alternatives_are_no_diagnosis():
+    # For two samples, each doubled penalty equals one without division by m.
+    bugs = "cost penalty doubled", "gradient penalty doubled"
+    assert diagnosis(student(bugs), *problem((3, 5, 3, 2), 1, 0))[0] is None
+
+
 def test_bugs_that_set_one_option_are_no_alternatives():
     # "The gradient and its penalty are not divided" sets the divisor of both.
     bugs = "gradient undivided", "gradient penalty divided twice"
