@@ -48,11 +48,11 @@ def as_numbers(X: Any, encode: str = ENCODE_COLUMNS) -> Any:
     if encoded and not encode:
         expected = "numbers, as in fit"
     elif encoded:
-        others = [name for name in names if name not in encoded]
+        others = [i for i, name in enumerate(names) if name not in encoded]
         line = encode.format(
             names=_short_list(encoded),
             columns=_selection(X, encoded),
-            numbers=_scaler(columns[n] if n in columns else X[n] for n in others),
+            numbers=_scaler(_column(X, i) for i in others),
         )
         advice = [f"first {dates}, then" for dates in advice]
         advice.append(f"encode text and categories, for example by\n{line}")
@@ -107,13 +107,24 @@ def _not_numeric(frame: Any) -> Iterator[tuple[Any, Any]]:
     """Yield the name and the column for each column without a numeric dtype."""
     names = _column_names(frame)
     dtypes = getattr(frame, "dtypes", names)  # a pyarrow table has none
-    for name, dtype in zip(names, dtypes, strict=True):
+    for i, (name, dtype) in enumerate(zip(names, dtypes, strict=True)):
         if hasattr(dtype, "is_numeric"):  # polars
             is_numeric = dtype.is_numeric()
         else:
             is_numeric = getattr(dtype, "kind", "O") in "biufc"
         if not is_numeric:
-            yield name, frame[name]
+            yield name, _column(frame, i)
+
+
+def _column(X: Any, i: int) -> Any:
+    """Return a column of an array or of a frame, by its position."""
+    if isinstance(X, np.ndarray):
+        return X[:, i]
+    if hasattr(X, "iloc"):
+        # Partitions of a dask frame share an Index, and lookups of names in it are not
+        # safe in several threads: the first one makes its hash table.
+        return X.iloc[:, i]
+    return X[_column_names(X)[i]]
 
 
 def conversion_error(column: Any) -> Exception | None:

@@ -451,3 +451,12 @@ def test_text_beside_columns_of_equal_names_is_named():
     X = pd.concat([numbers, numbers, pd.Series(TOWNS)], axis=1, keys=["n", "n", "town"])
     with pytest.raises(ValueError, match=r"not numbers: 'town' \(could not"):
         net().fit(X, y)
+
+
+def test_columns_of_pandas_frames_are_read_by_position(monkeypatch):
+    # The first lookup of a name makes a hash table, which is not safe in threads, and
+    # partitions of dask share the index.
+    frame = pd.DataFrame({0: COUNTS[:, 0], 7: TOWNS})
+    monkeypatch.delattr(pd.DataFrame, "__getitem__")
+    with pytest.raises(ValueError, match=r"not numbers: 7 .*\n.*\[1\]"):
+        as_numbers(frame)
