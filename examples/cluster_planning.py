@@ -3,7 +3,7 @@ Estimate the time of a pass on a cluster
 ========================================
 
 How many workers are worth their cost? This example computes the model of
-:doc:`the user guide </user_guide/scaling>` for 10^9 samples. The model was measured
+:doc:`the user guide </user_guide/scaling>` for a billion samples. The model was measured
 with two workers on one machine, so all curves for more workers are extrapolated.
 """
 
