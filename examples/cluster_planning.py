@@ -3,8 +3,9 @@ Estimate the time of a pass on a cluster
 ========================================
 
 How many workers are worth their cost? This example computes the model of
-:doc:`the user guide </user_guide/scaling>` for a billion samples. The model was measured
-with two workers on one machine, so all curves for more workers are extrapolated.
+:doc:`the user guide </user_guide/scaling>` for a billion samples. The model was
+measured with two workers on one machine, so all curves for more workers are
+extrapolated.
 """
 
 import matplotlib.pyplot as plt

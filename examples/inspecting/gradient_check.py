@@ -78,15 +78,7 @@ plt.show()
 # after ``params`` as ``args``, as you do to :func:`scipy.optimize.minimize`.
 
 
-def backprop(
-    params: np.ndarray,
-    n_in: int,
-    n_hidden: int,
-    n_out: int,
-    X: np.ndarray,
-    y: np.ndarray,
-    reg: float,
-) -> tuple[float, np.ndarray]:
+def backprop(params, n_in, n_hidden, n_out, X, y, reg):
     """Penalise the biases, and forget to divide by the number of samples."""
     cost, gradient = wrong(params)
     return cost, len(X) * gradient

@@ -285,15 +285,7 @@ plt.show()
 # biases in the gradient, and forgets the slope of the hidden units.
 
 
-def backprop(
-    params: np.ndarray,
-    n_in: int,
-    n_hidden: int,
-    n_out: int,
-    X: np.ndarray,
-    y: np.ndarray,
-    reg: float,
-) -> tuple[float, np.ndarray]:
+def backprop(params, n_in, n_hidden, n_out, X, y, reg):
     """Make two bugs; y is a one-hot matrix."""
     n = len(X)
     theta1, theta2 = unpack(params, n_in, n_hidden)
@@ -316,15 +308,7 @@ print(check.diagnosis)
 # Fix both, and the check names no mistake:
 
 
-def mended(
-    params: np.ndarray,
-    n_in: int,
-    n_hidden: int,
-    n_out: int,
-    X: np.ndarray,
-    y: np.ndarray,
-    reg: float,
-) -> tuple[float, np.ndarray]:
+def mended(params, n_in, n_hidden, n_out, X, y, reg):
     """Pass the practical's arguments to the function of this page."""
     return cost_and_gradient(params, X, y, n_hidden, reg)
 
