@@ -1,22 +1,22 @@
 r"""The linear change of variables of the solver, and the initial weights.
 
 Features of different scale, correlated features and activations far from zero give the
-cost narrow valleys.  So the solver has the variables (U, c, V, e)::
+cost narrow valleys.  So the solver has variables v1 and v2 in place of the weights::
 
-    W1 = U P,    b1 = c - W1 mu,      W2 = V,    b2 = e - V a0
+    theta1 = v1 F1,    F1 = [   1    0 ]        theta2 = v2 F2,    F2 = [   1   0 ]
+                            [ -P mu  P ]                                [ -a0 1 I ]
 
-    dJ/dU = (dJ/dW1 - dJ/db1 mu') P',            dJ/dc = dJ/db1
-    dJ/dV = dJ/dW2 - dJ/db2 a0 1',               dJ/de = dJ/db2
+    dJ/dv1 = dJ/dtheta1 F1',                    dJ/dv2 = dJ/dtheta2 F2'
 
 with mu the column means, P'P = M^-1, and a0 the value of the hidden activation at 0::
 
     M = Cov(X) + 0.3 diag(Var(X)) + 20 alpha/S I
 
-These are the weights of a network on whitened features and centred activations.  The
-cost, its penalty and its minima stay the same, but the path to a minimum is shorter.  M
-approximates the curvature of the cost by the weights of a hidden unit, from the data
-and from the penalty.  P is a triangular factor of M^-1; a rotation of P would make no
-difference to the solvers.
+The variables are the weights of a network on whitened features and centred activations.
+The cost, its penalty and its minima do not change, but the path to a minimum is
+shorter.  M approximates the curvature of the cost by the weights of a hidden unit, from
+the data and from the penalty.  P is a triangular factor of M^-1; a rotation of P would
+make no difference to the solvers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
@@ -64,52 +64,65 @@ START_SPREAD = 2.0
 _SMALLEST_PRIOR = 1e-6
 
 
+class ArrowMatrix(NamedTuple):
+    """A lower triangular matrix with a first column and a diagonal only."""
+
+    column: np.ndarray  # below the diagonal
+    diagonal: np.ndarray
+
+
+Triangular = np.ndarray | ArrowMatrix
+
+
+class FeatureMaps(NamedTuple):
+    """The matrices of the first layer, see `Preconditioner`."""
+
+    factor: Triangular
+    inverse: Triangular
+    initial: Triangular
+
+
 @dataclass(frozen=True, eq=False)
 class Preconditioner:
     """Maps between the weights and the variables of the solver.
 
-    `centre` is a0, `mean` has the column means, and `scale` is the square root of the
-    diagonal of M.  `initial_scale` converts initial weights for standardised features
-    to weights for X.  `factor` is P and `inverse` is P^-1, lower triangular (d, d)
-    arrays, (d,) diagonals, or scalars.  `output_scale`, (K,), is the variance of each
-    target divided by the variance for equal classes.  `effective_features` is the
-    number of features that vary, or 12 times their total variance if that is less: a
-    feature uniform in [0, 1] has a variance of 1/12 and counts as 1.
+    Each map has a lower triangular matrix for each layer, whose first row and column
+    belong to the biases: `factors` map variables to weights, `inverses` map weights to
+    variables, and `initial` maps initial weights for standardised features and centred
+    activations to weights.  `scale` is the square root of the diagonal of M.
+    `output_scale`, (K,), is the variance of each target divided by the variance for
+    equal classes.  `effective_features` is the number of features that vary, or 12
+    times their total variance if that is less: a feature uniform in [0, 1] has a
+    variance of 1/12 and counts as 1.
     """
 
     n_features: int
     hidden_layer_size: int
-    centre: float
-    mean: np.ndarray
+    factors: tuple[Triangular, Triangular]
+    inverses: tuple[Triangular, Triangular]
+    initial: tuple[Triangular, Triangular]
     scale: np.ndarray
-    initial_scale: np.ndarray
-    factor: np.ndarray
-    inverse: np.ndarray
     output_scale: np.ndarray
     effective_features: float
 
     def to_weights(self, variables: np.ndarray) -> np.ndarray:
         """Return the packed weights for the variables."""
-        params = variables.copy()
-        theta1, _ = self._split(params)
-        theta1[:, 1:] = triangular_product(theta1[:, 1:], self.factor)
-        return self._shift_biases(params, -1)
+        return self._multiply(variables, self.factors)
 
     def from_weights(self, params: np.ndarray) -> np.ndarray:
         """Return the variables for the packed weights."""
-        variables = self._shift_biases(params.copy(), +1)
-        theta1, _ = self._split(variables)
-        theta1[:, 1:] = triangular_product(theta1[:, 1:], self.inverse)
-        return variables
+        return self._multiply(params, self.inverses)
 
     def transform_gradient(self, gradient: np.ndarray) -> np.ndarray:
         """Return the gradient by the variables from the gradient by the weights."""
-        transformed = gradient.copy()
-        slope1, slope2 = self._split(transformed)
-        slope1[:, 1:] -= slope1[:, :1] * self.mean
-        slope1[:, 1:] = triangular_product(slope1[:, 1:], self.factor, transposed=True)
-        slope2[:, 1:] -= self.centre * slope2[:, :1]
-        return transformed
+        return self._multiply(gradient, self.factors, transposed=True)
+
+    def rescale_initial_weights(self, params: np.ndarray) -> np.ndarray:
+        """Convert weights for standardised features to weights for X.
+
+        The biases refer to the mean sample.  A large penalty makes the weights smaller.
+        """
+        return self._multiply(params, self.initial)
 
     def gradient_scale(self, params: np.ndarray) -> np.ndarray:
         """Return a divisor, at most 1, of each gradient component for the test of tol.
@@ -124,44 +137,46 @@ class Preconditioner:
         theta2 *= self.output_scale[:, np.newaxis]
         return scale
 
-    def rescale_initial_weights(self, params: np.ndarray) -> np.ndarray:
-        """Convert weights for standardised features to weights for X, in place.
-
-        The biases refer to the mean sample.  A large penalty makes the weights smaller.
-        """
-        theta1, _ = self._split(params)
-        theta1[:, 1:] *= self.initial_scale
-        return self._shift_biases(params, -1)
-
-    def _shift_biases(self, params: np.ndarray, sign: int) -> np.ndarray:
-        """Make biases relative to the mean sample and activation (+1), or to 0 (-1)."""
+    def _multiply(
+        self,
+        params: np.ndarray,
+        matrices: tuple[Triangular, Triangular],
+        *,
+        transposed: bool = False,
+    ) -> np.ndarray:
         theta1, theta2 = self._split(params)
-        theta1[:, 0] += sign * (theta1[:, 1:] @ self.mean)
-        theta2[:, 0] += sign * self.centre * theta2[:, 1:].sum(axis=1)
-        return params
+        return pack_weights(
+            triangular_product(theta1, matrices[0], transposed=transposed),
+            triangular_product(theta2, matrices[1], transposed=transposed),
+        )
 
     def _split(self, params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return split_layers(params, self.n_features, self.hidden_layer_size)
 
 
 def triangular_product(
-    W: np.ndarray, P: np.ndarray, *, transposed: bool = False
+    theta: np.ndarray, T: Triangular, *, transposed: bool = False
 ) -> np.ndarray:
-    """Return W P or W P' for a lower triangular matrix, a diagonal or a scalar P."""
-    if P.ndim < 2:
-        return W * P
-    return dtrmm(1.0, P.T, W.T, trans_a=transposed).T
+    """Return theta T or theta T' for a lower triangular matrix T."""
+    if isinstance(T, np.ndarray):
+        return dtrmm(1.0, T.T, theta.T, trans_a=transposed).T
+    product = theta * T.diagonal
+    if transposed:
+        product[:, 1:] += theta[:, :1] * T.column
+    else:
+        product[:, 0] += theta[:, 1:] @ T.column
+    return product
 
 
 def make_preconditioner(
     dataset: Dataset, network: Network, *, conditioning: str | None, penalty: float
 ) -> Preconditioner:
     """Return the change of variables for the data; `penalty` is alpha/S."""
-    n_features = dataset.X_like.shape[1]
+    n_features, h = dataset.X_like.shape[1], network.hidden_layer_size
     if conditioning is None:
-        one = np.ones(())
-        maps, centre = (np.zeros(n_features), one, one, one, one), 0.0
-        effective_features = float(n_features)
+        scale, centre, effective_features = np.ones(n_features), 0.0, float(n_features)
+        identity = ArrowMatrix(np.zeros(n_features), np.ones(n_features + 1))
+        maps = FeatureMaps(identity, identity, identity)
     else:
         if conditioning == "auto":
             use_full = n_features <= MAX_FEATURES_FULL and not issparse(dataset.X_like)
@@ -172,15 +187,19 @@ def make_preconditioner(
         effective_features = min(
             float(np.count_nonzero(variance)), 12 * float(variance.sum())
         )
-        maps = _factors(mean, spread, penalty)
-    output_scale = _output_scale(dataset)
+        scale, maps = _feature_maps(mean, spread, penalty)
+    from_centred, to_centred = (
+        ArrowMatrix(np.full(h, shift), np.ones(h + 1)) for shift in (-centre, centre)
+    )
     return Preconditioner(
         n_features,
-        network.hidden_layer_size,
-        centre,
-        *maps,
-        output_scale,
-        effective_features,
+        h,
+        factors=(maps.factor, from_centred),
+        inverses=(maps.inverse, to_centred),
+        initial=(maps.initial, from_centred),
+        scale=scale,
+        output_scale=_output_scale(dataset),
+        effective_features=effective_features,
     )
 
 
@@ -223,10 +242,10 @@ def _moments(dataset: Dataset, *, full: bool) -> tuple[np.ndarray, np.ndarray]:
     return mean, spread
 
 
-def _factors(
+def _feature_maps(
     mean: np.ndarray, spread: np.ndarray, penalty: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean, scale, initial scale, P and its inverse."""
+) -> tuple[np.ndarray, FeatureMaps]:
+    """Return the scale, and the matrices of the first layer."""
     variance = np.diagonal(spread) if spread.ndim == 2 else spread
     diagonal = (1 + RIDGE) * variance + PENALTY_FACTOR * penalty
     if not np.isfinite(diagonal).all():
@@ -236,20 +255,30 @@ def _factors(
         )
     # A constant feature without a penalty has no scale, and any value is valid.
     scale = round_to_bits(np.sqrt(np.where(diagonal > 0, diagonal, 1)), MOMENT_BITS)
-    deviation = round_to_bits(np.sqrt(variance), MOMENT_BITS)
-    initial_scale = deviation / scale**2
     mean = round_to_multiple(mean / scale, MOMENT_BITS) * scale
+    initial_scale = round_to_bits(np.sqrt(variance), MOMENT_BITS) / scale**2
+    initial = ArrowMatrix(-initial_scale * mean, np.append(1, initial_scale))
     if spread.ndim == 1:
-        return mean, scale, initial_scale, 1 / scale, scale
+        factor = ArrowMatrix(-mean / scale, np.append(1, 1 / scale))
+        inverse = ArrowMatrix(mean, np.append(1, scale))
+        return scale, FeatureMaps(factor, inverse, initial)
     correlation = spread / scale / scale[:, np.newaxis]
     correlation = round_to_multiple(correlation, MOMENT_BITS)
     np.fill_diagonal(correlation, 1)  # `scale` includes the ridge and the penalty
     root = cholesky(correlation, lower=True)
-    inverse_root = solve_triangular(root, np.eye(len(root)), lower=True)
-    # In C order, so that `triangular_product` makes no copies.
-    factor = np.divide(inverse_root, scale, order="C")
-    inverse = np.multiply(root, scale[:, np.newaxis], order="C")
-    return mean, scale, initial_scale, factor, inverse
+    P = solve_triangular(root, np.eye(len(root)), lower=True) / scale
+    return scale, FeatureMaps(
+        _with_biases(-(P @ mean), P),
+        _with_biases(mean, root * scale[:, np.newaxis]),
+        initial,
+    )
+
+
+def _with_biases(column: np.ndarray, P: np.ndarray) -> np.ndarray:
+    """Return P with a first row and a first column for the biases, in C order."""
+    T = np.zeros((len(P) + 1, len(P) + 1))
+    T[0, 0], T[1:, 0], T[1:, 1:] = 1, column, P
+    return T
 
 
 # -------------------------------------------------------------- initial weights
