@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sknn3._minimize import Iterate, Minimizer, MinimizeResult
+from sknn3._sklearn_compat import has_callbacks
 
 
 def print_pass(minimizer: Minimizer) -> None:
@@ -59,6 +60,8 @@ class Callbacks:
         self.context = estimator._init_callback_context(max_subtasks=max_passes)  # noqa: SLF001
         self.kwargs = task_kwargs(estimator, X, y, sample_weight)
         self.attributes = attributes
+        # Contexts of passes that no callback sees take 6% of a fit on 150 rows.
+        self.has_callbacks = has_callbacks(estimator)
 
     def begin_fit(self) -> None:
         self.context.call_on_fit_task_begin(**self.kwargs)
@@ -67,6 +70,8 @@ class Callbacks:
         self.context.call_on_fit_task_end(**self.kwargs, reconstruction_attributes=dict)
 
     def begin_pass(self, minimizer: Minimizer) -> None:
+        if not self.has_callbacks:
+            return
         self.current_pass = self.context.subcontext("pass")
         self.current_pass.call_on_fit_task_begin(
             **self.kwargs, reconstruction_attributes=self._attributes_of(minimizer)
@@ -74,7 +79,7 @@ class Callbacks:
 
     def end_pass(self, minimizer: Minimizer) -> bool:
         """Return whether a callback ends the fit."""
-        return bool(
+        return self.has_callbacks and bool(
             self.current_pass.call_on_fit_task_end(
                 **self.kwargs, reconstruction_attributes=self._attributes_of(minimizer)
             )

@@ -59,6 +59,14 @@ except ModuleNotFoundError:
         return wrapper
 
 
+def has_callbacks(estimator: Any) -> bool:
+    """Return whether a fit has callbacks, its own or those of a meta-estimator.
+
+    Contexts of scikit-learn have no public attribute for this.
+    """
+    return bool(getattr(estimator, "_skl_callbacks", ()))
+
+
 def accepts_sample_weight(scorer: Any) -> bool:
     """Return whether a scorer takes sample weights.
 
@@ -77,6 +85,7 @@ __all__ = [
     "convert_to_numpy",
     "fit_context",
     "get_namespace_and_device",
+    "has_callbacks",
     "safe_indexing",
     "with_callbacks",
 ]

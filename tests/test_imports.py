@@ -27,7 +27,7 @@ IMPORTS = {
     "_dataset": {"_array_api", "_features", "_kernel", "_labels", "_parallel"},
     "_conditioning": {"_array_api", "_dataset", "_kernel", "_rounding"},
     "_minimize": {"_array_api", "_conditioning", "_dataset", "_kernel", "_rounding"},
-    "_progress": {"_minimize"},
+    "_progress": {"_minimize", "_sklearn_compat"},
     "_prediction": {
         "_array_api",
         "_dataset",
