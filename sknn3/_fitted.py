@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 
 from sknn3._array_api import namespace_of, to_device
 from sknn3._dataset import Dataset, load_rows
-from sknn3._kernel import Network, weights_like, widen_theta1, widen_weights
+from sknn3._kernel import Network, weights_like, widen_theta1
 from sknn3._minimize import Iterate, MinimizeResult, Validation
 from sknn3._sklearn_compat import accepts_sample_weight
 
@@ -26,19 +26,18 @@ def fitted_attributes(
     dataset: Dataset,
     network: Network,
     used: np.ndarray | None,
-    unused: np.ndarray | None,
     result: MinimizeResult,
 ) -> dict[str, Any]:
     """Return the fitted attributes that `validate_data` does not set.
 
     The weights have the dtype and the device of X.  `used` is a mask of the columns of
-    X in the fit; None is all.  `widen_theta1` describes `unused`.
+    X in the fit; None is all.
     """
     theta1, theta2 = weights_like(
         dataset.X_like, result.best.params.copy(), network.hidden_layer_size
     )
     if used is not None:
-        theta1 = widen_theta1(theta1, used, unused)
+        theta1 = widen_theta1(theta1, used)
     scores = [evaluation.score for evaluation in result.evaluations]
     losses = [evaluation.validation_loss for evaluation in result.evaluations]
     return {
@@ -80,26 +79,21 @@ def make_validation(
     rows: Any | None,
     network: Network,
     used: np.ndarray | None,
-    unused: np.ndarray | None,
 ) -> Validation | None:
     """Return the validation of a fit, or None without validation rows.
 
-    `fitted_attributes` describes `used` and `unused`.
+    `fitted_attributes` describes `used`.
     """
     if rows is None:
         return None
-    widen = None
     if used is not None and rows.X_like.shape[1] > train.X_like.shape[1]:
-        if unused is None:
-            rows = rows.select_columns(used)
-        else:  # the weights of unused columns are not zero
-            widen = partial(widen_weights, used, unused, network.hidden_layer_size)
+        rows = rows.select_columns(used)
     rows, patience, scorer = train.share_threads(rows), math.inf, None
     if estimator.early_stopping:
         patience = estimator.n_iter_no_change
         if estimator.scoring != "loss":
             scorer = point_scorer(estimator, rows, network)
-    return Validation(rows, network, patience, scorer, widen)
+    return Validation(rows, network, patience, scorer)
 
 
 def point_scorer(
@@ -117,7 +111,7 @@ def point_scorer(
     # X has no feature names, and may lack empty columns of sparse data.
     clf.__dict__.pop("feature_names_in_", None)
     clf.n_features_in_ = X.shape[1]
-    make_attributes = partial(fitted_attributes, dataset, network, None, None)
+    make_attributes = partial(fitted_attributes, dataset, network, None)
 
     def score_point(point: Iterate) -> float:
         gradient, alpha = point.max_gradient, math.nan  # alpha may change later

@@ -227,28 +227,11 @@ def narrow_weights(
     return pack_weights(narrow_theta1(theta1, used), theta2)
 
 
-def widen_theta1(
-    theta1: np.ndarray, used: np.ndarray, unused: np.ndarray | None
-) -> np.ndarray:
-    """Return weights of all columns of X.
-
-    `unused` are packed weights of all columns, from which unused columns get their
-    weights; None is zero.
-    """
+def widen_theta1(theta1: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Return weights of all columns of X, which are 0 for unused columns."""
     wide = np.zeros((len(theta1), len(used) + 1), theta1.dtype)
-    if unused is not None:
-        wide[...] = split_layers(unused, len(used), len(theta1))[0]
     wide[:, np.append(True, used)] = theta1
     return wide
-
-
-def widen_weights(
-    used: np.ndarray, unused: np.ndarray, hidden_layer_size: int, params: np.ndarray
-) -> np.ndarray:
-    """Return packed weights of all columns of X, see `widen_theta1`."""
-    n_used = int(np.count_nonzero(used))
-    theta1, theta2 = split_layers(params, n_used, hidden_layer_size)
-    return pack_weights(widen_theta1(theta1, used, unused), theta2)
 
 
 def weights_like(X: Any, params: np.ndarray, hidden_layer_size: int) -> tuple[Any, Any]:

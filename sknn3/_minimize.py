@@ -225,14 +225,13 @@ class Validation:
 
     `scorer` computes the score; None is minus the loss.  Of equal scores the latest is
     the best, because its cost is lower.  Without early stopping, `n_iter_no_change` is
-    infinite.  `widen` adds the weights of columns that the training data lacks.
+    infinite.
     """
 
     dataset: Dataset
     network: Network
     n_iter_no_change: float = math.inf
     scorer: Callable[[Iterate], float] | None = None
-    widen: Callable[[np.ndarray], np.ndarray] | None = None
     best: Iterate = field(init=False)
     best_score: float = field(init=False, default=-math.inf)
     n_unimproved: int = field(init=False, default=0)
@@ -247,8 +246,6 @@ class Validation:
 
     def score_and_loss(self, point: Iterate) -> tuple[float, float]:
         """Return the score and the loss of a point."""
-        if self.widen:
-            point = point._replace(params=self.widen(point.params))
         loss = self.loss(point)
         return self.scorer(point) if self.scorer else -loss, loss
 

@@ -404,15 +404,15 @@ class ThreeLayerNNClassifier(
             rows = self._validate_val(data, X_val, y_val, sample_weight_val)
             network = self._network(data.labels)
             given = self._given_weights(data, network, coefs_init, intercepts_init)
-            data, used = without_empty_columns(data)
-            params = narrow_weights(given, used, network.hidden_layer_size)
             start = "previous" if coefs_init is None else "given"
             if given is None:
                 start = "random"
             alpha = self._initial_alpha(start)
-            # Weights of empty columns have only a penalty, so their minimum is zero.
-            unused = None if alpha else given
-            make_attributes = partial(fitted_attributes, data, network, used, unused)
+            used = None
+            if alpha or given is None:  # else weights of empty columns stay as given
+                data, used = without_empty_columns(data)
+            params = narrow_weights(given, used, network.hidden_layer_size)
+            make_attributes = partial(fitted_attributes, data, network, used)
             callbacks = Callbacks(self, X, y, sample_weight, make_attributes)
             callbacks.begin_fit()
             rng = check_random_state(self.random_state)
@@ -431,7 +431,7 @@ class ThreeLayerNNClassifier(
                     params = draw_initial_weights(
                         train, network, preconditioner, rng, self.init_epsilon
                     )
-                validation = make_validation(self, train, rows, network, used, unused)
+                validation = make_validation(self, train, rows, network, used)
                 minimizer = Minimizer(
                     objective,
                     preconditioner,
