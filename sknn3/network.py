@@ -34,17 +34,16 @@ then divides by S and adds the penalty once.  The arithmetic is done in the dtyp
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from scipy.special import expit
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array, check_random_state, check_scalar
 
 from sknn3._array_api import (
     all_finite,
-    astype,
     float_dtypes,
     namespace_of,
     to_device,
@@ -97,7 +96,7 @@ def sigmoid(z: Any) -> Any:
     >>> sigmoid([-1.0, 0.0, 1.0]).round(4)
     array([0.2689, 0.5   , 0.7311])
     """
-    return expit(_float_array("z", z))
+    return expit(np.asarray(z) * 1.0)  # integers become float64
 
 
 def sigmoid_gradient(z: Any) -> Any:
@@ -119,7 +118,7 @@ def sigmoid_gradient(z: Any) -> Any:
     >>> sigmoid_gradient([-1.0, 0.0, 1.0]).round(4)
     array([0.1966, 0.25  , 0.1966])
     """
-    z = _float_array("z", z)
+    z = np.asarray(z) * 1.0
     return expit(z) * expit(-z)  # 1 - g(z) = g(-z), without cancellation
 
 
@@ -153,23 +152,14 @@ def random_weights(
     ndarray of shape (n_out, n_in + 1)
         Weights, bias in column 0.
 
-    Raises
-    ------
-    ValueError
-        If a size is not a positive int, or `epsilon` is not a positive finite number.
-
     Examples
     --------
     >>> from sknn3.network import random_weights
     >>> random_weights(400, 25, random_state=0).shape
     (25, 401)
     """
-    for name, size in [("n_in", n_in), ("n_out", n_out)]:
-        _check_positive_int(name, size)
-    if not isinstance(epsilon, Real) or not 0 < epsilon < np.inf:
-        raise ValueError(f"epsilon={epsilon!r}, expected a positive finite number.")
     rng = check_random_state(random_state)
-    return rng.uniform(-epsilon, epsilon, (int(n_out), int(n_in) + 1))
+    return rng.uniform(-epsilon, epsilon, (n_out, n_in + 1))
 
 
 def pack(theta1: Any, theta2: Any) -> np.ndarray:
@@ -193,7 +183,7 @@ def pack(theta1: Any, theta2: Any) -> np.ndarray:
     >>> pack([[1, 2], [3, 4]], [[5, 6, 7]])
     array([1, 2, 3, 4, 5, 6, 7])
     """
-    return pack_weights(_array("theta1", theta1), _array("theta2", theta2))
+    return pack_weights(np.asarray(theta1), np.asarray(theta2))
 
 
 def unpack(
@@ -218,12 +208,6 @@ def unpack(
     theta2 : ndarray of shape (K, h + 1)
         Weights of the output layer, bias in column 0.
 
-    Raises
-    ------
-    ValueError
-        If the length of `params` fits no number of outputs, `n_features` is not an int,
-        or `hidden_layer_size` is not a positive int.
-
     Examples
     --------
     >>> import numpy as np
@@ -236,11 +220,8 @@ def unpack(
     array([[4, 5, 6]])
     """
     params = np.asarray(params)
-    _check_positive_int("hidden_layer_size", hidden_layer_size)
-    if not isinstance(n_features, Integral) or n_features < 0:
-        raise ValueError(f"n_features={n_features!r}, expected an int of at least 0.")
-    # NumPy's small integer types would overflow.
-    n_features, hidden_layer_size = int(n_features), int(hidden_layer_size)
+    check_scalar(n_features, "n_features", Integral, min_val=1)
+    check_scalar(hidden_layer_size, "hidden_layer_size", Integral, min_val=1)
     n_hidden_weights = hidden_layer_size * (n_features + 1)
     n_outputs, rest = divmod(params.size - n_hidden_weights, hidden_layer_size + 1)
     if params.ndim != 1 or n_outputs < 1 or rest:
@@ -285,12 +266,6 @@ def forward(
     output : ndarray of shape (n, K)
         Activations of the outputs.
 
-    Raises
-    ------
-    ValueError
-        If an activation is unknown, the shapes do not fit each other, or values or
-        outputs are not finite.
-
     Examples
     --------
     >>> import numpy as np
@@ -303,22 +278,19 @@ def forward(
     >>> output
     array([[0.5, 0.5]])
     """
-    X, xp, device = _float_rows(X)
-    if xp is np:
-        theta1, theta2 = _array("theta1", theta1), _array("theta2", theta2)
-    theta1, theta2 = to_device(theta1, xp, device), to_device(theta2, xp, device)
-    _check_option("activation", activation, ACTIVATIONS)
-    _check_option("output_activation", output_activation, OUTPUTS)
-    h, K = ([*theta.shape, 0][0] for theta in (theta1, theta2))
+    _check_activations(activation, output_activation)
+    X, xp, device = _check_rows(X)
+    theta1, theta2 = (
+        to_device(check_array(theta, input_name=name), xp, device)
+        for name, theta in [("theta1", theta1), ("theta2", theta2)]
+    )
+    h, K = theta1.shape[0], theta2.shape[0]
     expected = (h, X.shape[1] + 1), (K, h + 1)
-    if (tuple(theta1.shape), tuple(theta2.shape)) != expected or not h * K:
+    if (theta1.shape, theta2.shape) != expected:
         raise ValueError(
             f"theta1 {tuple(theta1.shape)} and theta2 {tuple(theta2.shape)} do not fit "
-            f"X {tuple(X.shape)}: expected {expected[0]} and {expected[1]}, with at "
-            "least one hidden unit and one output."
+            f"X {tuple(X.shape)}: expected {expected[0]} and {expected[1]}."
         )
-    for name, values in [("X", X), ("theta1", theta1), ("theta2", theta2)]:
-        _check_finite(name, values, xp)
     with np.errstate(over="ignore", invalid="ignore"):
         A = hidden_inputs(X, theta1, xp)
         O = outputs_from_hidden(A, theta2, activation, xp)
@@ -371,12 +343,6 @@ def cost_gradient(
     gradient : ndarray of the shape of `params`
         Derivative of the cost by each weight.
 
-    Raises
-    ------
-    ValueError
-        If shapes do not fit each other, an activation is unknown, values are out of
-        range or not finite, or the cost or the gradient is not finite.
-
     Examples
     --------
     With all weights zero, each output is 1/2 and its loss is log 2:
@@ -388,60 +354,41 @@ def cost_gradient(
     >>> print(round(cost / np.log(2), 12), gradient.shape)
     2.0 (14,)
     """
-    X, xp, device = _float_rows(X)
-    params = _array("params", to_numpy(params))
-    _check_finite("params", params)
-    _check_option("activation", activation, ACTIVATIONS)
-    _check_option("output_activation", output_activation, OUTPUTS)
-    if not isinstance(alpha, Real) or not 0 <= alpha < np.inf:
+    _check_activations(activation, output_activation)
+    if not 0 <= alpha < np.inf:
         raise ValueError(f"alpha={alpha!r} must be finite and not negative.")
+    X, xp, device = _check_rows(X)
+    params = check_array(to_numpy(params), ensure_2d=False, input_name="params")
     n_samples, n_features = X.shape
-    if n_samples == 0:
-        raise ValueError(f"X has shape {X.shape}, expected at least one sample.")
-    unpack(params, n_features, hidden_layer_size)  # checks the lengths
-    hidden_layer_size = int(hidden_layer_size)
-    with np.errstate(over="ignore"):  # reported below
-        theta1, theta2 = weights_like(X, params, hidden_layer_size)
-    Y = _check_targets(to_numpy(Y), theta2.shape[0], n_samples)
-    if output_activation == "softmax" and Y.ndim == 2:
-        sums = Y.sum(axis=1)
-        if not np.allclose(sums, 1):
-            raise ValueError(
-                "output_activation='softmax' chooses one class, so each row of Y must "
-                f"sum to 1; sums are {sums.min():g} to {sums.max():g}."
-            )
-    alpha, total_weight = float(alpha), float(n_samples)
-    if sample_weight is not None:
-        sample_weight = check_sample_weight(sample_weight, n_samples)
-        # Weights of at most 1 overflow in no dtype, and the mean is the same.
-        largest = float(sample_weight.max())
-        sample_weight = sample_weight / largest
-        alpha, total_weight = alpha / largest, float(sample_weight.sum())
-        sample_weight = to_device(sample_weight, xp, device, X.dtype)
-    cost, gradient = block_cost_gradient(
-        X,
-        to_device(Y, xp, device, X.dtype if Y.ndim == 2 else None),
-        sample_weight,
-        theta1,
-        theta2,
-        Network(hidden_layer_size, activation, output_activation),
-        xp,
-    )
+    _, theta2 = unpack(params, n_features, hidden_layer_size)
+    Y = _check_targets(Y, n_samples, len(theta2), output_activation)
+    total_weight = float(n_samples)
     with np.errstate(over="ignore", invalid="ignore"):
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, n_samples)
+            total_weight = float(sample_weight.sum())
+            sample_weight = to_device(sample_weight, xp, device, X.dtype)
+        cost, gradient = block_cost_gradient(
+            X,
+            to_device(Y, xp, device, X.dtype if Y.ndim == 2 else None),
+            sample_weight,
+            *weights_like(X, params, hidden_layer_size),
+            Network(hidden_layer_size, activation, output_activation),
+            xp,
+        )
         cost, gradient = penalised_mean(
             cost,
             gradient,
             params,
             n_features,
             hidden_layer_size,
-            alpha=alpha,
+            alpha=float(alpha),
             total_weight=total_weight,
         )
     if not (np.isfinite(cost) and np.isfinite(gradient).all()):
-        _check_finite("X", X, xp)
         raise ValueError(
-            "The cost or its gradient is not finite: X, params or alpha (relative to "
-            f"sample_weight) are too large for {X.dtype}."
+            "The cost or its gradient is not finite: X, params, alpha or sample_weight "
+            f"are too large for {X.dtype}."
         )
     return cost, gradient
 
@@ -449,66 +396,47 @@ def cost_gradient(
 # ------------------------------------------------------------ checks of arguments
 
 
-def _array(name: str, values: Any) -> Any:
-    """Return an array of real numbers, in its own dtype."""
-    return check_array(
-        values,
-        accept_sparse="csr",
-        ensure_2d=False,
-        allow_nd=True,
-        ensure_all_finite=False,
-        ensure_min_samples=0,
-        ensure_min_features=0,
-        input_name=name,
-    )
+def _check_activations(activation: str, output_activation: str) -> None:
+    for name, value, table in (
+        ("activation", activation, ACTIVATIONS),
+        ("output_activation", output_activation, OUTPUTS),
+    ):
+        if value not in table:
+            raise ValueError(
+                f"{name}={value!r} is unknown, expected one of {list(table)}."
+            )
 
 
-def _float_array(name: str, values: Any) -> Any:
-    """Return an array of floats; integers become float64."""
-    values = _array(name, values)
-    return values if values.dtype.kind == "f" else values.astype(np.float64)
-
-
-def _float_rows(X: Any) -> tuple[Any, Any, Any]:
+def _check_rows(X: Any) -> tuple[Any, Any, Any]:
     """Return X in a dtype that the network computes in, its namespace and device."""
     xp, device = namespace_of(X)
-    X = _array("X", X) if xp is np else X
-    if X.ndim != 2:
-        raise ValueError(f"X has {X.ndim} dimension(s), expected (n, d).")
     dtypes = float_dtypes(xp, device)
-    return (X if X.dtype in dtypes else astype(X, dtypes[0], xp)), xp, device
+    X = check_array(X, accept_sparse="csr", dtype=dtypes, input_name="X")
+    return X, xp, device
 
 
-def _check_finite(name: str, values: Any, xp: Any = np) -> None:
-    if not all_finite(values, xp):
-        raise ValueError(f"{name} has values that are not finite.")
-
-
-def _check_targets(Y: Any, n_outputs: int, n_samples: int) -> np.ndarray:
+def _check_targets(
+    Y: Any, n_samples: int, n_outputs: int, output_activation: str
+) -> np.ndarray:
     """Return class indices, (n,), or an indicator matrix, (n, K)."""
-    Y = _array("Y", Y.toarray() if issparse(Y) else Y)
-    if Y.shape == (n_samples, n_outputs):
-        if not ((Y >= 0) & (Y <= 1)).all():
-            raise ValueError("An indicator matrix Y must hold numbers from 0 to 1.")
-        return Y
-    if Y.shape != (n_samples,):
+    Y = np.asarray(Y.toarray() if issparse(Y) else to_numpy(Y))
+    if Y.shape == (n_samples,):
+        n_classes = max(n_outputs, 2)
+        if Y.dtype.kind not in "bui" or Y.min() < 0 or Y.max() >= n_classes:
+            raise ValueError(f"Y must hold integer class indices 0..{n_classes - 1}.")
+        if n_outputs > 1:
+            return Y.astype(np.intp)
+        Y = Y[:, np.newaxis]
+    elif Y.shape != (n_samples, n_outputs):
         raise ValueError(
             f"Y has shape {Y.shape}, expected ({n_samples},) class indices or a "
             f"({n_samples}, {n_outputs}) indicator matrix."
         )
-    n_classes = max(n_outputs, 2)
-    if Y.dtype.kind not in "bui" or Y.min() < 0 or Y.max() >= n_classes:
-        raise ValueError(f"Y must hold integer class indices 0..{n_classes - 1}.")
-    if n_outputs == 1:
-        return Y[:, np.newaxis]
-    return Y.astype(np.intp)
-
-
-def _check_positive_int(name: str, value: Any) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}={value!r}, expected a positive int.")
-
-
-def _check_option(name: str, value: str, table: dict[str, Any]) -> None:
-    if not isinstance(value, str) or value not in table:
-        raise ValueError(f"{name}={value!r} is unknown, expected one of {list(table)}.")
+    elif not ((Y >= 0) & (Y <= 1)).all():
+        raise ValueError("An indicator matrix Y must hold numbers from 0 to 1.")
+    if output_activation == "softmax" and not np.allclose(Y.sum(axis=1), 1):
+        raise ValueError(
+            "output_activation='softmax' chooses one class, so each row of Y must sum "
+            "to 1."
+        )
+    return Y
