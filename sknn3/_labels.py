@@ -5,13 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 
 from sknn3._array_api import namespace_of
 
@@ -31,8 +30,13 @@ class LabelEncoding:
     def from_labels(cls, labels: Any) -> LabelEncoding:
         """Return the encoding for labels of shape (n,) or an indicator matrix."""
         if labels.ndim == 1:
-            with np.errstate(invalid="ignore"):  # floats may be too large for integers
-                _check_classes(labels)
+            is_continuous = labels.dtype.kind == "f" and labels % 1 != 0
+            if np.any(is_continuous):  # `check_estimator` expects the last sentence
+                given = labels[is_continuous][:3].tolist()
+                raise ValueError(
+                    f"y has {labels.dtype} values such as {given}, expected classes: "
+                    "strings or integers. Unknown label type: continuous."
+                )
             return cls(np.unique(labels))
         values = np.unique(labels.data if issparse(labels) else labels)
         if labels.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
@@ -118,20 +122,32 @@ class LabelEncoding:
 
     def class_weights(self, class_weight: Any, counts: np.ndarray) -> np.ndarray:
         """Return the weight of each class, in the shape of `counts`."""
-        weights = np.ones_like(counts)
-        columns = self._class_weight_of_columns(class_weight)
+        columns = class_weight if self.multilabel else [class_weight]
+        if class_weight == "balanced":
+            columns = [class_weight] * len(counts)
+        is_valid = (
+            isinstance(columns, list)
+            and len(columns) == len(counts)
+            and all(w == "balanced" or isinstance(w, dict) for w in columns)
+        )
+        if not is_valid:
+            expected = "{class: weight}"
+            if self.multilabel:
+                expected = f"a list of {len(counts)} dicts, one for each label,"
+            raise ValueError(
+                f"class_weight={class_weight!r}: expected {expected} or 'balanced'."
+            )
         classes = np.arange(2) if self.multilabel else self.classes
+        weights = np.ones_like(counts)
         for column, count, row in zip(columns, counts, weights, strict=True):
-            present = count > 0
-            if not isinstance(column, dict):  # balanced
+            if column == "balanced":
+                present = count > 0
                 row[present] = count[present].sum() / (present.sum() * count[present])
                 continue
-            try:
-                row[:] = [column.get(label, 1.0) for label in classes]
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"class_weight={class_weight!r}: {error}") from error
-        if not (np.isfinite(weights).all() and weights.min() >= 0):
-            raise class_weight_error(class_weight)
+            for weight in column.values():
+                if not (isinstance(weight, Real) and 0 <= float(weight) < np.inf):
+                    raise class_weight_error(class_weight)
+            row[:] = [column.get(label, 1.0) for label in classes]
         return weights
 
     def warn_of_unnamed_classes(self, class_weight: Any, stacklevel: int) -> None:
@@ -146,24 +162,6 @@ class LabelEncoding:
                     f"{classes}: all of them have weight 1.",
                     stacklevel=stacklevel + 1,
                 )
-
-    def _class_weight_of_columns(self, class_weight: Any) -> Sequence[Any]:
-        """Return the class weights of each column of the labels."""
-        columns, is_valid = [class_weight], not isinstance(class_weight, list)
-        expected = "{class: weight}"
-        if self.multilabel:
-            columns = [class_weight] * self.n_outputs if is_valid else class_weight
-            is_valid = (
-                len(columns) == self.n_outputs
-                and not isinstance(class_weight, dict)
-                and all(w == "balanced" or isinstance(w, dict) for w in columns)
-            )
-            expected = f"a list of {self.n_outputs} dicts, one for each label,"
-        if not is_valid:
-            raise ValueError(
-                f"class_weight={class_weight!r}: expected {expected} or 'balanced'."
-            )
-        return columns
 
     def strata(self, codes: np.ndarray) -> tuple[np.ndarray, int]:
         """Return the stratum of each sample and the number of strata.
@@ -193,47 +191,42 @@ def as_labels(y: Any, *, warn: bool = True, partition: int | None = None) -> Any
     return column_or_1d(y, warn=warn) if is_column else y
 
 
-def _check_classes(labels: Any) -> None:
-    """Raise if scikit-learn considers the labels targets of a regression."""
-    try:
-        check_classification_targets(labels)
-    except ValueError as error:
-        is_float = labels.dtype.kind == "f"
-        given = labels[labels != np.round(labels)] if is_float else labels
-        raise ValueError(
-            f"y has {labels.dtype} values such as {given[:3].tolist()}, expected "
-            f"classes: strings or integers. {error}"
-        ) from error
-
-
 def _check_values(y: np.ndarray, where: str) -> np.ndarray:
     """Check labels, and give objects that are numbers a numeric dtype."""
-    n_columns = y.shape[1] if y.ndim == 2 else 1
-    kinds = {t: _kind(t) for t in set(map(type, y.flat))} if y.dtype == object else {}
-    if set(kinds.values()) == {"number"}:
+    kinds = set()
+    if y.dtype.kind in "OSmM":
+        kinds = set(map(_kind, set(map(type, y.flat))))
+    is_valid = kinds in (set(), {"string"}, {"number"})
+    if kinds == {"number"}:
         y = np.array(y.tolist())
-    elif kinds and set(kinds.values()) != {"string"}:
-        first = y.flat[0]
-        for i, value in enumerate(y.flat):
-            kind, row = kinds[type(value)], f"row {i // n_columns}{where}"
-            if kind == "missing" or (kind == "number" and value != value):
-                raise _missing_label("NaN" if kind == "number" else value, row)
-            if kind == "unknown":
-                raise ValueError(
-                    f"y has a value of type {type(value).__name__} in {row}, {value!r}:"
-                    " expected numbers or strings, for example y.astype(str)."
-                )
-            if kind != kinds[type(first)]:
-                raise ValueError(
-                    f"y has a {kinds[type(first)]} in row 0, {first!r}, and a {kind} "
-                    f"in {row}, {value!r}: expected either numbers or strings."
-                )
-    if y.dtype.kind in "fmM" and not np.isfinite(y).all():
-        i = int(np.argmin(np.isfinite(y)))
-        names = {"nan": "NaN", "inf": "infinity", "-inf": "infinity"}
-        value = names.get(str(y.flat[i]), y.flat[i])
-        raise _missing_label(value, f"row {i // n_columns}{where}")
+    if y.dtype.kind == "f":
+        is_valid = bool(np.isfinite(y).all())
+    if not is_valid:
+        _raise_for_label(y, where)
     return y
+
+
+def _raise_for_label(y: np.ndarray, where: str) -> None:
+    """Raise for the first label that is missing, or of another kind than the first."""
+    n_columns, first = y.size // len(y), y.flat[0]
+    names = {"nan": "NaN", "inf": "infinity", "-inf": "infinity"}
+    for i, value in enumerate(y.flat):
+        kind, row = _kind(type(value)), f"row {i // n_columns}{where}"
+        if kind == "missing" or str(value) in names:
+            given = names.get(str(value), value)
+            raise ValueError(
+                f"Input y contains {given} in {row}: expected a label for each sample."
+            )
+        if kind == "unknown":
+            raise ValueError(
+                f"y has a value of type {type(value).__name__} in {row}, {value!r}: "
+                "expected numbers or strings, for example y.astype(str)."
+            )
+        if kind != _kind(type(first)):
+            raise ValueError(
+                f"y has a {_kind(type(first))} in row 0, {first!r}, and a {kind} in "
+                f"{row}, {value!r}: expected either numbers or strings."
+            )
 
 
 def _kind(type_: type) -> str:
@@ -244,12 +237,6 @@ def _kind(type_: type) -> str:
         return "number"
     is_missing = type_.__name__ in ("NoneType", "NAType", "NaTType")  # also of pandas
     return "missing" if is_missing else "unknown"
-
-
-def _missing_label(value: Any, row: str) -> ValueError:
-    return ValueError(
-        f"Input y contains {value} in {row}: expected a label for each sample."
-    )
 
 
 def class_weight_error(class_weight: Any) -> ValueError:

@@ -154,7 +154,7 @@ REJECTED = {
         pd.Series([True, None] * 4, dtype="boolean"),
         "contains <NA> in row 1",
     ),
-    "NaT": (DATES.where(DATES.day != 4).to_series(), "contains NaT in row 3"),
+    "dates": (DATES.to_series(), "a value of type datetime64 in row 0"),
     "NaT with a time zone": (
         DATES.where(DATES.day != 1).tz_localize("UTC").to_series(),
         "contains NaT in row 0",
@@ -191,6 +191,7 @@ REJECTED = {
     "lists": (pd.Series([[0, 1]] * 8), "a value of type list in row 0"),
     "lists of unequal length": ([[0], [0, 1]] * 4, "a value of type list in row 0"),
     "bytes as objects": (np.array([b"a", b"b"] * 4, object), "type bytes in row 0"),
+    "bytes": (np.array([b"a", b"b"] * 4), "type bytes_ in row 0"),
 }
 
 
@@ -292,21 +293,12 @@ def test_column_of_labels_is_raveled_with_warning():
         ([0.5, 1.5], r"such as \[0.5, 1.5\], exp.* Unknown label type: continuous"),
         ([1.0, 1.5], r"^y has float64 values such as \[1.5\], expected classes: str"),
         ([[0.5, 1.5], [1.0, 1.0]], "several columns, of float64 values"),
-        (np.array([0, 2**70], object), "Unknown label type: unknown"),
         (np.array([["a", "b"], ["b", "b"]], object), "several columns, of object"),
     ],
 )
 def test_continuous_and_multioutput_targets_raise(y, message):
     with pytest.raises(ValueError, match=message):
         encode(np.array(y))
-
-
-@pytest.mark.needs_sklearn("1.8", "this warning of many classes")
-def test_nearly_as_many_classes_as_samples_warn_of_regression():
-    with pytest.warns(UserWarning, match="could represent a regression problem"):
-        encode(np.arange(21))
-    encode(np.arange(20))
-    encode(np.arange(40) // 2)
 
 
 # -------------------------------------------------------- priors and class weights
@@ -430,9 +422,9 @@ def test_class_that_a_fold_lacks_has_scores():
         ([[0, 1], [1, 0]], [{0: 1.0}], "expected a list of 2 dicts"),
         ([[0, 1], [1, 0]], [1.0, 2.0], "expected a list of 2 dicts"),
         ([0, 1], [{0: 1.0}], "expected {class: weight} or"),
-        ([0, 1], {0: "x"}, r"class_weight=.0: 'x'.: could not"),
-        ([0, 1], {0: [1]}, r"class_weight=.0: \[1\].: "),
-        ([0, 1], {0: None}, r"class_weight=.0: None.: "),
+        ([0, 1], {0: "x"}, "class_weight={0: 'x'}: the weights must be finite"),
+        ([0, 1], {0: -1.0}, "class_weight={0: -1.0}: the weights must be finite"),
+        ([0, 1], {0: np.nan}, "class_weight={0: nan}: the weights must be finite"),
     ],
 )
 def test_class_weights_of_wrong_type_raise(y, class_weight, message):
