@@ -114,7 +114,8 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     X = operator.inputs[0].full_name
     O = _add_network(graph, clf, X, into=scores if raw else None)
     if clf.multilabel_:
-        _add_indicator(graph, O, into=labels)
+        positive = graph.add("Greater", O, graph.zero)
+        graph.cast(positive, graph.types.INT64, into=labels)
     else:
         _add_class(graph, O, get_label_classes(scope, clf), into=labels)
     if not raw:
@@ -184,12 +185,6 @@ def _add_layer(
     return graph.add("Gemm", A, W, b, into=into, transB=1)
 
 
-def _add_indicator(graph: _Graph, O: str, *, into: str) -> None:
-    """Add the multilabel indicator: 1 where an output is positive."""
-    positive = graph.add("Greater", O, graph.zero)
-    graph.cast(positive, graph.types.INT64, into)
-
-
 def _add_class(graph: _Graph, O: str, classes: np.ndarray, *, into: str) -> None:
     """Add the class with the largest output."""
     # Not with the largest probability: rounding may make probabilities equal.
@@ -205,22 +200,17 @@ def _add_probabilities(
     graph: _Graph, O: str, clf: ThreeLayerNNClassifier, *, into: str
 ) -> None:
     """Add the probabilities."""
-    # A softmax of their logarithms normalises the sigmoids of the classes, and does not
-    # underflow.  For two classes and for one class, it also gives a sum of 1.
     if clf.out_activation_ == "logistic":
-        O = _add_log_sigmoid(graph, O)
+        # The logarithm of the sigmoid, min(o, 0) - log(1 + exp(-|o|)).  In onnxruntime,
+        # Sigmoid is 0 below -18 in float32, and Softplus lacks float64.
+        decay = graph.add("Exp", graph.add("Neg", graph.add("Abs", O)))
+        excess = graph.add("Log", graph.add("Add", decay, graph.constant(1)))
+        O = graph.add("Sub", graph.add("Min", O, graph.zero), excess)
     if clf.multilabel_:
-        P = graph.add(
-            "Min", graph.add("Exp", O), graph.constant(1 - graph.limits.epsneg)
-        )
+        highest = graph.constant(1 - graph.limits.epsneg)
+        P = graph.add("Min", graph.add("Exp", O), highest)
     else:
+        # A softmax of their logarithms normalises the sigmoids of the classes, and does
+        # not underflow.  For two classes and for one class, the sum is 1, too.
         P = graph.add("Softmax", O, axis=1)
     graph.add("Max", P, graph.constant(graph.limits.tiny), into=into)
-
-
-def _add_log_sigmoid(graph: _Graph, O: str) -> str:
-    """Add the logarithm of the sigmoid, min(o, 0) - log(1 + exp(-|o|))."""
-    # In onnxruntime, Sigmoid is 0 below -18 in float32, and Softplus lacks float64.
-    decay = graph.add("Exp", graph.add("Neg", graph.add("Abs", O)))
-    excess = graph.add("Log", graph.add("Add", decay, graph.constant(1)))
-    return graph.add("Sub", graph.add("Min", O, graph.zero), excess)
