@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_array
 
 __all__ = ["load_digits20", "read_digits", "read_weights"]
 
@@ -80,12 +80,7 @@ def load_digits20(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     feature_names = [f"pixel_{r}_{c}" for c in range(_SIDE) for r in range(_SIDE)]
     frame = None
     if as_frame:
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "as_frame=True requires pandas: python -m pip install pandas"
-            ) from error
+        import pandas as pd
 
         data = pd.DataFrame(data, columns=feature_names)
         target = pd.Series(target, name="target")
@@ -121,8 +116,7 @@ def read_digits(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If the file is not a .mat file of version 7 or older, or a variable is missing
-        or has another type, shape or range.
+        If the file is not a .mat file of version 7 or older with such variables.
 
     Examples
     --------
@@ -172,8 +166,7 @@ def read_weights(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If the file is not a .mat file of version 7 or older, or a variable is missing
-        or has another type or shape.
+        If the file is not a .mat file of version 7 or older with such variables.
 
     Examples
     --------
@@ -204,39 +197,19 @@ def _read_matrices(path: str | PathLike[str], *names: str) -> list[np.ndarray]:
     with Path(path).open("rb") as file:
         try:
             content = loadmat(file, variable_names=names)
+            return [check_array(content[name], input_name=name) for name in names]
         except Exception as error:  # SciPy raises many types for broken files
             raise ValueError(
-                f"{path} cannot be read as a .mat file of version 7 or older: {error}"
+                f"{path} cannot be read as a .mat file of version 7 or older with the "
+                f"matrices {' and '.join(names)}: {error!r}"
             ) from error
-    matrices = []
-    for name in names:
-        if name not in content:
-            raise ValueError(f"{path} has no variable {name}.")
-        matrix = np.asarray(content[name])
-        if (
-            matrix.dtype.kind not in "buif"
-            or matrix.ndim != 2
-            or matrix.size == 0
-            or not np.isfinite(matrix).all()
-        ):
-            raise ValueError(
-                f"{path}: {name} has dtype {matrix.dtype} and shape {matrix.shape}, "
-                "expected a non-empty matrix of finite real numbers."
-            )
-        matrices.append(matrix)
-    return matrices
 
 
 def _data_file() -> Path:
     """Return the path of the images: in the package, or next to it in a clone."""
     package = Path(__file__).parent
-    candidates = [package / "data" / _FILE, package.parent / "data" / _FILE]
-    for path in candidates:
-        if path.is_file():
-            return path
-    raise FileNotFoundError(
-        f"The images that come with sknn3 are missing, looked for {candidates}."
-    )
+    path = package / "data" / _FILE
+    return path if path.is_file() else package.parent / "data" / _FILE
 
 
 def _resizing_matrix() -> np.ndarray:
