@@ -117,13 +117,7 @@ def point_scorer(
         gradient, alpha = point.max_gradient, math.nan  # alpha may change later
         result = MinimizeResult(point, [], "max_iter", None, gradient, alpha)
         clf.__dict__.update(make_attributes(result))
-        try:
-            score = score_network(scorer, clf, X, y, weight)
-        except ValueError as error:
-            raise ValueError(
-                f"scoring={estimator.scoring!r} fails on the validation samples: "
-                f"{error}"
-            ) from error
+        score = score_network(scorer, clf, X, y, weight)
         if not math.isfinite(score):
             raise ValueError(
                 f"scoring={estimator.scoring!r} gave {score} for the validation "

@@ -212,21 +212,16 @@ class NetworkPredictionMixin(ClassifierMixin):
 
         The outputs are before activation.  `output_blocks` describes the options.
         """
-        if not hasattr(self, "theta1_"):
-            check_is_fitted(self, "theta1_")  # slow, so called only to raise
+        check_is_fitted(self, "theta1_")
         xp, device = namespace_of(X)
         # Without dispatch, NumPy is the namespace of weights of other libraries too.
         same_kind = (xp is np) == isinstance(self.theta1_, np.ndarray)
         if not same_kind or namespace_of(self.theta1_) != (xp, device):
-            fitted, given = (
-                f"{type(array).__module__} on {getattr(array, 'device', 'cpu')}"
-                for array in (self.theta1_, X)
-            )
             raise ValueError(
                 f"Inputs passed to {type(self).__name__}.{method}() must use the same "
                 "namespace and the same device as those passed to fit(), with "
-                f"array_api_dispatch=True: {fitted}, got {given}. scikit-learn 1.9 or "
-                "newer can move an estimator: see move_estimator_to."
+                "array_api_dispatch=True. scikit-learn 1.9 or newer can move an "
+                "estimator: see move_estimator_to."
             )
         X, dtypes = as_numbers(X, encode=""), float_dtypes(xp, device)
         is_checked = type(X) is np.ndarray and X.ndim == 2 and X.size > 0

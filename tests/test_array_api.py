@@ -310,14 +310,12 @@ def test_predict_in_other_namespace_raises(send, iris):
     X, y = iris
     clf = ThreeLayerNNClassifier(4, max_iter=5).fit(send(X), y)
     for method in ("predict", "predict_proba", "predict_log_proba"):
-        error = rf"{method}\(\) must use the same name.*got (numpy|builtins) on cpu"
+        error = rf"{method}\(\) must use the same namespace"
         for values in (X, X.tolist()):
             with pytest.raises(ValueError, match=error):
                 getattr(clf, method)(values)
     clf.fit(X, y)
-    with pytest.raises(
-        ValueError, match=r"must use the same namespace.*: numpy on cpu"
-    ):
+    with pytest.raises(ValueError, match="must use the same namespace"):
         clf.decision_function(send(X))
 
 

