@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 
 from sknn3._array_api import namespace_of
 
@@ -30,13 +31,8 @@ class LabelEncoding:
     def from_labels(cls, labels: Any) -> LabelEncoding:
         """Return the encoding for labels of shape (n,) or an indicator matrix."""
         if labels.ndim == 1:
-            is_continuous = labels.dtype.kind == "f" and labels % 1 != 0
-            if np.any(is_continuous):  # `check_estimator` expects the last sentence
-                given = labels[is_continuous][:3].tolist()
-                raise ValueError(
-                    f"y has {labels.dtype} values such as {given}, expected classes: "
-                    "strings or integers. Unknown label type: continuous."
-                )
+            with np.errstate(invalid="ignore"):  # floats may be too large for integers
+                check_classification_targets(labels)
             return cls(np.unique(labels))
         values = np.unique(labels.data if issparse(labels) else labels)
         if labels.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():

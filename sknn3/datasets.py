@@ -80,7 +80,12 @@ def load_digits20(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     feature_names = [f"pixel_{r}_{c}" for c in range(_SIDE) for r in range(_SIDE)]
     frame = None
     if as_frame:
-        import pandas as pd
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError(
+                "as_frame=True requires pandas: python -m pip install pandas"
+            ) from error
 
         data = pd.DataFrame(data, columns=feature_names)
         target = pd.Series(target, name="target")

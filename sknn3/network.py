@@ -152,12 +152,21 @@ def random_weights(
     ndarray of shape (n_out, n_in + 1)
         Weights, bias in column 0.
 
+    Raises
+    ------
+    ValueError
+        If a size is not positive, or `epsilon` is not positive and finite.
+
     Examples
     --------
     >>> from sknn3.network import random_weights
     >>> random_weights(400, 25, random_state=0).shape
     (25, 401)
     """
+    for name, size in (("n_in", n_in), ("n_out", n_out)):
+        check_scalar(size, name, Integral, min_val=1)
+    if not 0 < epsilon < np.inf:
+        raise ValueError(f"epsilon={epsilon!r}, expected a positive finite number.")
     rng = check_random_state(random_state)
     return rng.uniform(-epsilon, epsilon, (n_out, n_in + 1))
 
@@ -207,6 +216,11 @@ def unpack(
         Weights of the hidden layer, bias in column 0.
     theta2 : ndarray of shape (K, h + 1)
         Weights of the output layer, bias in column 0.
+
+    Raises
+    ------
+    ValueError
+        If the length of `params` fits no number of outputs, or a size is not positive.
 
     Examples
     --------
@@ -265,6 +279,12 @@ def forward(
         Activations of the hidden units.
     output : ndarray of shape (n, K)
         Activations of the outputs.
+
+    Raises
+    ------
+    ValueError
+        If an activation is unknown, the shapes do not fit each other, or values are not
+        finite.
 
     Examples
     --------
@@ -342,6 +362,12 @@ def cost_gradient(
         Mean loss of the samples plus penalty.
     gradient : ndarray of the shape of `params`
         Derivative of the cost by each weight.
+
+    Raises
+    ------
+    ValueError
+        If an activation is unknown, the shapes do not fit each other, values are out of
+        range or not finite, or the cost or the gradient is not finite.
 
     Examples
     --------

@@ -178,6 +178,7 @@ def test_import_of_all_but_dask_loads_no_optional_package(loaded_by_sklearn):
             "sknn3.display.LossCurveDisplay.from_data([1])",
             "'sknn3[plot]'",
         ),
+        ("pandas", "sknn3.datasets.load_digits20(as_frame=True)", "pandas"),
         ("skl2onnx", "sknn3.onnx.register()", "'sknn3[onnx]'"),
         ("onnx", "sknn3.onnx.register()", "'sknn3[onnx]'"),
         ("dask", "import sknn3.dask", "'sknn3[dask]'"),

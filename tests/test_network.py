@@ -234,6 +234,21 @@ def test_unpack_inverts_pack_and_returns_views(rng):
     assert params[0] == params[-1] == 7
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0, 2), "n_in == 0, must be >= 1"),
+        ((2, -1), "n_out == -1, must be >= 1"),
+        ((2, 1.5), "n_out must be an instance of int, not float"),
+        ((2, 2, -0.1), "epsilon=-0.1, expected a positive finite number"),
+        ((2, 2, np.inf), "epsilon=inf, expected a positive finite number"),
+    ],
+)
+def test_random_weights_of_invalid_size_raise(arguments, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        random_weights(*arguments)
+
+
 @pytest.mark.parametrize(("arguments", "epsilon"), [((), 0.12), ((3.0,), 3.0)])
 def test_random_weights_fill_their_interval(arguments, epsilon, rng):
     weights = random_weights(400, 25, *arguments, random_state=rng)
