@@ -165,16 +165,14 @@ def test_image_grid_accepts_frames_sparse_matrices_and_lists(container, digits):
 @pytest.mark.parametrize(
     ("X", "options", "message"),
     [
-        (np.ones((2, 12)), {}, r"X has 12 features, .* image_shape=\(3, 3\)"),
+        (np.ones((2, 12)), {}, r"image_shape=\(3, 3\) does not fit 12 features"),
         (np.ones((1, 4)), {"image_shape": (2,)}, r"image_shape=\(2,\)"),
         (np.ones((1, 4)), {"image_shape": (0, 4)}, r"image_shape=\(0, 4\)"),
-        (np.ones((1, 4)), {"image_shape": "22"}, "image_shape='22'"),
-        (np.ones((1, 4)), {"image_shape": 4}, "image_shape=4"),
+        (np.ones((1, 16)), {"image_shape": 4}, "image_shape=4"),
         (np.ones(4), {}, r"X has shape \(4,\)"),
         (np.ones((0, 4)), {}, r"X has shape \(0, 4\)"),
-        (np.ones((2, 4)), {"order": "A"}, "order='A' is unknown"),
-        (np.ones((2, 4)), {"n_images": 0}, "n_images == 0"),
-        (np.ones((2, 4)), {"titles": ["a"]}, "titles has 1 entries, but X has 2"),
+        (np.ones((2, 4)), {"order": "B"}, "order must be one of 'C', 'F'"),
+        (np.ones((2, 4)), {"titles": ["a"]}, r"numbers of samples: \[2, 1\]"),
     ],
 )
 def test_image_grid_invalid_parameter_raises(X, options, message):
@@ -237,15 +235,10 @@ def test_image_grid_titles_are_the_labels_of_multilabel_targets(container, rng):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (lambda y: y[:10], "y has 10 entries, but X has 5000"),
-        (lambda y: y[:10, np.newaxis], "y has 10 entries, but X has 5000"),
-        (
-            lambda y: np.eye(10)[y],
-            "y has 10 labels .*, but .* predicts one class",
-        ),
-        (lambda y: np.stack([y, y], axis=1), r"y has shape \(5000, 2\), expected \(n,"),
-        (lambda y: y[:, None, None], r"y has shape \(5000, 1, 1\), expected \(n,"),
-        (lambda _: 5, r"y has shape \(\), expected \(n,"),
+        (lambda y: y[:10], r"numbers of samples: \[5000, 10\]"),
+        (lambda y: y[:10, np.newaxis], r"numbers of samples: \[5000, 10\]"),
+        (lambda y: np.eye(10)[y], r"y .* has shape \(25, 10\), .* \(25,\)"),
+        (lambda y: y[:, None, None], r"y .* has shape \(25, 1, 1\), .* \(25,\)"),
     ],
 )
 def test_image_grid_invalid_y_raises(y, message, fitted, digits):
@@ -256,7 +249,7 @@ def test_image_grid_invalid_y_raises(y, message, fitted, digits):
 def test_image_grid_one_label_of_multilabel_estimator_raises(rng):
     X = rng.uniform(-1, 1, (30, 4))
     clf = ThreeLayerNNClassifier(4, tol=0.1, random_state=0).fit(X, (X > 0).astype(int))
-    with pytest.raises(ValueError, match=r"y has one class .* predicts 4 labels"):
+    with pytest.raises(ValueError, match=r"y .* has shape \(25,\), .* \(25, 4\)"):
         ImageGridDisplay.from_estimator(clf, X, np.arange(30))
 
 
@@ -450,10 +443,17 @@ def test_hidden_units_convert_weights_to_float(dtype):
         (np.ones((0, 4)), {}, r"weights has shape \(0, 4\)"),
         (np.full((1, 4), np.nan), {}, "weights contains NaN"),
         (np.eye(4), {"kind": "image"}, "kind='image' is unknown"),
-        (np.ones((2, 6)), {"kind": "images"}, "weights has 6 features, which do not"),
-        (np.ones((2, 6)), {"image_shape": (2, 2)}, "weights has 6 features, which"),
-        (np.eye(4), {"order": "A"}, "order='A'"),
-        (np.eye(3), {"feature_names": ["a"]}, "feature_names has 1 entries, but wei"),
+        (np.ones((2, 6)), {"kind": "images"}, "does not fit 6 features"),
+        (
+            np.ones((2, 6)),
+            {"image_shape": (2, 2)},
+            r"image_shape=\(2, 2\) does not fit",
+        ),
+        (
+            np.eye(3),
+            {"feature_names": ["a"]},
+            "feature_names has 1 entries, expected 3",
+        ),
     ],
 )
 def test_hidden_units_invalid_parameter_raises(weights, options, message):
@@ -637,17 +637,15 @@ def test_names_of_effects_are_legible(n_features):
 
 
 @pytest.mark.parametrize(
-    ("effects", "options", "error", "message"),
+    ("effects", "options", "message"),
     [
-        (np.ones(4), {}, ValueError, r"effects has shape \(4,\)"),
-        (np.full((1, 4), np.nan), {}, ValueError, "effects contains NaN"),
-        (EFFECTS, {"feature_names": ["a"]}, ValueError, "feature_names has 1 entries"),
-        (EFFECTS, {"max_features": 0}, ValueError, "max_features == 0"),
-        (EFFECTS, {"max_features": 2.5}, TypeError, "max_features must be"),
+        (np.ones(4), {}, r"effects has shape \(4,\)"),
+        (np.full((1, 4), np.nan), {}, "effects contains NaN"),
+        (EFFECTS, {"feature_names": ["a"]}, "feature_names has 1 entries"),
     ],
 )
-def test_feature_effects_invalid_parameter_raises(effects, options, error, message):
-    with pytest.raises(error, match=message):
+def test_feature_effects_invalid_parameter_raises(effects, options, message):
+    with pytest.raises(ValueError, match=message):
         FeatureEffectsDisplay.from_data(effects, **options)
 
 
@@ -816,7 +814,7 @@ def test_loss_curve_without_name_has_no_legend():
         ([], None, "loss_curve has shape .0,."),
         (2.0, None, "loss_curve has shape"),
         ([1.0], [[0.5]], "validation_scores has shape .1, 1."),
-        ([1.0, 0.5], [0.5], "validation_scores has 1 entries, but loss_curve has 2"),
+        ([1.0, 0.5], [0.5], r"numbers of samples: \[2, 1\]"),
     ],
 )
 def test_loss_curve_invalid_parameter_raises(curve, scores, message):
@@ -971,7 +969,7 @@ def test_gradient_check_differences_of_zero_are_lowest(rounding):
     assert display.ax_.get_yscale() == "log"
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0, -1e20])
+@pytest.mark.parametrize("value", [0.0, 1.0, -1e3])
 def test_gradient_check_of_equal_gradients(value):
     display = GradientCheckDisplay.from_data([value], [value])
     assert display.ax_.get_title() == "All 1 components are right"
@@ -1012,23 +1010,18 @@ def test_gradient_check_legend_is_inside_axes():
 
 
 @pytest.mark.parametrize(
-    ("analytic", "numeric", "options", "message"),
+    ("analytic", "numeric", "message"),
     [
-        ([1.0], [1.0, 2.0], {}, "analytic has 1 components, but numeric has 2"),
-        ([[1.0]], [1.0], {}, r"analytic has shape \(1, 1\)"),
-        ([1.0], [], {}, r"numeric has shape \(0,\)"),
-        ([1.0, np.nan], [1.0, 2.0], {}, "analytic contains NaN"),
-        ([1.0], [np.inf], {}, "numeric contains infinity"),
-        ([1.0], [1.0], {"tolerance": -1}, "tolerance=-1 must be positive"),
-        ([1.0], [1.0], {"tolerance": np.inf}, "tolerance=inf must be positive"),
-        ([1.0], [1.0], {"rounding": 0}, "rounding=0 must be positive"),
-        ([1.0], [1.0], {"rounding": np.nan}, "rounding=nan must be positive"),
-        ([1.0], [1.0], {"ax": [None] * 3}, "ax has 3 Axes"),
+        ([1.0], [1.0, 2.0], r"numbers of samples: \[1, 2\]"),
+        ([[1.0]], [1.0], r"analytic has shape \(1, 1\)"),
+        ([1.0], [], r"numeric has shape \(0,\)"),
+        ([1.0, np.nan], [1.0, 2.0], "analytic contains NaN"),
+        ([1.0], [np.inf], "numeric contains infinity"),
     ],
 )
-def test_gradient_check_invalid_parameter_raises(analytic, numeric, options, message):
+def test_gradient_check_invalid_parameter_raises(analytic, numeric, message):
     with pytest.raises(ValueError, match=message):
-        GradientCheckDisplay.from_data(analytic, numeric, **options)
+        GradientCheckDisplay.from_data(analytic, numeric)
 
 
 # ------------------------------------------------------------------------ all displays

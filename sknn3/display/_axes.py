@@ -1,4 +1,4 @@
-"""Axes, font sizes, ticks and checks of arrays that the displays share."""
+"""Base class, axes, names, ticks and checks of arrays that the displays share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import check_array
+from sklearn.pipeline import Pipeline
+from sklearn.utils import assert_all_finite
+from sklearn.utils.validation import check_is_fitted
 
 # Smallest font size that can be read, in points.
 SMALLEST_FONT = 5
@@ -17,7 +19,9 @@ LINE_HEIGHT, CHARACTER_WIDTH = 1.2, 0.65
 
 
 class Display:
-    """Base of the displays, which plot in `_plot`."""
+    """Base of the displays, which plot in `_plot` and set `ax_` there."""
+
+    ax_: Any
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Any:
         """Plot the display.
@@ -36,6 +40,7 @@ class Display:
             The display itself.
         """
         self._plot(ax, kwargs)
+        self.figure_ = self.ax_.figure
         return self
 
     def _plot(self, ax: Any, kwargs: dict[str, Any]) -> None:
@@ -59,24 +64,47 @@ def check_values(
     values: Any, name: str, *ndims: int, finite: bool = True
 ) -> np.ndarray:
     """Return the values as a float64 array, not empty, with one of the `ndims`."""
-    values = check_array(
-        # `values` may be a tensor, which matplotlib cannot plot.
-        values.toarray() if issparse(values) else np.asarray(values),
-        dtype=np.float64,
-        ensure_all_finite=finite,
-        ensure_2d=False,
-        allow_nd=True,
-        ensure_min_samples=0,  # the error below names the parameter
-        ensure_min_features=0,
-        input_name=name,
-    )
-    if values.ndim not in ndims or 0 in values.shape:
+    values = np.asarray(values.toarray() if issparse(values) else values, dtype=float)
+    if values.ndim not in ndims or values.size == 0:
         expected = " or ".join(str(ndim) for ndim in ndims)
         raise ValueError(
             f"{name} has shape {values.shape}, expected {expected} dimensions, "
             "none of them empty."
         )
+    if finite:
+        assert_all_finite(values, input_name=name)
     return values
+
+
+def fitted_network(estimator: Any) -> Any:
+    """Return the estimator, or the last step of a pipeline."""
+    check_is_fitted(estimator)
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
+def fitted_names(estimator: Any) -> Any:
+    """Return the names of the features of the network, or None."""
+    network = fitted_network(estimator)
+    if hasattr(network, "feature_names_in_"):
+        return network.feature_names_in_
+    if not hasattr(estimator, "feature_names_in_"):
+        return None  # a pipeline would return numbered names
+    try:
+        return estimator[:-1].get_feature_names_out()
+    except AttributeError:  # a step without get_feature_names_out
+        return None
+
+
+def check_names(feature_names: Any, n_features: int) -> list[str] | None:
+    """Return one string for each feature, or None; raise if the number is wrong."""
+    if feature_names is None:
+        return None
+    names = [str(name) for name in feature_names]
+    if len(names) != n_features:
+        raise ValueError(
+            f"feature_names has {len(names)} entries, expected {n_features}."
+        )
+    return names
 
 
 def axes_size(ax: Any) -> tuple[float, float]:
@@ -90,31 +118,6 @@ def font_size(fitting: float) -> float:
     import matplotlib as mpl
 
     return max(SMALLEST_FONT, min(mpl.rcParams["font.size"], fitting))
-
-
-def check_names(feature_names: Any, name: str, n_features: int) -> list[str] | None:
-    """Return one string for each feature, or None; raise if the number is wrong."""
-    if feature_names is None:
-        return None
-    feature_names = [str(feature) for feature in feature_names]
-    if len(feature_names) != n_features:
-        raise ValueError(
-            f"feature_names has {len(feature_names)} entries, but {name} has "
-            f"{n_features} features."
-        )
-    return feature_names
-
-
-def fitted_names(network: Any, estimator: Any) -> Any:
-    """Return the names of the network's features, or None."""
-    if hasattr(network, "feature_names_in_"):
-        return network.feature_names_in_
-    if not hasattr(estimator, "feature_names_in_"):
-        return None  # a pipeline would return numbered names
-    try:
-        return estimator[:-1].get_feature_names_out()
-    except AttributeError:  # a step without get_feature_names_out
-        return None
 
 
 def name_rows(ax: Any, names: list[str]) -> None:
@@ -131,11 +134,13 @@ def use_integer_ticks(axis: Any) -> None:
     axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
-def use_plain_log_ticks(axis: Any) -> None:
-    """Put ticks at 0.1, 0.2, 0.5, 1 and so on, without powers of ten."""
+def use_plain_log_scale(ax: Any) -> None:
+    """Use ticks at 0.1, 0.2, 0.5, 1 and so on, without powers of ten."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 1e4 else (1,)))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(NullFormatter())
+    ax.set_yscale("log")
+    low, high = ax.yaxis.get_view_interval()
+    subs = (1, 2, 5) if high / low < 1e4 else (1,)
+    ax.yaxis.set_major_locator(LogLocator(subs=subs))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())

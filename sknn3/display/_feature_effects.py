@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.utils import check_scalar
-from sklearn.utils.validation import check_is_fitted
 
 from sknn3.display._axes import (
     Display,
@@ -17,6 +13,7 @@ from sknn3.display._axes import (
     check_names,
     check_values,
     fitted_names,
+    fitted_network,
     name_rows,
 )
 
@@ -124,9 +121,7 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
             The display.
         """
         effects = check_values(effects, "effects", 2)
-        feature_names = check_names(feature_names, "effects", effects.shape[1])
-        if max_features is not None:
-            check_scalar(max_features, "max_features", Integral, min_val=1)
+        feature_names = check_names(feature_names, effects.shape[1])
         display = cls(
             effects, feature_names=feature_names, max_features=max_features, name=name
         )
@@ -180,13 +175,11 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
         FeatureEffectsDisplay
             The display.
         """
-        check_is_fitted(estimator)
-        network = estimator
-        if isinstance(estimator, Pipeline):
-            network = estimator[-1]
-            X = estimator[:-1].transform(X) if len(estimator) > 1 else X
+        network = fitted_network(estimator)
+        if network is not estimator and len(estimator) > 1:
+            X = estimator[:-1].transform(X)
         if feature_names is None:
-            feature_names = fitted_names(network, estimator)
+            feature_names = fitted_names(estimator)
         index = _class_index(network, target)
         gradients = np.asarray(
             network.input_gradients(X, response_method=response_method)
@@ -221,7 +214,6 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
         width = 5 + 0.08 * max(map(len, shown))
         height = 1 + np.clip(0.25 * len(shown), 1, 11)
         self.ax_ = ax = axes_for(ax, figsize=(width, height))
-        self.figure_ = ax.figure
         rows = np.arange(len(shown))
         ax.axvline(0, color="gray", linewidth=1, zorder=1)
         options = {"linestyle": "none", "marker": "o"} | line_kwargs

@@ -7,6 +7,7 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_consistent_length
 
 from sknn3.display._axes import Display, axes_for, check_values, use_integer_ticks
 
@@ -122,14 +123,7 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         """
         analytic = check_values(analytic, "analytic", 1)
         numeric = check_values(numeric, "numeric", 1)
-        if analytic.shape != numeric.shape:
-            raise ValueError(
-                f"analytic has {len(analytic)} components, but numeric has "
-                f"{len(numeric)}."
-            )
-        for name, value in [("rounding", rounding), ("tolerance", tolerance)]:
-            if value is not None and not 0 < value < np.inf:
-                raise ValueError(f"{name}={value!r} must be positive and finite.")
+        check_consistent_length(analytic, numeric)
         display = cls(
             analytic,
             numeric,
@@ -169,7 +163,7 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         return cls.from_data(
             check.analytic,
             check.numeric,
-            rounding=check.rounding or None,  # 0 has no place on a logarithmic axis
+            rounding=check.rounding,
             tolerance=tolerance,
             diagnosis=check.diagnosis,
             ax=ax,
@@ -177,25 +171,21 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         )
 
     def _plot(self, ax: Any, line_kwargs: dict[str, Any]) -> None:
-        axes = np.ravel(axes_for(ax, figsize=(9.5, 4), ncols=2, width_ratios=(4, 5)))
-        if len(axes) > 2:
-            raise ValueError(f"ax has {len(axes)} Axes, expected one or two.")
-        self.ax_ = axes[-1]
-        self.figure_ = self.ax_.figure
+        axes = axes_for(ax, figsize=(9.5, 4), ncols=2, width_ratios=(4, 5))
+        *diagonal, self.ax_ = np.ravel(axes)
         differences = np.abs(self.analytic - self.numeric)
-        tolerance = self.tolerance
+        rounding, tolerance = self.rounding or 0, self.tolerance
         if tolerance is None:
-            largest = float(np.abs([self.analytic, self.numeric]).max())
+            largest = np.abs([self.analytic, self.numeric]).max()
             tolerance = max(
-                _RELATIVE_TOLERANCE * largest,
-                _TOLERATED_ROUNDINGS * (self.rounding or 0),
+                _RELATIVE_TOLERANCE * largest, _TOLERATED_ROUNDINGS * rounding
             )
         wrong = differences > tolerance
         self._plot_differences(differences, wrong, tolerance, line_kwargs)
         self.diagonal_ax_: Any = None
         self.diagonal_lines_: Any = None
-        if len(axes) == 2:
-            self.diagonal_ax_ = axes[0]
+        if diagonal:
+            self.diagonal_ax_ = diagonal[0]
             self._plot_diagonal(wrong, line_kwargs)
 
     def _plot_differences(
@@ -209,28 +199,29 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         ax = self.ax_
         ax.set(xlabel="Component", ylabel="|analytic - numeric|", yscale="log")
         use_integer_ticks(ax.xaxis)
-        # A difference of 0 has no logarithm.
-        lowest = self.rounding / 100 if self.rounding else 1e-8 * tolerance or 1e-16
-        heights = np.maximum(differences, lowest)
+        # A level or a difference of 0 has no logarithm.
         levels = {"tolerance": tolerance, "rounding": self.rounding}
         levels = {name: level for name, level in levels.items() if level}
+        lowest = self.rounding / 100 if self.rounding else 1e-8 * tolerance or 1e-16
+        heights = np.maximum(differences, lowest)
         shown = [*heights, *levels.values()]
         ax.set_ylim(min(shown) / 3, max(shown) * 3)
-        self.lines_ = _plot_components(
-            ax, np.arange(len(wrong)), heights, wrong, line_kwargs
-        )
-        self.levels_ = {
-            name: ax.axhline(level, label=name, color="gray", ls=ls, zorder=1)
-            for (name, level), ls in zip(levels.items(), ["--", ":"], strict=False)
-        }
-        if self.levels_:
-            ax.legend(loc="best")
-        title, color = _title(differences, wrong), {}
-        if self.diagnosis is not None:
+        indices = np.arange(len(wrong))
+        self.lines_ = _plot_components(ax, indices, heights, wrong, line_kwargs)
+        self.levels_ = {}
+        for name, level in levels.items():
+            style = "--" if name == "tolerance" else ":"
+            self.levels_[name] = ax.axhline(
+                level, label=name, color="gray", linestyle=style, zorder=1
+            )
+        if levels:
+            ax.legend()
+        title = _title(differences, wrong)
+        if self.diagnosis:
             title += "\n" + fill(self.diagnosis, _TITLE_WIDTH, break_on_hyphens=False)
-        if wrong.any() or self.diagnosis is not None:
-            color = {"color": "tab:red"}
-        ax.set_title(title, **color)
+        ax.set_title(title)
+        if wrong.any() or self.diagnosis:
+            ax.title.set_color("tab:red")
 
     def _plot_diagonal(self, wrong: np.ndarray, line_kwargs: dict[str, Any]) -> None:
         """Plot the analytic over the numeric gradient."""
@@ -239,7 +230,7 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         x, y = self.numeric, self.analytic
         self.diagonal_lines_ = _plot_components(ax, x, y, wrong, line_kwargs)
         low, high = np.min([x, y]), np.max([x, y])
-        margin = (high - low) / 20 or abs(high) / 20 or 1.0
+        margin = (high - low) / 20 or 1
         limits = low - margin, high + margin
         ax.set(xlabel="Numeric gradient", ylabel="Analytic gradient")
         ax.set(xlim=limits, ylim=limits, aspect="equal")

@@ -7,8 +7,6 @@ from math import isqrt
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from sknn3.display._axes import (
     Display,
@@ -16,6 +14,7 @@ from sknn3.display._axes import (
     check_names,
     check_values,
     fitted_names,
+    fitted_network,
     name_rows,
     use_integer_ticks,
 )
@@ -123,11 +122,18 @@ class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
         """
         weights = check_values(weights, "weights", 2)
         n_features = weights.shape[1]
-        if _plots_images(n_features, kind, image_shape, feature_names):
-            display = cls(as_images(weights, image_shape, order, name="weights"))
+        if kind == "auto":
+            is_square = isqrt(n_features) ** 2 == n_features
+            is_image = image_shape is not None or (feature_names is None and is_square)
+            kind = "images" if is_image else "heatmap"
+        if kind == "images":
+            display = cls(as_images(weights, image_shape, order))
+        elif kind == "heatmap":
+            display = cls(weights, feature_names=check_names(feature_names, n_features))
         else:
-            feature_names = check_names(feature_names, "weights", n_features)
-            display = cls(weights, feature_names=feature_names)
+            raise ValueError(
+                f"kind={kind!r} is unknown, expected 'auto', 'images' or 'heatmap'."
+            )
         return display.plot(ax, **imshow_kwargs)
 
     @classmethod
@@ -167,12 +173,10 @@ class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
         HiddenUnitsDisplay
             The display.
         """
-        check_is_fitted(estimator)
-        network = estimator[-1] if isinstance(estimator, Pipeline) else estimator
         if feature_names is None:
-            feature_names = fitted_names(network, estimator)
+            feature_names = fitted_names(estimator)
         return cls.from_data(
-            network.coefs_[0].T,
+            fitted_network(estimator).coefs_[0].T,
             kind=kind,
             image_shape=image_shape,
             order=order,
@@ -192,7 +196,6 @@ class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
         largest = np.abs(self.weights).max(axis=(1, 2), keepdims=True)
         grid, _ = mosaic(self.weights / np.where(largest > 0, largest, 1))
         self.ax_ = axes_for(ax, figsize=mosaic_size(grid))
-        self.figure_ = self.ax_.figure
         self.im_ = self.ax_.imshow(grid, **(_colors(1, imshow_kwargs) | imshow_kwargs))
         self.colorbar_ = None
         self.ax_.set_axis_off()
@@ -205,12 +208,11 @@ class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
         width = 1.5 + 0.08 * longest + np.clip(0.2 * n_units, 2.5, 8)
         height = 1 + np.clip(0.19 * n_features, 2, 11)
         self.ax_ = ax = axes_for(ax, figsize=(width, height))
-        self.figure_ = ax.figure
         # Interpolated colours would be weights that do not exist.
         defaults = {"aspect": "auto", "interpolation": "nearest"}
         defaults |= _colors(np.abs(self.weights).max() or 1, imshow_kwargs)
         self.im_ = ax.imshow(self.weights.T, **(defaults | imshow_kwargs))
-        self.colorbar_ = self.figure_.colorbar(self.im_, ax=ax, label="Weight")
+        self.colorbar_ = ax.figure.colorbar(self.im_, ax=ax, label="Weight")
         ax.set_xlabel("Hidden unit")
         use_integer_ticks(ax.xaxis)
         if names:
@@ -224,20 +226,3 @@ def _colors(limit: float, imshow_kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return options for colours that diverge from 0; a given norm is kept."""
     limits = {} if "norm" in imshow_kwargs else {"vmin": -limit, "vmax": limit}
     return {"cmap": "RdBu_r"} | limits
-
-
-def _plots_images(
-    n_features: int,
-    kind: str,
-    image_shape: tuple[int, int] | None,
-    feature_names: Any,
-) -> bool:
-    """Return whether to plot images or a heat map."""
-    if kind not in ("auto", "images", "heatmap"):
-        raise ValueError(
-            f"kind={kind!r} is unknown, expected 'auto', 'images' or 'heatmap'."
-        )
-    if kind == "auto":
-        is_square = isqrt(n_features) ** 2 == n_features
-        return image_shape is not None or (feature_names is None and is_square)
-    return kind == "images"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from math import ceil, isqrt, sqrt
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import check_scalar, shuffle
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import shuffle
 
 from sknn3.display._axes import (
     CHARACTER_WIDTH,
@@ -103,7 +101,7 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
         ImageGridDisplay
             The display.
         """
-        rows, titles = _sample(X, titles, "titles", n_images, random_state)
+        rows, titles = _sample(X, titles, n_images, random_state)
         images = as_images(rows, image_shape, order)
         if titles is not None:
             titles = [_as_title(title) for title in titles]
@@ -153,110 +151,81 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
         ImageGridDisplay
             The display.
         """
-        check_is_fitted(estimator)
-        rows, true = _sample(X, y, "y", n_images, random_state)
+        rows, true = _sample(X, y, n_images, random_state)
         images = as_images(rows, image_shape, order)
-        predicted = _as_labels(estimator.predict(rows), "The prediction")
+        predicted = _as_labels(estimator.predict(rows))
         titles = [_as_title(label) for label in predicted]
         wrong = None
         if true is not None:
-            if true.shape[1:] != predicted.shape[1:]:
-                given, expected = (
-                    f"{labels.shape[1]} labels" if labels.ndim == 2 else "one class"
-                    for labels in (true, predicted)
-                )
+            if true.shape != predicted.shape:
                 raise ValueError(
-                    f"y has {given} for each sample, but the estimator predicts "
-                    f"{expected}."
+                    f"y of the {len(rows)} samples has shape {true.shape}, but their "
+                    f"predictions have shape {predicted.shape}."
                 )
-            wrong = (predicted != true).reshape(len(true), -1).any(axis=1)
-            titles = [
-                f"{title} ({_as_title(label)})" if is_wrong else title
-                for title, label, is_wrong in zip(titles, true, wrong, strict=True)
-            ]
-        display = cls(images, titles=titles, highlight=wrong)
-        return display.plot(ax, **imshow_kwargs)
+            wrong = (true != predicted).reshape(len(true), -1).any(axis=1)
+            for i in np.flatnonzero(wrong):
+                titles[i] += f" ({_as_title(true[i])})"
+        return cls(images, titles=titles, highlight=wrong).plot(ax, **imshow_kwargs)
 
     def _plot(self, ax: Any, imshow_kwargs: dict[str, Any]) -> None:
-        n, height, width = self.images.shape
+        _, height, width = self.images.shape
         titles = [] if self.titles is None else [str(title) for title in self.titles]
-        highlight = [False] * n if self.highlight is None else self.highlight
-        n_title_rows = max(height // 2, 1) if titles else 0
-        grid, corners = mosaic(self.images, n_title_rows)
-        self.ax_ = axes_for(ax, figsize=mosaic_size(grid))
-        self.figure_ = self.ax_.figure
-        self.im_ = self.ax_.imshow(grid, **({"cmap": "gray"} | imshow_kwargs))
-        self.ax_.set_axis_off()
-        tile_width = width * min(np.divide(axes_size(self.ax_), grid.shape[::-1]))
-        n_characters = max(map(len, titles), default=0) or 1
+        title_height = max(height // 2, 1) if titles else 0
+        grid, corners = mosaic(self.images, title_height)
+        self.ax_ = ax = axes_for(ax, figsize=mosaic_size(grid))
+        self.im_ = ax.imshow(grid, **({"cmap": "gray"} | imshow_kwargs))
+        ax.set_axis_off()
+        tile_width = width * min(np.divide(axes_size(ax), grid.shape[::-1]))
+        n_characters = max([1, *map(len, titles)])
         size = font_size(tile_width / n_characters / CHARACTER_WIDTH)
         self.text_ = [
-            self.ax_.text(
+            ax.text(
                 left + (width - 1) / 2,
-                top - n_title_rows / 2,
+                top - title_height / 2,
                 title,
                 ha="center",
                 va="center",
                 size=size,
                 parse_math=False,
-                **({"color": "tab:red", "weight": "bold"} if highlighted else {}),
             )
-            for (top, left), title, highlighted in zip(
-                corners, titles, highlight, strict=False
-            )
+            for title, (top, left) in zip(titles, corners, strict=False)
         ]
+        if self.highlight is not None:
+            for i in np.flatnonzero(self.highlight):
+                self.text_[i].set(color="tab:red", weight="bold")
 
 
-def as_images(
-    X: Any, image_shape: tuple[int, int] | None, order: str, name: str = "X"
-) -> np.ndarray:
+def as_images(X: Any, image_shape: tuple[int, int] | None, order: Any) -> np.ndarray:
     """Return the samples as images, shape (n, height, width)."""
-    if order not in ("C", "F"):
-        raise ValueError(f"order={order!r} is unknown, expected 'C' or 'F'.")
-    X = check_values(X, name, 2, 3, finite=False)
+    X = check_values(X, "X", 2, 3, finite=False)
     if X.ndim == 3:
         return X
     n_pixels = X.shape[1]
     if image_shape is None:
         image_shape = isqrt(n_pixels), isqrt(n_pixels)
-    if np.shape(image_shape) != (2,) or np.prod(image_shape) != n_pixels:
+    if np.prod(image_shape) != n_pixels:
         raise ValueError(
-            f"{name} has {n_pixels} features, which do not fit "
-            f"image_shape={image_shape!r}, expected (height, width)."
+            f"image_shape={image_shape!r} does not fit {n_pixels} features, expected "
+            "(height, width)."
         )
-    height, width = image_shape
-    if order == "C":
-        return X.reshape(-1, height, width)
-    return X.reshape(-1, width, height).transpose(0, 2, 1)
+    return np.stack([pixels.reshape(image_shape, order=order) for pixels in X])
 
 
-def _sample(
-    X: Any, labels: Any, name: str, n_images: int, random_state: Any
-) -> tuple[Any, Any]:
+def _sample(X: Any, labels: Any, n_images: int, random_state: Any) -> tuple[Any, Any]:
     """Return random rows of X, and the labels of these rows or None."""
-    check_scalar(n_images, "n_images", Integral, min_val=1)
     n = X.shape[0] if hasattr(X, "shape") else len(X)
-    labels = None if labels is None else _as_labels(labels, name)
-    if labels is not None and len(labels) != n:
-        raise ValueError(f"{name} has {len(labels)} entries, but X has {n} samples.")
     n_samples = n_images if n_images < n else None  # None: all
-    rows, chosen = shuffle(
-        X, np.arange(n), n_samples=n_samples, random_state=random_state
-    )
-    return rows, None if labels is None else labels[chosen]
+    options = {"n_samples": n_samples, "random_state": random_state}
+    if labels is None:
+        return shuffle(X, **options), None
+    rows, labels = shuffle(X, _as_labels(labels), **options)
+    return rows, labels
 
 
-def _as_labels(labels: Any, name: str) -> np.ndarray:
-    """Return labels of shape (n,) or (n, 1) as (n,), or an indicator matrix."""
+def _as_labels(labels: Any) -> np.ndarray:
+    """Return labels as an array; a column, shape (n, 1), as an array of shape (n,)."""
     labels = labels.toarray() if issparse(labels) else np.asarray(labels)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        return labels[:, 0]
-    if labels.ndim == 1 or (labels.ndim == 2 and np.isin(labels, (0, 1)).all()):
-        return labels
-    raise ValueError(
-        f"{name} has shape {labels.shape}, expected (n,), (n, 1) or an indicator "
-        "matrix of 0 and 1."
-    )
+    return labels[:, 0] if labels.shape[1:] == (1,) else labels
 
 
 def _as_title(label: Any) -> str:
@@ -267,24 +236,23 @@ def _as_title(label: Any) -> str:
 
 
 def mosaic(
-    images: np.ndarray, n_title_rows: int = 0
+    images: np.ndarray, title_height: int = 0
 ) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """Return the images in one grid, and the top left corner of each image.
 
-    Margins are NaN: one pixel, and `n_title_rows` more above each image.
+    Margins are NaN: one pixel, and `title_height` more above each image.
     """
     n, height, width = images.shape
-    n_columns = min(n, ceil(sqrt(n * (height + n_title_rows) / width)))
-    row_step, column_step = height + n_title_rows + 1, width + 1
-    grid = np.full(
-        (ceil(n / n_columns) * row_step + 1, n_columns * column_step + 1), np.nan
-    )
-    corners = [
-        (i // n_columns * row_step + n_title_rows + 1, i % n_columns * column_step + 1)
-        for i in range(n)
-    ]
-    for image, (top, left) in zip(images, corners, strict=True):
+    row_step, column_step = height + title_height + 1, width + 1
+    n_columns = min(n, ceil(sqrt(n * (row_step - 1) / width)))
+    n_rows = ceil(n / n_columns)
+    grid = np.full((n_rows * row_step + 1, n_columns * column_step + 1), np.nan)
+    corners = []
+    for i, image in enumerate(images):
+        row, column = divmod(i, n_columns)
+        top, left = row * row_step + title_height + 1, column * column_step + 1
         grid[top : top + height, left : left + width] = image
+        corners.append((top, left))
     return grid, corners
 
 

@@ -6,19 +6,16 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import check_consistent_length
 
 from sknn3.display._axes import (
     Display,
     axes_for,
     check_values,
+    fitted_network,
     use_integer_ticks,
-    use_plain_log_ticks,
+    use_plain_log_scale,
 )
-
-# Label of the axis of costs if it shows validation losses too.
-_COST_AND_LOSS = "Cost (dashed: validation loss; dot: best)"
 
 # Label of the axes of scores.  A second display finds these axes by it.
 _SCORES = "validation score"
@@ -41,7 +38,7 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         Score on held-out samples after each pass.  If no score is positive, scores are
         plotted as losses with the opposite sign.
     best : int, default=None
-        Index of the score with a dot.
+        Index of the score to mark with a dot; None marks the highest.
     name : str, default=None
         Label of the curve.
 
@@ -89,14 +86,13 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         Parameters
         ----------
         loss_curve : array-like of shape (n_passes,)
-            Cost after each pass.
+            As in the class.
         validation_scores : array-like of shape (n_passes,), default=None
-            Score on held-out samples after each pass.  If no score is positive, scores
-            are plotted as losses with the opposite sign.
+            As in the class.
         best : int, default=None
-            Index of the score to mark with a dot; None marks the highest.
+            As in the class.
         name : str, default=None
-            Label of the curve.
+            As in the class.
         ax : matplotlib Axes, default=None
             Axes to plot on; None creates a figure.
         **line_kwargs : dict
@@ -112,11 +108,7 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
             validation_scores = check_values(
                 validation_scores, "validation_scores", 1, finite=False
             )
-            if len(validation_scores) != len(loss_curve):
-                raise ValueError(
-                    f"validation_scores has {len(validation_scores)} entries, but "
-                    f"loss_curve has {len(loss_curve)}."
-                )
+        check_consistent_length(loss_curve, validation_scores)
         display = cls(
             loss_curve, validation_scores=validation_scores, best=best, name=name
         )
@@ -143,28 +135,28 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         name : str, default=None
             Label of the curve; None for the name of the class.
         ax : matplotlib Axes, default=None
-            Axes to plot on; None creates a figure.
+            As in `from_data`.
         **line_kwargs : dict
-            Passed to `matplotlib.axes.Axes.plot` for the loss curve.
+            As in `from_data`.
 
         Returns
         -------
         LossCurveDisplay
             The display.
         """
-        check_is_fitted(estimator)
-        network = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        network = fitted_network(estimator)
         scores: Any = getattr(network, "validation_scores_", None)
-        losses = getattr(network, "validation_loss_curve_", None)
+        losses: Any = getattr(network, "validation_loss_curve_", None)
+        shown = scores if losses is None else np.negative(losses)
         best_score = getattr(network, "best_validation_score_", None)
-        best = None if best_score is None else list(scores).index(best_score)
-        if best is not None and losses is not None:
+        best = None
+        if best_score is not None:
             # Of equal scores, networks keep the latest.  Its loss may be repeated.
-            latest = len(scores) - 1 - scores[::-1].index(best_score)
-            best = losses.index(losses[latest])
+            latest = np.flatnonzero(np.equal(scores, best_score))[-1]
+            best = int(np.argmax(np.equal(shown, shown[latest])))
         return cls.from_data(
             network.loss_curve_,
-            validation_scores=scores if losses is None else np.negative(losses),
+            validation_scores=shown,
             best=best,
             name=type(network).__name__ if name is None else name,
             ax=ax,
@@ -172,43 +164,44 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         )
 
     def _plot(self, ax: Any, line_kwargs: dict[str, Any]) -> None:
-        self.ax_ = axes_for(ax)
-        self.figure_ = self.ax_.figure
+        self.ax_ = ax = axes_for(ax)
         passes = np.arange(1, len(self.loss_curve) + 1)
         # A line through one point would be invisible.
-        marker = {"marker": "o"} if len(passes) == 1 else {}
-        options = {"label": self.name} | marker | line_kwargs
-        (self.line_,) = self.ax_.plot(passes, self.loss_curve, **options)
-        self.ax_.set(xlabel="Passes over the data")
-        if self.ax_.get_ylabel() != _COST_AND_LOSS:  # set by another display
-            self.ax_.set(ylabel="Cost")
-        use_integer_ticks(self.ax_.xaxis)
+        marker = "o" if len(passes) == 1 else None
+        options = {"label": self.name, "marker": marker} | line_kwargs
+        (self.line_,) = ax.plot(passes, self.loss_curve, **options)
+        ax.set(xlabel="Passes over the data")
+        if not ax.get_ylabel():  # another display may have set it
+            ax.set_ylabel("Cost")
+        use_integer_ticks(ax.xaxis)
         if np.greater(self.loss_curve, 0).any():
-            self.ax_.set_yscale("log")
-            use_plain_log_ticks(self.ax_.yaxis)
+            use_plain_log_scale(ax)
         self.validation_ax_: Any = None
         self.validation_line_: Any = None
         if self.validation_scores is not None:
-            shown = self.validation_scores
-            if not np.greater(shown, 0).any():
-                self.validation_ax_, shown = self.ax_, np.negative(shown)
-                self.ax_.set(ylabel=_COST_AND_LOSS)
-            else:
-                scores = _find_score_axes(self.ax_) or _score_axes(self.ax_)
-                self.validation_ax_ = scores
-            highest = int(np.argmax(self.validation_scores))
-            (self.validation_line_,) = self.validation_ax_.plot(
-                passes,
-                shown,
-                color=self.line_.get_color(),
-                linestyle="--",
-                marker="o",
-                markevery=[highest if self.best is None else self.best],
-            )
-        if self.ax_.get_legend_handles_labels()[1]:
+            self._plot_validation_scores(passes)
+        if ax.get_legend_handles_labels()[1]:
             # Scores rise to the upper right and costs fall to the lower right.
-            has_scores = _find_score_axes(self.ax_) is not None
-            self.ax_.legend(loc="center right" if has_scores else "best")
+            ax.legend(loc="best" if _find_score_axes(ax) is None else "center right")
+
+    def _plot_validation_scores(self, passes: np.ndarray) -> None:
+        """Plot losses on the axes of the costs, and other scores on their own."""
+        shown, best = self.validation_scores, self.best
+        if best is None:
+            best = int(np.argmax(shown))
+        if np.greater(shown, 0).any():
+            self.validation_ax_ = _find_score_axes(self.ax_) or _score_axes(self.ax_)
+        else:
+            self.validation_ax_, shown = self.ax_, np.negative(shown)
+            self.ax_.set(ylabel="Cost (dashed: validation loss; dot: best)")
+        (self.validation_line_,) = self.validation_ax_.plot(
+            passes,
+            shown,
+            color=self.line_.get_color(),
+            linestyle="--",
+            marker="o",
+            markevery=[best],
+        )
 
 
 def _find_score_axes(ax: Any) -> Any:

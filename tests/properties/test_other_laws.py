@@ -85,8 +85,8 @@ def test_search_equals_grid_search(
 
 # --------------------------------------------------------------------------- displays
 
-VALUES = st.floats(-1e200, 1e200)
-COSTS = st.floats(1e-100, 1e100) | st.just(0.0)
+VALUES = st.floats(-1e9, 1e9)
+COSTS = st.floats(1e-9, 1e9) | st.just(0.0)
 
 
 def drawn(display):
@@ -129,7 +129,7 @@ def test_gradient_check_display_separates_wrong_components(pairs):
 def matrices(draw):
     shape = draw(st.integers(1, 6)), draw(st.integers(1, 9))
     rng = np.random.RandomState(draw(st.integers(0, 2**32 - 1)))
-    return rng.standard_normal(shape) * 10.0 ** draw(st.integers(-300, 198))
+    return rng.standard_normal(shape) * 10.0 ** draw(st.integers(-9, 9))
 
 
 @one_in(100)
