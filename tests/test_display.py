@@ -808,18 +808,9 @@ def test_loss_curve_without_name_has_no_legend():
     assert LossCurveDisplay.from_data([2.0, 1.0]).ax_.get_legend() is None
 
 
-@pytest.mark.parametrize(
-    ("curve", "scores", "message"),
-    [
-        ([], None, "loss_curve has shape .0,."),
-        (2.0, None, "loss_curve has shape"),
-        ([1.0], [[0.5]], "validation_scores has shape .1, 1."),
-        ([1.0, 0.5], [0.5], r"numbers of samples: \[2, 1\]"),
-    ],
-)
-def test_loss_curve_invalid_parameter_raises(curve, scores, message):
-    with pytest.raises(ValueError, match=message):
-        LossCurveDisplay.from_data(curve, validation_scores=scores)
+def test_loss_curve_of_other_length_than_scores_raises():
+    with pytest.raises(ValueError, match=r"same first dimension, but .* \(2,\) and"):
+        LossCurveDisplay.from_data([1.0, 0.5], validation_scores=[0.5])
 
 
 # ---------------------------------------------------------------- GradientCheckDisplay
@@ -1012,7 +1003,7 @@ def test_gradient_check_legend_is_inside_axes():
 @pytest.mark.parametrize(
     ("analytic", "numeric", "message"),
     [
-        ([1.0], [1.0, 2.0], r"numbers of samples: \[1, 2\]"),
+        ([1.0] * 3, [1.0] * 2, r"shapes \(3,\) \(2,\)"),
         ([[1.0]], [1.0], r"analytic has shape \(1, 1\)"),
         ([1.0], [], r"numeric has shape \(0,\)"),
         ([1.0, np.nan], [1.0, 2.0], "analytic contains NaN"),

@@ -60,10 +60,8 @@ def axes_for(ax: Any, **options: Any) -> Any:
     return plt.subplots(layout="constrained", **options)[1]
 
 
-def check_values(
-    values: Any, name: str, *ndims: int, finite: bool = True
-) -> np.ndarray:
-    """Return the values as a float64 array, not empty, with one of the `ndims`."""
+def check_values(values: Any, name: str, *ndims: int) -> np.ndarray:
+    """Return finite values as a float64 array, not empty, with one of the `ndims`."""
     values = np.asarray(values.toarray() if issparse(values) else values, dtype=float)
     if values.ndim not in ndims or values.size == 0:
         expected = " or ".join(str(ndim) for ndim in ndims)
@@ -71,8 +69,7 @@ def check_values(
             f"{name} has shape {values.shape}, expected {expected} dimensions, "
             "none of them empty."
         )
-    if finite:
-        assert_all_finite(values, input_name=name)
+    assert_all_finite(values, input_name=name)
     return values
 
 

@@ -7,7 +7,6 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_consistent_length
 
 from sknn3.display._axes import Display, axes_for, check_values, use_integer_ticks
 
@@ -123,7 +122,6 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         """
         analytic = check_values(analytic, "analytic", 1)
         numeric = check_values(numeric, "numeric", 1)
-        check_consistent_length(analytic, numeric)
         display = cls(
             analytic,
             numeric,
@@ -174,12 +172,11 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         axes = axes_for(ax, figsize=(9.5, 4), ncols=2, width_ratios=(4, 5))
         *diagonal, self.ax_ = np.ravel(axes)
         differences = np.abs(self.analytic - self.numeric)
-        rounding, tolerance = self.rounding or 0, self.tolerance
+        tolerance = self.tolerance
         if tolerance is None:
             largest = np.abs([self.analytic, self.numeric]).max()
-            tolerance = max(
-                _RELATIVE_TOLERANCE * largest, _TOLERATED_ROUNDINGS * rounding
-            )
+            rounding = _TOLERATED_ROUNDINGS * (self.rounding or 0)
+            tolerance = max(_RELATIVE_TOLERANCE * largest, rounding)
         wrong = differences > tolerance
         self._plot_differences(differences, wrong, tolerance, line_kwargs)
         self.diagonal_ax_: Any = None

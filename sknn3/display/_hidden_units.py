@@ -18,7 +18,7 @@ from sknn3.display._axes import (
     name_rows,
     use_integer_ticks,
 )
-from sknn3.display._images import as_images, mosaic, mosaic_size
+from sknn3.display._images import as_images, plot_mosaic
 
 
 @dataclass(eq=False, repr=False)
@@ -194,11 +194,9 @@ class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
     def _plot_images(self, ax: Any, imshow_kwargs: dict[str, Any]) -> None:
         """Plot one image for each unit."""
         largest = np.abs(self.weights).max(axis=(1, 2), keepdims=True)
-        grid, _ = mosaic(self.weights / np.where(largest > 0, largest, 1))
-        self.ax_ = axes_for(ax, figsize=mosaic_size(grid))
-        self.im_ = self.ax_.imshow(grid, **(_colors(1, imshow_kwargs) | imshow_kwargs))
-        self.colorbar_ = None
-        self.ax_.set_axis_off()
+        scaled = self.weights / np.where(largest > 0, largest, 1)
+        self.im_, _ = plot_mosaic(scaled, ax, **_color_options(1, imshow_kwargs))
+        self.ax_, self.colorbar_ = self.im_.axes, None
 
     def _plot_heat_map(self, ax: Any, imshow_kwargs: dict[str, Any]) -> None:
         """Plot one column for each unit and one row for each feature."""
@@ -209,9 +207,9 @@ class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
         height = 1 + np.clip(0.19 * n_features, 2, 11)
         self.ax_ = ax = axes_for(ax, figsize=(width, height))
         # Interpolated colours would be weights that do not exist.
-        defaults = {"aspect": "auto", "interpolation": "nearest"}
-        defaults |= _colors(np.abs(self.weights).max() or 1, imshow_kwargs)
-        self.im_ = ax.imshow(self.weights.T, **(defaults | imshow_kwargs))
+        options = {"aspect": "auto", "interpolation": "nearest"}
+        options |= _color_options(np.abs(self.weights).max() or 1, imshow_kwargs)
+        self.im_ = ax.imshow(self.weights.T, **options)
         self.colorbar_ = ax.figure.colorbar(self.im_, ax=ax, label="Weight")
         ax.set_xlabel("Hidden unit")
         use_integer_ticks(ax.xaxis)
@@ -222,7 +220,7 @@ class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
             use_integer_ticks(ax.yaxis)
 
 
-def _colors(limit: float, imshow_kwargs: dict[str, Any]) -> dict[str, Any]:
+def _color_options(limit: float, imshow_kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return options for colours that diverge from 0; a given norm is kept."""
     limits = {} if "norm" in imshow_kwargs else {"vmin": -limit, "vmax": limit}
-    return {"cmap": "RdBu_r"} | limits
+    return {"cmap": "RdBu_r"} | limits | imshow_kwargs

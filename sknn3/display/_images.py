@@ -159,7 +159,7 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
         if true is not None:
             if true.shape != predicted.shape:
                 raise ValueError(
-                    f"y of the {len(rows)} samples has shape {true.shape}, but their "
+                    f"y of {len(true)} samples has shape {true.shape}, but their "
                     f"predictions have shape {predicted.shape}."
                 )
             wrong = (true != predicted).reshape(len(true), -1).any(axis=1)
@@ -171,13 +171,13 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
         _, height, width = self.images.shape
         titles = [] if self.titles is None else [str(title) for title in self.titles]
         title_height = max(height // 2, 1) if titles else 0
-        grid, corners = mosaic(self.images, title_height)
-        self.ax_ = ax = axes_for(ax, figsize=mosaic_size(grid))
-        self.im_ = ax.imshow(grid, **({"cmap": "gray"} | imshow_kwargs))
-        ax.set_axis_off()
-        tile_width = width * min(np.divide(axes_size(ax), grid.shape[::-1]))
+        options = {"cmap": "gray"} | imshow_kwargs
+        self.im_, corners = plot_mosaic(self.images, ax, title_height, **options)
+        self.ax_ = ax = self.im_.axes
+        grid_height, grid_width = self.im_.get_size()
+        points = min(np.divide(axes_size(ax), (grid_width, grid_height)))  # per pixel
         n_characters = max([1, *map(len, titles)])
-        size = font_size(tile_width / n_characters / CHARACTER_WIDTH)
+        size = font_size(points * width / n_characters / CHARACTER_WIDTH)
         self.text_ = [
             ax.text(
                 left + (width - 1) / 2,
@@ -197,7 +197,7 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
 
 def as_images(X: Any, image_shape: tuple[int, int] | None, order: Any) -> np.ndarray:
     """Return the samples as images, shape (n, height, width)."""
-    X = check_values(X, "X", 2, 3, finite=False)
+    X = check_values(X, "X", 2, 3)
     if X.ndim == 3:
         return X
     n_pixels = X.shape[1]
@@ -235,10 +235,10 @@ def _as_title(label: Any) -> str:
     return ", ".join(str(number) for number in np.flatnonzero(label)) or "none"
 
 
-def mosaic(
-    images: np.ndarray, title_height: int = 0
-) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """Return the images in one grid, and the top left corner of each image.
+def plot_mosaic(
+    images: np.ndarray, ax: Any, title_height: int = 0, **imshow_kwargs: Any
+) -> tuple[Any, list[tuple[int, int]]]:
+    """Plot one grid of images; return it, and the top left corner of each image.
 
     Margins are NaN: one pixel, and `title_height` more above each image.
     """
@@ -253,11 +253,7 @@ def mosaic(
         top, left = row * row_step + title_height + 1, column * column_step + 1
         grid[top : top + height, left : left + width] = image
         corners.append((top, left))
-    return grid, corners
-
-
-def mosaic_size(grid: np.ndarray) -> tuple[float, float]:
-    """Return width and height of a figure for the grid, in inches."""
-    height, width = grid.shape
-    inches = 6 / max(height, width)
-    return width * inches, height * inches
+    inches = 6 * np.divide(grid.shape, max(grid.shape))
+    ax = axes_for(ax, figsize=inches[::-1])
+    ax.set_axis_off()
+    return ax.imshow(grid, **imshow_kwargs), corners

@@ -6,12 +6,10 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_consistent_length
 
 from sknn3.display._axes import (
     Display,
     axes_for,
-    check_values,
     fitted_network,
     use_integer_ticks,
     use_plain_log_scale,
@@ -86,13 +84,13 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         Parameters
         ----------
         loss_curve : array-like of shape (n_passes,)
-            As in the class.
+            Cost after each pass.
         validation_scores : array-like of shape (n_passes,), default=None
-            As in the class.
+            Score on held-out samples after each pass.
         best : int, default=None
-            As in the class.
+            Index of the score to mark with a dot; None marks the highest.
         name : str, default=None
-            As in the class.
+            Label of the curve.
         ax : matplotlib Axes, default=None
             Axes to plot on; None creates a figure.
         **line_kwargs : dict
@@ -103,12 +101,6 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
         LossCurveDisplay
             The display.
         """
-        loss_curve = check_values(loss_curve, "loss_curve", 1, finite=False)
-        if validation_scores is not None:
-            validation_scores = check_values(
-                validation_scores, "validation_scores", 1, finite=False
-            )
-        check_consistent_length(loss_curve, validation_scores)
         display = cls(
             loss_curve, validation_scores=validation_scores, best=best, name=name
         )
