@@ -176,7 +176,8 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         if tolerance is None:
             largest = np.abs([self.analytic, self.numeric]).max()
             rounding = _TOLERATED_ROUNDINGS * (self.rounding or 0)
-            tolerance = max(_RELATIVE_TOLERANCE * largest, rounding)
+            # A tolerance of 0 has no place on a logarithmic axis.
+            tolerance = max(_RELATIVE_TOLERANCE * largest, rounding) or 1e-16
         wrong = differences > tolerance
         self._plot_differences(differences, wrong, tolerance, line_kwargs)
         self.diagonal_ax_: Any = None
@@ -196,23 +197,21 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         ax = self.ax_
         ax.set(xlabel="Component", ylabel="|analytic - numeric|", yscale="log")
         use_integer_ticks(ax.xaxis)
-        # A level or a difference of 0 has no logarithm.
-        levels = {"tolerance": tolerance, "rounding": self.rounding}
-        levels = {name: level for name, level in levels.items() if level}
-        lowest = self.rounding / 100 if self.rounding else 1e-8 * tolerance or 1e-16
+        levels = [("tolerance", tolerance, "--")]
+        if self.rounding:
+            levels.append(("rounding", self.rounding, ":"))
+        # A difference of 0 has no logarithm.
+        lowest = self.rounding / 100 if self.rounding else 1e-8 * tolerance
         heights = np.maximum(differences, lowest)
-        shown = [*heights, *levels.values()]
+        shown = [*heights, *(level for _, level, _ in levels)]
         ax.set_ylim(min(shown) / 3, max(shown) * 3)
         indices = np.arange(len(wrong))
         self.lines_ = _plot_components(ax, indices, heights, wrong, line_kwargs)
-        self.levels_ = {}
-        for name, level in levels.items():
-            style = "--" if name == "tolerance" else ":"
-            self.levels_[name] = ax.axhline(
-                level, label=name, color="gray", linestyle=style, zorder=1
-            )
-        if levels:
-            ax.legend()
+        self.levels_ = {
+            name: ax.axhline(level, label=name, color="gray", ls=style, zorder=1)
+            for name, level, style in levels
+        }
+        ax.legend()
         title = _title(differences, wrong)
         if self.diagnosis:
             title += "\n" + fill(self.diagnosis, _TITLE_WIDTH, break_on_hyphens=False)

@@ -63,20 +63,6 @@ class HiddenUnitsDisplay(Display):  # numpydoc ignore=PR02
     >>> display = HiddenUnitsDisplay.from_data(np.eye(4))
     >>> display.weights.shape
     (4, 2, 2)
-
-    A table with names of features:
-
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import MinMaxScaler
-    >>> from sknn3 import ThreeLayerNNClassifier
-    >>> pipe = make_pipeline(MinMaxScaler(), ThreeLayerNNClassifier(3, random_state=0))
-    >>> pipe = pipe.fit(*load_iris(return_X_y=True, as_frame=True))
-    >>> display = HiddenUnitsDisplay.from_estimator(pipe)
-    >>> display.weights.shape
-    (3, 4)
-    >>> display.feature_names[3]
-    'petal width (cm)'
     """
 
     weights: np.ndarray

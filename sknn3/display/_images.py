@@ -175,9 +175,9 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
         self.im_, corners = plot_mosaic(self.images, ax, title_height, **options)
         self.ax_ = ax = self.im_.axes
         grid_height, grid_width = self.im_.get_size()
-        points = min(np.divide(axes_size(ax), (grid_width, grid_height)))  # per pixel
-        n_characters = max([1, *map(len, titles)])
-        size = font_size(points * width / n_characters / CHARACTER_WIDTH)
+        points_per_pixel = min(np.divide(axes_size(ax), (grid_width, grid_height)))
+        characters = max([1, *map(len, titles)]) * CHARACTER_WIDTH
+        size = font_size(points_per_pixel * width / characters)
         self.text_ = [
             ax.text(
                 left + (width - 1) / 2,

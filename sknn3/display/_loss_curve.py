@@ -198,10 +198,8 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
 
 def _find_score_axes(ax: Any) -> Any:
     """Return the axes of scores that another display put on `ax`, or None."""
-    bounds = ax.get_position(original=True).bounds
     for other in ax.figure.axes:
-        same_place = other.get_position(original=True).bounds == bounds
-        if other.get_label() == _SCORES and same_place:
+        if other.get_label() == _SCORES and other.bbox.bounds == ax.bbox.bounds:
             return other
     return None
 
