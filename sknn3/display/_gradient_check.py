@@ -242,10 +242,10 @@ def _plot_components(
     """Plot components that are right as dots, and wrong ones as red crosses."""
     size = float(np.clip(40 / np.sqrt(len(x)), 2, 6))
     dots = {"linestyle": "none", "marker": "o", "markersize": size} | line_kwargs
-    crosses = {"linestyle": "none", "marker": "X", "markersize": max(size, 5)}
+    crosses = {"color": "tab:red", "markersize": max(size, 5)}
     return [
         *ax.plot(x[~wrong], y[~wrong], **dots),
-        *ax.plot(x[wrong], y[wrong], color="tab:red", **crosses),
+        *ax.plot(x[wrong], y[wrong], "X", **crosses),
     ]
 
 

@@ -178,16 +178,9 @@ class ImageGridDisplay(Display):  # numpydoc ignore=PR02
         points_per_pixel = min(np.divide(axes_size(ax), (grid_width, grid_height)))
         characters = max([1, *map(len, titles)]) * CHARACTER_WIDTH
         size = font_size(points_per_pixel * width / characters)
+        style = {"ha": "center", "va": "center", "size": size, "parse_math": False}
         self.text_ = [
-            ax.text(
-                left + (width - 1) / 2,
-                top - title_height / 2,
-                title,
-                ha="center",
-                va="center",
-                size=size,
-                parse_math=False,
-            )
+            ax.text(left + (width - 1) / 2, top - title_height / 2, title, **style)
             for title, (top, left) in zip(titles, corners, strict=False)
         ]
         if self.highlight is not None:

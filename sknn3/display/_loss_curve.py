@@ -187,12 +187,7 @@ class LossCurveDisplay(Display):  # numpydoc ignore=PR02
             self.validation_ax_, shown = self.ax_, np.negative(shown)
             self.ax_.set(ylabel="Cost (dashed: validation loss; dot: best)")
         (self.validation_line_,) = self.validation_ax_.plot(
-            passes,
-            shown,
-            color=self.line_.get_color(),
-            linestyle="--",
-            marker="o",
-            markevery=[best],
+            passes, shown, "o--", color=self.line_.get_color(), markevery=[best]
         )
 
 
