@@ -28,7 +28,7 @@ from sklearn.model_selection import GridSearchCV
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.dask import DaskThreeLayerNNClassifier
 from sknn3.dask._partitions import Partitions
-from sknn3.dask._sums import add, compensated, rounded_total
+from sknn3.dask._tasks import add, compensated, rounded_total
 
 pytestmark = pytest.mark.cluster
 
@@ -486,7 +486,7 @@ def test_persisted_float_partitions_are_not_copied(client, large):
     X, y = client.persist(
         [da.random.random((5000, 12), chunks=(700, 12)), cut(large[1])]
     )
-    data = Partitions.from_arrays(client, [X, y], None, "")
+    data = Partitions.from_arrays(client, [X, y], None)
     assert {future.key for future in data.rows} == {f.key for f in futures_of(X)}
 
 
@@ -497,7 +497,7 @@ def test_unfinished_partitions_are_separate_tasks(client, large):
         time.sleep(0.3)
         return rows.copy()
 
-    data = Partitions.from_arrays(client, [*map(cut, large)], None, "")
+    data = Partitions.from_arrays(client, [*map(cut, large)], None)
     data = replace(data, rows=client.map(copy_slowly, data.rows, pure=False))
     shares = [share for worker, share in data._shares() if worker is None]
     assert shares

@@ -285,7 +285,6 @@ def test_lost_scheduler_raises():
             # A part of the client detects this a little later.
             while client.status == "running":
                 threading.Event().wait(0.01)
-            message = "is connecting, expected a connected one"
             assert_fails(fitted, X, y, ConnectionError, message)
 
 

@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse as sp
 from distributed import Client, LocalCluster
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
+from sklearn.exceptions import ConvergenceWarning
 
 from sknn3 import ThreeLayerNNClassifier
 from sknn3.dask import DaskThreeLayerNNClassifier
@@ -116,6 +116,11 @@ ACCEPTED = {
     "unknown": lambda: (unknown(X), unknown(y)),
     "unknown X": lambda: (unknown(X), cut(y)),
     "unknown y": lambda: (cut(X), unknown(y)),
+    "column chunks": lambda: (da.from_array(X, chunks=(100, 2)), cut(y)),
+    "unknown column chunks": lambda: (
+        da.from_array(X, chunks=(100, 2))[cut(np.ones(ROWS, bool))],
+        unknown(y),
+    ),
     "other chunks of y": lambda: (cut(X), cut(y, 77)),
     "empty first": lambda: (pieces(X, [0, 0, 300]), pieces(y, [0, 0, 300])),
     "empty middle": lambda: (pieces(X, [150, 0, 150]), pieces(y, [150, 0, 150])),
@@ -237,9 +242,12 @@ def test_frames_of_sparse_columns_equal_fit_in_memory(case):
     assert fit.score(parts, frame(pd.Series(y))) == expected.score(in_memory, y)
 
 
-def test_column_vector_y_warns():
-    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
-        fit = net(cut(X), cut(y[:, np.newaxis]))
+def test_column_chunks_of_labels_equal_fit_in_memory():
+    assert_same(net(cut(X), da.from_array(LABELS, chunks=(100, 2))), local(X, LABELS))
+
+
+def test_column_vector_y_equals_vector():
+    fit = net(cut(X), cut(y[:, np.newaxis]))
     assert_same(fit, local(X, y))
     assert fit.score(cut(X), cut(y[:, np.newaxis])) == fit.score(cut(X), cut(y))
 
@@ -290,17 +298,12 @@ REJECTED = {
     "3-D y": (
         lambda: (cut(X), cut(y[:, None, None])),
         ValueError,
-        r"y has 3 dimension\(s\), expected 1 or 2",
+        "y has 3 dimensions, expected at most 2",
     ),
     "unknown columns": (
         lambda: (da.from_delayed(dask.delayed(X), (300, np.nan), float), cut(y)),
         ValueError,
         r"X has the shape .*nan.*only n_samples may be unknown",
-    ),
-    "columns in chunks": (
-        lambda: (da.from_array(X, chunks=(100, 2)), cut(y)),
-        ValueError,
-        r"2 chunks along its columns.* X.rechunk\(\{1: -1\}\)",
     ),
     "unknown numbers": (
         lambda: (unknown(X), unknown(y, 150)),
@@ -330,7 +333,7 @@ REJECTED = {
     "2-D weights": (
         lambda: (cut(X), cut(y), cut(X)),
         ValueError,
-        r"sample_weight has 2 dimension\(s\), expected 1",
+        "sample_weight has 2 dimensions, expected at most 1",
     ),
     "negative weights": (
         lambda: (cut(X), cut(y), cut(-WEIGHT)),
@@ -473,12 +476,12 @@ REJECTED = {
     "columns of a partition": (
         lambda: (in_second(cut(X), lambda block: block[:, :2]), cut(y)),
         ValueError,
-        "Partition 1 of X has 2 columns, but X has 4 according to its metadata",
+        "Partition 1 of X is dense with 2 columns, expected dense with 4 columns",
     ),
     "sparse and dense": (
         lambda: (in_second(cut(X), sp.csr_array), cut(y)),
         ValueError,
-        "X has sparse and dense partitions, expected partitions of one kind",
+        "Partition 1 of X is sparse with 4 columns, expected dense with 4 columns",
     ),
 }
 
@@ -546,7 +549,6 @@ def test_warm_start_with_other_classes_or_features_raises():
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        (lambda: (da.from_array(X, chunks=(100, 2)), cut(y)), r"rechunk\(\{1: -1\}\)"),
         (lambda: (unknown(X), unknown(y, 150)), "3 partitions, but y has 2"),
         (lambda: (unknown(X), unknown(y, kept=LENGTHS)), "Partition 1 has 100 rows"),
         (lambda: (cut(X[:, :3]), cut(y)), "X has 3 features"),
@@ -565,14 +567,20 @@ def test_score_rejects_other_data(arrays, words):
         clf.score(*arrays())
 
 
-@pytest.mark.parametrize(("in_memory", "name"), [(DATES, "b"), (STRINGS, "a")])
-def test_predict_and_score_name_columns_without_numbers(in_memory, name):
+@pytest.mark.parametrize(
+    ("in_memory", "words"),
+    [
+        (DATES, "X has columns that are not numbers: 'b' "),
+        (STRINGS, r"not numbers: 'a' .*Expected numbers, as in fit\.$"),
+    ],
+)
+def test_predict_and_score_name_columns_without_numbers(in_memory, words):
     clf = net(frame(FRAME), frame(pd.Series(y)))
     for method in ("predict", "predict_proba", "decision_function"):
         lazy = getattr(clf, method)(frame(in_memory))
-        with pytest.raises((TypeError, ValueError), match=f"not numbers: '{name}' "):
+        with pytest.raises((TypeError, ValueError), match=words):
             lazy.compute()
-    with pytest.raises((TypeError, ValueError), match=f"not numbers: '{name}' "):
+    with pytest.raises((TypeError, ValueError), match=words):
         clf.score(frame(in_memory), frame(pd.Series(y)))
 
 
@@ -580,8 +588,6 @@ def test_predict_rejects_other_columns():
     clf = net(frame(FRAME), frame(pd.Series(y)))
     with pytest.raises(ValueError, match="must be in the same order"):
         clf.predict(frame(FRAME[list("dcba")]))
-    with pytest.raises(ValueError, match=r"rechunk\(\{1: -1\}\)"):
-        clf.predict(da.from_array(X, chunks=(100, 2)))
     with pytest.raises(TypeError, match="X is of type ndarray"):
         clf.predict(X)
     with pytest.warns(UserWarning, match="X does not have valid feature names"):
@@ -593,12 +599,8 @@ def test_predict_rejects_other_columns():
 
 def test_fit_without_client_raises_and_score_does_not(monkeypatch):
     fit, expected = net(cut(X), cut(y)), local(X, y)
-
-    def raise_no_client():
-        raise ValueError("No global client found and no address provided")
-
-    monkeypatch.setattr("distributed.get_client", raise_no_client)
-    with pytest.raises(ValueError, match=r"Make one with distributed.Client\(\)"):
+    monkeypatch.setattr("distributed.client._get_global_client", lambda: None)
+    with pytest.raises(ValueError, match="Start a client"):
         make().fit(cut(X), cut(y))
     assert fit.score(cut(X), cut(y)) == expected.score(X, y)
 

@@ -55,7 +55,8 @@ def test_defaults_in_docstrings_equal_signatures(name):
     if inspect.isclass(documented) and "__init__" not in vars(documented):
         signature = {}  # the base class documents its parameters
     docstring = NumpyDocString(inspect.getdoc(documented))
-    types = {p.name: p.type for p in docstring["Parameters"]}
+    parameters = docstring["Parameters"]
+    types = {name: p.type for p in parameters for name in p.name.split(", ")}
     assert list(types) == list(signature)
     for parameter, text in types.items():
         default = signature[parameter].default

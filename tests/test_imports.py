@@ -81,25 +81,21 @@ IMPORTS = {
     "display._hidden_units": {"display._axes", "display._images"},
     "display._loss_curve": {"display._axes"},
     "dask": {"dask._classifier"},
-    "dask._sums": set(),
-    "dask._collections": {"_features"},
     "dask._client": set(),
-    "dask._tasks": {"_dataset", "_features", "_labels", "_parallel", "dask._sums"},
+    "dask._tasks": {"_dataset", "_features", "_labels", "_parallel"},
     "dask._partitions": {
         "_dataset",
         "_labels",
         "_parallel",
         "dask._client",
-        "dask._collections",
-        "dask._sums",
         "dask._tasks",
     },
     "dask._classifier": {
+        "_features",
         "_minimize",
         "_sklearn_compat",
         "classifier",
         "dask._client",
-        "dask._collections",
         "dask._partitions",
         "dask._tasks",
     },
@@ -111,9 +107,8 @@ OPTIONAL = {
     "display._axes": {"matplotlib"},
     "onnx": {"onnx", "skl2onnx"},
     "dask._client": {"distributed"},
-    "dask._collections": {"dask", "distributed"},
     "dask._partitions": {"dask", "distributed"},
-    "dask._classifier": {"dask"},
+    "dask._classifier": {"dask", "distributed"},
 }
 
 FILES = module_drawing.module_files()

@@ -8,17 +8,17 @@ from typing import Any, ClassVar
 
 import dask.array as da
 import numpy as np
-from dask.base import is_dask_collection
-from sklearn.utils import column_or_1d
+from dask import is_dask_collection
+from distributed import default_client
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sknn3._features import ENCODE_DASK_COLUMNS
 from sknn3._minimize import MinimizeResult, Objective
 from sknn3._sklearn_compat import StrOptions
 from sknn3.classifier import ThreeLayerNNClassifier
-from sknn3.dask._client import cluster_errors, current_client
-from sknn3.dask._collections import align_chunks, as_row_array
+from sknn3.dask._client import cluster_errors
 from sknn3.dask._partitions import Partitions
-from sknn3.dask._tasks import predict_partition, score_partition
+from sknn3.dask._tasks import as_rows, predict_partition, score_partition
 
 
 def _lazy(method: str) -> Any:
@@ -26,7 +26,20 @@ def _lazy(method: str) -> Any:
 
     @wraps(getattr(ThreeLayerNNClassifier, method))
     def predict_lazily(self: Any, X: Any, **options: Any) -> da.Array:
-        return self._predict_lazily(X, method, **options)
+        network = self._nameless_network()
+        rows = self._check_rows(X, reset=False)
+        predict = partial(getattr(network, method), **options)
+        sample = np.zeros((1, self.n_features_in_), self.theta1_.dtype)
+        empty = predict(sample)[:0]
+        return rows.map_blocks(
+            predict_partition,
+            predict,
+            empty,
+            meta=empty,
+            drop_axis=1,
+            new_axis=list(range(1, empty.ndim)),
+            chunks=(rows.chunks[0], *((size,) for size in empty.shape[1:])),
+        )
 
     return predict_lazily
 
@@ -94,38 +107,25 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         Parameters
         ----------
         X : dask array or DataFrame of shape (n_samples, n_features)
-            Samples, in one chunk along the columns.  Partitions that are float64 or
-            float32 arrays or CSR matrices are not copied.
+            Samples.  Partitions that are float64 or float32 arrays or CSR matrices are
+            not copied.  Several chunks along the columns are joined.
         y : dask array, Series or DataFrame of shape (n_samples,) or (n_samples, n_labels)
             Classes, or an indicator matrix of 0 and 1 for multilabel targets, in the
             partitions of X or in chunks of known sizes.
         sample_weight : dask array or Series of shape (n_samples,), default=None
             Weights of the samples, not negative; None weighs all equally.
-        coefs_init : list of 2 array-likes, default=None
-            Initial weights in the shapes of `coefs_`.
-        intercepts_init : list of 2 array-likes, default=None
-            Initial biases in the shapes of `intercepts_`; given with `coefs_init`.
-        X_val : dask array, DataFrame or array-like of shape (n_val, n_features), default=None
-            Validation samples, see `ThreeLayerNNClassifier.fit`.  A dask collection
-            stays on the cluster, and an array stays in the memory of the client.
-        y_val : of the kind of `X_val`, shape (n_val,) or (n_val, n_labels), default=None
-            Classes or labels of the samples in X_val.
-        sample_weight_val : of the kind of `X_val`, shape (n_val,), default=None
-            Weights of the samples in X_val; None weighs all equally.
+        coefs_init, intercepts_init : list of 2 array-likes, default=None
+            Initial weights and biases in the shapes of `coefs_` and `intercepts_`.
+        X_val, y_val, sample_weight_val : dask collection or array-like, default=None
+            Validation data, see `ThreeLayerNNClassifier.fit`.  Dask collections stay on
+            the cluster, and arrays stay in the memory of the client.
 
         Returns
         -------
         DaskThreeLayerNNClassifier
             The fitted estimator itself.
-
-        Raises
-        ------
-        ConnectionError
-            If the connection to the scheduler is lost.
-        RuntimeError
-            If data is lost that dask cannot compute again.
         """  # noqa: E501 (numpydoc wants a type in a line)
-        with cluster_errors(current_client()):
+        with cluster_errors(default_client()):
             super().fit(
                 X,
                 y,
@@ -148,38 +148,30 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         self, X: Any, y: Any, sample_weight: Any
     ) -> Partitions:
         reset = not self._continues()
-        data = self._partitions(X, y, sample_weight, reset=reset)
+        arrays = self._check_dask_arrays(X, y, sample_weight, reset=reset)
+        data = Partitions.from_arrays(default_client(), arrays, self.class_weight)
         self._check_labels(data.labels)
         return data
 
     def _validation_rows(self, data: Any, X: Any, y: Any, sample_weight: Any) -> Any:
-        if is_dask_collection(X):
-            return self._partitions(X, y, sample_weight, reset=False, training=data)
-        return super()._validation_rows(data, X, y, sample_weight)
+        if not is_dask_collection(X):
+            return super()._validation_rows(data, X, y, sample_weight)
+        arrays = self._check_dask_arrays(X, y, sample_weight, reset=False)
+        return Partitions.from_arrays(data.client, arrays, self.class_weight, data)
 
-    def _partitions(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        *,
-        reset: bool,
-        training: Partitions | None = None,
-    ) -> Partitions:
-        """Return validated samples on the workers."""
+    def _check_dask_arrays(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool
+    ) -> list[da.Array]:
+        """Return X, y and, if given, sample_weight as arrays with equal partitions."""
         rows = self._check_rows(X, reset=reset)
-        arrays = [rows, align_chunks(rows, y, "y", (1, 2))]
+        arrays = [rows, _align_chunks(rows, y, "y", 2)]
         if sample_weight is not None:
-            arrays.append(align_chunks(rows, sample_weight, "sample_weight", (1,)))
-        client, name = current_client(), type(self).__name__
-        data = Partitions.from_arrays(client, arrays, self.class_weight, name, training)
-        if arrays[1].shape[1:] == (1,):
-            column_or_1d(np.empty((0, 1)), warn=True)  # warns that y is a column
-        return data
+            arrays.append(_align_chunks(rows, sample_weight, "sample_weight", 1))
+        return arrays
 
     def _check_rows(self, X: Any, *, reset: bool) -> da.Array:
         """Check X and its feature names, and return it as an array."""
-        rows = as_row_array(X)
+        rows = _as_row_array(X, ENCODE_DASK_COLUMNS if reset else "")
         # scikit-learn reads the names from a pandas frame; one row is enough.
         named = X.columns.to_frame().T if hasattr(X, "columns") else rows
         validate_data(self, named, reset=reset, skip_check_array=True)
@@ -204,21 +196,9 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     predict_log_proba = _lazy("predict_log_proba")
     input_gradients = _lazy("input_gradients")
 
-    def _predict_lazily(self, X: Any, method: str, **options: Any) -> da.Array:
-        check_is_fitted(self)
-        rows = self._check_rows(X, reset=False)
-        predict = partial(getattr(self._nameless_network(), method), **options)
-        sample = np.zeros((1, self.n_features_in_), self.theta1_.dtype)
-        empty = predict(sample)[:0]
-        layout: dict[str, Any] = {"drop_axis": 1}
-        if empty.ndim > 1:
-            sizes = [(size,) for size in empty.shape[1:]]
-            layout = {"chunks": (rows.chunks[0], *sizes)}
-            layout |= {"new_axis": list(range(2, empty.ndim))}
-        return rows.map_blocks(predict_partition, predict, empty, meta=empty, **layout)
-
     def _nameless_network(self) -> ThreeLayerNNClassifier:
         """Return the local network without feature names, as partitions have none."""
+        check_is_fitted(self)
         network = self.to_local()
         network.__dict__.pop("feature_names_in_", None)
         return network
@@ -229,7 +209,7 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         Parameters
         ----------
         X : dask array or DataFrame of shape (n_samples, n_features)
-            Samples, in one chunk along the columns.
+            Samples.
         y : dask array, Series or DataFrame of shape (n_samples,) or (n_samples, n_labels)
             True classes or labels.
         sample_weight : dask array or Series of shape (n_samples,), default=None
@@ -240,22 +220,66 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         float
             Share of the samples, by weight, with all labels predicted correctly.
         """  # noqa: E501 (numpydoc wants a type in a line)
-        check_is_fitted(self)
-        rows = self._check_rows(X, reset=False)
-        y = align_chunks(rows, y, "y", (1, 2))
-        if sample_weight is not None:
-            sample_weight = align_chunks(rows, sample_weight, "sample_weight", (1,))
-            sample_weight = sample_weight[:, np.newaxis]
+        network = self._nameless_network()
+        arrays = self._check_dask_arrays(X, y, sample_weight, reset=False)
         sums = da.map_blocks(
             score_partition,
-            rows,
-            y if y.ndim == 2 else y[:, np.newaxis],
-            sample_weight,
-            self._nameless_network(),
-            chunks=((1,) * rows.numblocks[0], (2,)),
+            *(array if array.ndim == 2 else array[:, np.newaxis] for array in arrays),
+            network=network,
+            chunks=((1,) * arrays[0].numblocks[0], (2,)),
             meta=np.empty((0, 2)),
         )
         correct, total = sums.compute().sum(axis=0)
         if not total:
             raise ValueError("X has no samples with a weight, expected at least one.")
         return float(correct / total)
+
+
+def _as_row_array(X: Any, encode: str) -> da.Array:
+    """Return an array or data frame as an array; `as_numbers` describes `encode`."""
+    if hasattr(type(X), "to_dask_array") and X.ndim == 2:
+        # Without `meta`, dask calls the function on a sample with text.
+        meta = np.empty((0, len(X.columns)))
+        X = X.map_partitions(as_rows, encode, ensure_all_finite=False, meta=meta)
+    X = _as_array(X, "X")
+    if X.ndim != 2 or np.isnan(X.shape[1]):
+        raise ValueError(
+            f"X has the shape {X.shape}, expected (n_samples, n_features), where only "
+            "n_samples may be unknown."
+        )
+    return X
+
+
+def _align_chunks(X: da.Array, y: Any, name: str, max_ndim: int) -> da.Array:
+    """Return labels or weights as an array with the partitions of X."""
+    y = _as_array(y, name)
+    if y.ndim > max_ndim:
+        raise ValueError(
+            f"{name} has {y.ndim} dimensions, expected at most {max_ndim}."
+        )
+    sizes_are_known = not np.isnan([X.shape[0], y.shape[0]]).any()
+    if sizes_are_known and X.shape[0] != y.shape[0]:
+        raise ValueError(f"X has {X.shape[0]} rows, but {name} has {y.shape[0]} rows.")
+    if sizes_are_known and X.chunks[0] != y.chunks[0]:
+        return y.rechunk({0: X.chunks[0]})
+    if X.numblocks[0] != y.numblocks[0]:
+        raise ValueError(
+            f"X has {X.numblocks[0]} partitions, but {name} has {y.numblocks[0]}, and "
+            "their sizes are unknown. Call compute_chunk_sizes() on both arrays, or "
+            "to_dask_array(lengths=True) on both data frames."
+        )
+    return y
+
+
+def _as_array(values: Any, name: str) -> da.Array:
+    """Return a collection as an array with one chunk along the columns."""
+    if hasattr(type(values), "to_dask_array"):
+        return values.map_partitions(np.asarray)
+    if not isinstance(values, da.Array):
+        raise TypeError(
+            f"{name} is of type {type(values).__name__}, expected a dask array, "
+            "DataFrame or Series: see dask.array.from_array and "
+            "dask.dataframe.from_pandas. For data in memory use to_local()."
+        )
+    has_column_chunks = values.ndim == 2 and values.numblocks[1] > 1
+    return values.rechunk({1: -1}) if has_column_chunks else values

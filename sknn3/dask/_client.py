@@ -1,4 +1,4 @@
-"""The client of a dask cluster, and errors after its connection is lost.
+"""Calls of a dask client, and errors after its connection is lost.
 
 Without these functions, dask would try for 30 seconds to connect to a lost scheduler.
 A new connection would not restore the data.
@@ -12,27 +12,11 @@ from contextlib import contextmanager
 from traceback import clear_frames
 from typing import Any
 
-import distributed
 from distributed import CancelledError, Client, Future
 from distributed.comm import CommClosedError
 
 # Seconds between two checks of the connection during a wait.
 _POLL_INTERVAL = 0.2
-
-
-def current_client() -> Client:
-    """Return the current dask client; raise if it is not connected."""
-    try:
-        client = distributed.get_client()
-    except ValueError as error:
-        raise ValueError(
-            "There is no dask client. Make one with distributed.Client()."
-        ) from error
-    if client.status != "running":
-        raise ConnectionError(
-            f"The dask client {client!r} is {client.status}, expected a connected one."
-        )
-    return client
 
 
 @contextmanager
@@ -44,12 +28,9 @@ def cluster_errors(client: Client) -> Iterator[None]:
     except Exception as error:
         # The client keeps the error, and frames of its traceback keep data on workers.
         clear_frames(error.__traceback__)
-        if (
-            client.status != "running"
-            or isinstance(error, CommClosedError)
-            # The client may have a new connection already.
-            or (isinstance(error, CancelledError) and "connection-lost" in str(error))
-        ):
+        # The client may have a new connection already.
+        is_lost = isinstance(error, CommClosedError) or "connection-lost" in str(error)
+        if is_lost or client.status != "running":
             raise ConnectionError(
                 f"The connection to the dask scheduler at {address} was lost. The "
                 "estimator is unchanged. Make a new client, and fit again."

@@ -14,32 +14,51 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
-from distributed import Client, Future
+from dask.core import flatten
+from distributed import Client, Future, futures_of
 from scipy.sparse import issparse
 
 from sknn3._dataset import Dataset, select_columns
 from sknn3._labels import LabelEncoding, class_weight_error, draw_stratified_holdout
 from sknn3._parallel import single_blas_thread
 from sknn3.dask._client import gather, sync
-from sknn3.dask._collections import persist_partitions
-from sknn3.dask._sums import Sums, compensated, rounded_total
 from sknn3.dask._tasks import (
+    Sums,
     as_rows,
     check_rows,
+    compensated,
     count_samples,
     divide_weights,
-    encode_labels,
-    labels_of,
+    encode_partition,
+    find_classes,
+    rounded_total,
     sum_partitions,
-    with_labels,
 )
+
+
+def persist_partitions(client: Client, arrays: list[da.Array]) -> list[list[Future]]:
+    """Compute partitions on the workers, and return their futures in order."""
+    columns = []
+    for array in client.persist(arrays):
+        by_key = {future.key: future for future in futures_of(array)}
+        columns.append([by_key[key] for key in flatten(array.__dask_keys__())])
+    return columns
+
+
+def _summed(method: str) -> Any:
+    """Return a method that adds the sums of a method of `Dataset`."""
+
+    def sum_over_partitions(self: Partitions, *args: Any, **kwargs: Any) -> Sums:
+        return self.sum(methodcaller(method, *args, **kwargs))
+
+    return sum_over_partitions
 
 
 @dataclass(frozen=True, eq=False)
 class Partitions:
     """The samples of a fit on a cluster, with the interface of `Dataset`.
 
-    Three lists have an entry for each partition with samples: `rows` has the future of
+    Three lists have an entry for each partition with rows: `rows` has the future of
     the rows, `parts` the future of codes and weights, `sizes` the number of samples.
     """
 
@@ -50,8 +69,8 @@ class Partitions:
     X_like: Any
     sizes: list[int] = field(default_factory=list)
     n_samples: int = 0
-    class_counts: np.ndarray = field(default_factory=lambda: np.empty(0))
-    class_sizes: np.ndarray = field(default_factory=lambda: np.empty(0))
+    class_counts: Any = None
+    class_sizes: Any = None
     total_weight: float = 0.0
     mean_weight: float = 1.0
     class_weights: np.ndarray | None = None
@@ -63,83 +82,69 @@ class Partitions:
         client: Client,
         arrays: list[da.Array],
         class_weight: Any,
-        name: str,
         training: Partitions | None = None,
     ) -> Partitions:
-        """Check X, y and, if given, sample_weight; errors name the estimator.
+        """Check X, y and, if given, sample_weight.
 
         If `training` is given, it determines the classes, class weights and dtype.
         """
-        X, *others = persist_partitions(client, arrays)
-        n_features = arrays[0].shape[1]
-        indices = range(len(X))
-        summaries = gather(
-            client,
-            client.map(
-                check_rows, indices, X, n_features=n_features, estimator_name=name
-            ),
-        )
-        X_like = _common_template([summary.template for summary in summaries], training)
-        if not all(
-            s.is_readable and s.template.dtype == X_like.dtype for s in summaries
-        ):
-            X = client.map(as_rows, X, dtype=X_like.dtype)
-        n_rows = [summary.n_rows for summary in summaries]
-        parts = client.map(encode_labels, indices, n_rows, *others)
-        encodings = gather(client, client.map(labels_of, parts))
-        not_empty = [i for i in indices if encodings[i]]
-        if not not_empty:
+        futures = persist_partitions(client, arrays)
+        facts = gather(client, client.map(check_rows, futures[0]))
+        indices = [i for i, (n_rows, *_) in enumerate(facts) if n_rows]
+        if not indices:
             raise ValueError("X has no rows, expected at least one.")
-        labels = LabelEncoding.union([encodings[i] for i in not_empty])
+        X, *others = ([column[i] for i in indices] for column in futures)
+        n_rows, templates, are_readable = zip(*(facts[i] for i in indices), strict=True)
+        dtype = np.result_type(*(template.dtype for template in templates))
+        X_like = training.X_like if training else templates[0].astype(dtype)
+        _check_partitions(indices, templates, X_like, arrays[0].shape[1])
+        if not all(are_readable) or any(t.dtype != X_like.dtype for t in templates):
+            X = client.map(as_rows, X, dtype=X_like.dtype)
+        encodings = gather(client, client.map(find_classes, indices, others[0]))
+        labels, class_weights = LabelEncoding.union(encodings), None
         if training:
             training.labels.check_known(labels)
-            labels = training.labels
-        parts = client.map(with_labels, [parts[i] for i in not_empty], labels=labels)
-        data = cls(client, [X[i] for i in not_empty], parts, labels, X_like).counted()
-        if not data.n_samples:
+            labels, class_weights = training.labels, training.class_weights
+        parts = client.map(encode_partition, indices, n_rows, *others, labels=labels)
+        data = cls(client, X, parts, labels, X_like, class_weights=class_weights)
+        return data.with_parts(parts).weighted(class_weight)
+
+    def weighted(self, class_weight: Any) -> Partitions:
+        """Multiply the weights by class weights, and divide them by their mean."""
+        if not self.n_samples:
             raise ValueError("X has no rows with a weight, expected at least one.")
-        class_weights = training.class_weights if training else None
-        return data.class_weighted(class_weight, class_weights).normalised()
-
-    def class_weighted(
-        self, class_weight: Any, class_weights: np.ndarray | None
-    ) -> Partitions:
-        """Multiply the weights by `class_weights` or, if None, by `class_weight`."""
-        if class_weight is None:
-            return self
-        if class_weights is None:
-            class_weights = self.labels.class_weights(class_weight, self.class_counts)
-        parts = self.client.map(
-            Dataset.with_class_weights, self.parts, class_weights=class_weights
-        )
-        data = replace(self, parts=parts, class_weights=class_weights).counted()
-        if not data.n_samples:
-            raise class_weight_error(class_weight)
-        return data
-
-    def counted(self) -> Partitions:
-        """Count the samples, and drop partitions without samples."""
-        counts = gather(self.client, self.client.map(count_samples, self.parts))
-        not_empty = [i for i, (n_samples, *_) in enumerate(counts) if n_samples]
-        total = rounded_total([compensated(count) for count in counts])
-        return replace(
-            self,
-            rows=[self.rows[i] for i in not_empty],
-            parts=[self.parts[i] for i in not_empty],
-            sizes=[counts[i][0] for i in not_empty],
-            n_samples=int(total[0]),
-            total_weight=float(total[1]),
-            class_counts=total[2],
-            class_sizes=total[3],
-        )
-
-    def normalised(self) -> Partitions:
-        """Divide the weights by their mean."""
-        mean = self.total_weight / self.n_samples
+        data, weights = self, self.class_weights
+        if class_weight is not None:
+            if weights is None:
+                weights = self.labels.class_weights(class_weight, self.class_counts)
+            data = self.mapped(Dataset.with_class_weights, class_weights=weights)
+            if not data.n_samples:
+                raise class_weight_error(class_weight)
+        mean = data.total_weight / data.n_samples
         if not np.isfinite(mean):
             raise ValueError("The sum of sample_weight times class_weight overflows.")
-        parts = self.client.map(divide_weights, self.parts, mean=mean)
-        return replace(self, parts=parts, mean_weight=mean).counted()
+        data = data.mapped(divide_weights, mean=mean)
+        return replace(data, mean_weight=mean, class_weights=weights)
+
+    def mapped(self, function: Callable[..., Dataset], **kwargs: Any) -> Partitions:
+        """Apply a function to codes and weights of each partition."""
+        return self.with_parts(self.client.map(function, self.parts, **kwargs))
+
+    def with_parts(self, parts: list[Future]) -> Partitions:
+        """Return the samples with other codes and weights, and count them."""
+        counts = gather(self.client, self.client.map(count_samples, parts))
+        n_samples, total_weight, class_counts, class_sizes = rounded_total(
+            [compensated(count) for count in counts]
+        )
+        return replace(
+            self,
+            parts=parts,
+            sizes=[n for n, *_ in counts],
+            n_samples=int(n_samples),
+            total_weight=float(total_weight),
+            class_counts=class_counts,
+            class_sizes=class_sizes,
+        )
 
     @contextmanager
     def with_threads(self) -> Iterator[Partitions]:
@@ -155,25 +160,23 @@ class Partitions:
         self, fraction: float, rng: np.random.RandomState
     ) -> tuple[Partitions, Partitions]:
         """Return training and held-out samples, stratified by class."""
-        counts = np.array(
-            gather(self.client, self.client.map(Dataset.strata_sizes, self.parts))
-        )
-        ends = counts.cumsum(axis=0)
-        held_out: list[list[np.ndarray]] = [[] for _ in self.parts]
+        sizes = gather(self.client, self.client.map(Dataset.strata_sizes, self.parts))
+        ends = np.cumsum(sizes, axis=0)
         drawn = draw_stratified_holdout(ends[-1], fraction, rng)
-        for stratum, positions in enumerate(drawn):
-            cuts = np.searchsorted(positions, ends[:-1, stratum])
-            starts = ends[:, stratum] - counts[:, stratum]
-            for i, in_partition in enumerate(np.split(positions, cuts)):
-                held_out[i].append(in_partition - starts[i])
-        pairs = [
-            self.client.submit(Dataset.split, part, positions)
-            for part, positions in zip(self.parts, held_out, strict=True)
-        ]
+
+        def positions_in(starts: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
+            """Return the positions of a partition to hold out in each stratum."""
+            return [
+                positions[slice(*np.searchsorted(positions, (start, end)))] - start
+                for positions, start, end in zip(drawn, starts, ends, strict=True)
+            ]
+
+        held_out = list(map(positions_in, ends - sizes, ends))
+        pairs = self.client.map(Dataset.split, self.parts, held_out)
         training, validation = (
-            replace(self, parts=self.client.map(itemgetter(k), pairs)) for k in (0, 1)
+            self.with_parts(self.client.map(itemgetter(k), pairs)) for k in (0, 1)
         )
-        return training.counted(), validation.counted()
+        return training, validation
 
     def select_columns(self, used: np.ndarray) -> Partitions:
         """Return the samples with the `used` columns of sparse rows only."""
@@ -185,25 +188,11 @@ class Partitions:
 
     # ------------------------------------------------- sums over the samples
 
-    def loss_gradient_sums(self, *args: Any) -> Sums:
-        """Return the sums of `Dataset.loss_gradient_sums`."""
-        return self.sum(methodcaller("loss_gradient_sums", *args))
-
-    def loss_sums(self, *args: Any) -> Sums:
-        """Return the sums of `Dataset.loss_sums`."""
-        return self.sum(methodcaller("loss_sums", *args))
-
-    def column_counts(self) -> Sums:
-        """Return the sums of `Dataset.column_counts`."""
-        return self.sum(methodcaller("column_counts"))
-
-    def column_sums(self, step: int) -> Sums:
-        """Return the sums of `Dataset.column_sums`."""
-        return self.sum(methodcaller("column_sums", step))
-
-    def scatter_sums(self, step: int, mean: np.ndarray, *, full: bool) -> Sums:
-        """Return the sums of `Dataset.scatter_sums`."""
-        return self.sum(methodcaller("scatter_sums", step, mean, full=full))
+    loss_gradient_sums = _summed("loss_gradient_sums")
+    loss_sums = _summed("loss_sums")
+    column_counts = _summed("column_counts")
+    column_sums = _summed("column_sums")
+    scatter_sums = _summed("scatter_sums")
 
     def sum(self, function: Callable[[Dataset], Sums]) -> Sums:
         """Add the sums that a function returns for each partition.
@@ -247,16 +236,15 @@ class Partitions:
                 yield worker, share.tolist()
 
 
-def _common_template(templates: list[Any], training: Partitions | None) -> Any:
-    """Return an empty array or matrix in the common dtype of all partitions.
-
-    If `training` is given, its dtype is used.
-    """
-    dtype = np.result_type(*(t.dtype for t in templates))
-    if training:
-        templates, dtype = [*templates, training.X_like], training.X_like.dtype
-    if len({issparse(template) for template in templates}) > 1:
-        raise ValueError(
-            "X has sparse and dense partitions, expected partitions of one kind."
-        )
-    return templates[0].astype(dtype)
+def _check_partitions(
+    indices: list[int], templates: tuple[Any, ...], X_like: Any, n_features: int
+) -> None:
+    """Raise if a partition is sparse where others are dense, or has other columns."""
+    for i, template in zip(indices, templates, strict=True):
+        kinds = issparse(template), issparse(X_like)
+        if kinds[0] != kinds[1] or template.shape[1] != n_features:
+            given, expected = ("sparse" if kind else "dense" for kind in kinds)
+            raise ValueError(
+                f"Partition {i} of X is {given} with {template.shape[1]} columns, "
+                f"expected {expected} with {n_features} columns."
+            )

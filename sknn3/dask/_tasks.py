@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -16,61 +16,55 @@ from sknn3._dataset import Dataset, RowSelection, as_weights
 from sknn3._features import ENCODE_DASK_COLUMNS, as_numbers
 from sknn3._labels import LabelEncoding, as_labels
 from sknn3._parallel import single_blas_thread
-from sknn3.dask._sums import CompensatedSums, Sums, add, compensated
 
 
-class RowsSummary(NamedTuple):
-    """Facts about the rows of a partition, for the client."""
-
-    n_rows: int
-    template: Any  # no rows; columns, dtype and type of the partition
-    is_readable: bool  # whether the network can read the rows without a conversion
-
-
-def as_rows(X: Any, dtype: Any = None, **checks: Any) -> Any:
+def as_rows(
+    X: Any,
+    encode: str = ENCODE_DASK_COLUMNS,
+    dtype: Any = (np.float64, np.float32),
+    **checks: Any,
+) -> Any:
     """Return rows as a float array or CSR matrix, without a copy where possible."""
     X = check_array(
-        as_numbers(X, ENCODE_DASK_COLUMNS),
+        as_numbers(X, encode),
         accept_sparse="csr",
-        dtype=dtype or [np.float64, np.float32],
+        dtype=dtype,
         ensure_min_samples=0,
         input_name="X",
+        estimator="DaskThreeLayerNNClassifier",
         **checks,
     )
     # Arrays from the network may be unaligned, and each product would copy them.
     return X if issparse(X) else np.require(X, requirements="A")
 
 
-def check_rows(index: int, X: Any, n_features: int, estimator_name: str) -> RowsSummary:
-    """Check the rows of a partition.
+def check_rows(X: Any) -> tuple[int, Any, bool]:
+    """Check the rows of a partition, and return facts for the client.
 
-    X is the only argument from another task, so the task runs on the worker of X.
+    They are the number of rows, an empty array in their dtype, and whether the network
+    can read them without a conversion.
     """
-    if X.shape[1] != n_features:
-        raise ValueError(
-            f"Partition {index} of X has {X.shape[1]} columns, but X has {n_features} "
-            "according to its metadata."
-        )
-    rows = as_rows(X, estimator=estimator_name)
-    return RowsSummary(X.shape[0], rows[:0].copy(), rows is X)
+    rows = as_rows(X)
+    return X.shape[0], rows[:0].copy(), rows is X
 
 
-def encode_labels(
-    index: int, n_rows: int, y: Any, sample_weight: Any = None
-) -> Dataset | None:
-    """Return the samples of a partition, or None if it has no rows.
+def find_classes(index: int, y: Any) -> LabelEncoding:
+    """Return the classes of a partition."""
+    return LabelEncoding.from_labels(as_labels(y, warn=False, partition=index))
 
-    Samples of weight 0 are dropped.  Instead of X the data set has the row numbers.
+
+def encode_partition(
+    index: int, n_rows: int, y: Any, sample_weight: Any = None, *, labels: LabelEncoding
+) -> Dataset:
+    """Return the samples of a partition, without samples of weight 0.
+
+    Instead of X the data set has the row numbers.
     """
     _check_lengths(index, n_rows, y, sample_weight)
-    if not n_rows:
-        return None
-    y = as_labels(y, warn=False, partition=index)
     if sample_weight is not None:
         sample_weight = as_weights(sample_weight, ensure_non_negative=True)
-    labels = LabelEncoding.from_labels(y)
-    rows = np.arange(n_rows)
-    return Dataset(rows, labels, labels.encode(y), sample_weight).with_weight()
+    codes = labels.encode(as_labels(y, warn=False))
+    return Dataset(np.arange(n_rows), labels, codes, sample_weight).with_weight()
 
 
 def _check_lengths(index: int, n_rows: int, y: Any, sample_weight: Any) -> None:
@@ -82,32 +76,49 @@ def _check_lengths(index: int, n_rows: int, y: Any, sample_weight: Any) -> None:
             )
 
 
-def labels_of(part: Dataset | None) -> LabelEncoding | None:
-    """Return the classes of a partition, or None if it has no rows."""
-    return part.labels if part else None
-
-
-def with_labels(part: Dataset, labels: LabelEncoding) -> Dataset:
-    """Return a partition with codes for the classes of all partitions."""
-    codes = part.codes
-    if not labels.multilabel:
-        codes = labels.encode(part.labels.classes)[codes]
-    return replace(part, labels=labels, codes=codes)
-
-
 def divide_weights(part: Dataset, mean: float) -> Dataset:
     """Divide the sample weights by their mean over all partitions."""
-    weight = part.sample_weight
-    if weight is None:
+    if part.sample_weight is None:
         return part
-    return replace(part, sample_weight=weight / mean, mean_weight=mean)
+    return replace(part, sample_weight=part.sample_weight / mean, mean_weight=mean)
 
 
 def count_samples(part: Dataset) -> tuple[int, float, np.ndarray, np.ndarray]:
     """Return number and weight of all samples, and weight and number of each class."""
     with np.errstate(over="ignore"):  # the client raises if the total is infinite
-        weights = part.total_weight, part.class_counts
-        return part.n_samples, *weights, part.class_sizes
+        return part.n_samples, part.total_weight, part.class_counts, part.class_sizes
+
+
+# ------------------------------------------------------------------------- sums
+
+# The order of a floating-point sum depends on which worker holds which partition.  So
+# the rounding errors are added up too, and the sum is rounded once, at the end.  The
+# result depends on the order only where the exact sum is within 1e-32 or so, relative
+# to the terms, of the middle between two floating-point numbers.
+Sums = tuple[Any, ...]  # numbers and arrays
+CompensatedSums = list[tuple[Any, Any]]  # rounded sums and their rounding errors
+
+
+def compensated(sums: Sums) -> CompensatedSums:
+    """Return the sums of a partition, with rounding errors of zero."""
+    return [(term, 0.0) for term in sums]
+
+
+def add(first: CompensatedSums, second: CompensatedSums) -> CompensatedSums:
+    """Add two sums and their rounding errors."""
+    return [_add(*a, *b) for a, b in zip(first, second, strict=True)]
+
+
+def _add(a: Any, error_of_a: Any, b: Any, error_of_b: Any) -> tuple[Any, Any]:
+    total = a + b
+    b_added = total - a
+    error = (a - (total - b_added)) + (b - b_added)  # exact
+    return total, error_of_a + error_of_b + error
+
+
+def rounded_total(sums: list[CompensatedSums]) -> Sums:
+    """Return the total of all sums, rounded once."""
+    return tuple(total + error for total, error in reduce(add, sums))
 
 
 def sum_partitions(
@@ -139,19 +150,21 @@ def predict_partition(
 
 
 def score_partition(
-    X: Any, y: Any, sample_weight: Any, network: Any, block_id: tuple[int, ...]
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    network: Any,
+    block_id: tuple[int, ...],
 ) -> np.ndarray:
     """Return the weights of correctly predicted and of all samples, shape (1, 2)."""
     _check_lengths(block_id[0], X.shape[0], y, sample_weight)
-    total = X.shape[0] if sample_weight is None else sample_weight.sum()
+    weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight[:, 0]
+    total = weight.sum()
     if not total:  # accuracy_score would divide by it
         return np.zeros((1, 2))
-    weight = None if sample_weight is None else sample_weight[:, 0]
-    predicted = network.predict(X)
+    y = as_labels(y, warn=False, partition=block_id[0])
     correct = accuracy_score(
-        as_labels(y, warn=False, partition=block_id[0]),
-        predicted,
-        normalize=False,
-        sample_weight=weight,
+        y, network.predict(X), normalize=False, sample_weight=weight
     )
     return np.array([[correct, total]])
