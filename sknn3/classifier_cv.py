@@ -13,7 +13,6 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import indexable
@@ -129,11 +128,9 @@ class ThreeLayerNNClassifierCV(
     Notes
     -----
     With `sample_weight`, the scores of the test folds are weighted too, if `scoring`
-    takes weights.  If a fit or a score fails, the search fails, as in `GridSearchCV`
-    with ``error_score="raise"``.  The search does not warn if `max_iter` ends a fit.
-    In a pipeline, the steps before the search are fitted to all folds together.  Folds
-    are copied, even from a memory map.  If they do not fit into memory, score
-    `ThreeLayerNNClassifier` on held-out samples instead.
+    takes weights.  If a fit or a score fails, the search fails.  Folds are copied, even
+    from a memory map.  If they do not fit into memory, score `ThreeLayerNNClassifier`
+    on held-out samples instead.
 
     'neg_log_loss' equals the score of `GridSearchCV` where it is defined: to the bit
     with scikit-learn 1.9, up to rounding with 1.7 and 1.8.  The test part of a fold may
@@ -242,25 +239,13 @@ class ThreeLayerNNClassifierCV(
             Weights of the samples, in training and in scores; None weighs all equally.
         groups : array-like of shape (n_samples,), default=None
             Groups of the samples, for splitters that keep groups together.
-        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Validation samples for all fits, see `ThreeLayerNNClassifier.fit`.
-        y_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
-            Classes or labels of the samples in X_val.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Weights of the samples in X_val; None weighs all equally.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Validation data for all fits, see `ThreeLayerNNClassifier.fit`.
 
         Returns
         -------
         ThreeLayerNNClassifierCV
             The fitted estimator itself.
-
-        Raises
-        ------
-        TypeError
-            If X has columns of dates, durations or other objects that are not numbers.
-        ValueError
-            If a parameter or the data does not fit this description.  The estimator
-            keeps its previous state.
         """
         with restore_on_error(self):
             alphas, max_iters = self._values("alpha"), self._values("max_iter")
@@ -269,29 +254,23 @@ class ThreeLayerNNClassifierCV(
             self.scoring_ = self.scoring or "neg_log_loss"
             splits = list(check_cv(self.cv, y, classifier=True).split(X, y, groups))
             if not splits:
-                raise ValueError(
-                    f"cv={self.cv!r} gives no pair of training and test rows."
-                )
-            n_paths = len(alphas) * len(splits)
-            context = self._init_callback_context(
-                max_subtasks=n_paths + 1, sequential_subtasks=False
-            )
+                raise ValueError(f"cv={self.cv!r} gives no training and test rows.")
             data = {"X": X, "y": y, "sample_weight": sample_weight}
             validation = {
                 "X_val": X_val,
                 "y_val": y_val,
                 "sample_weight_val": sample_weight_val,
             }
+            paths = list(product(alphas, splits))
+            context = self._init_callback_context(
+                max_subtasks=len(paths) + 1, sequential_subtasks=False
+            )
             task = task_kwargs(self, **data)
             context.call_on_fit_task_begin(**task)
-            contexts = [context.subcontext("path", i) for i in range(n_paths)]
-            table = self._score_paths(
-                data, validation, alphas, splits, max_iters, contexts
-            )
-            grid = ParameterGrid({"alpha": alphas, "max_iter": max_iters})
-            self._choose(list(grid), table)
+            scores = self._score_paths(paths, data, validation, max_iters, context)
+            self._choose(alphas, max_iters, scores)
             best = self._unfitted(_RefitNetwork, **self.best_params_)
-            refit = context.subcontext("refit", n_paths)
+            refit = context.subcontext("refit", len(paths))
             _fit_in_context(best, data | validation, refit, task)
             fitted = {k: v for k, v in vars(best).items() if k.endswith("_")}
             self.__dict__.update(fitted)
@@ -316,14 +295,13 @@ class ThreeLayerNNClassifierCV(
 
     def _score_paths(
         self,
+        paths: list[tuple[Any, Any]],
         data: dict[str, Any],
         validation: dict[str, Any],
-        alphas: list[Any],
-        splits: list[Any],
-        max_iters: list[Any],
-        contexts: list[Any],
-    ) -> np.ndarray:
-        """Return the table of scores, (n_candidates, n_splits)."""
+        budgets: list[int],
+        context: Any,
+    ) -> list[list[float]]:
+        """Return the scores of all budgets for each path, an alpha in a fold."""
         scorer = self._scorer()
         if data["sample_weight"] is not None and not accepts_sample_weight(scorer):
             warnings.warn(
@@ -331,36 +309,19 @@ class ThreeLayerNNClassifierCV(
                 "test folds have equal weight.",
                 stacklevel=5,  # of the caller of `fit`, past its two decorators
             )
-        scores, stop_reasons = zip(
-            *Parallel(n_jobs=self.n_jobs)(
-                delayed(_score_path)(
-                    self._unfitted(_PathNetwork, alpha=alpha, max_iter=max(max_iters)),
-                    data,
-                    validation,
-                    *split,
-                    budgets=max_iters,
-                    scorer=scorer,
-                    context=context,
-                    caller=self,
-                )
-                for (alpha, split), context in zip(
-                    product(alphas, splits), contexts, strict=True
-                )
-            ),
-            strict=True,
-        )
-        if "max_time" in stop_reasons:
-            warnings.warn(
-                f"max_time={self.max_time} seconds ended "
-                f"{stop_reasons.count('max_time')} of {len(stop_reasons)} paths before "
-                f"{max(max_iters)} passes. Larger budgets have the score of the last "
-                "pass. Increase max_time, or try smaller budgets.",
-                ConvergenceWarning,
-                stacklevel=5,  # of the caller of `fit`, past its two decorators
+        return Parallel(n_jobs=self.n_jobs)(
+            delayed(_score_path)(
+                self._unfitted(_PathNetwork, alpha=alpha, max_iter=max(budgets)),
+                data,
+                validation,
+                *split,
+                budgets=budgets,
+                scorer=scorer,
+                context=context.subcontext("path", i),
+                caller=self,
             )
-        # A candidate is an alpha with a budget, in the order of `ParameterGrid`.
-        table = np.reshape(scores, (len(alphas), len(splits), len(max_iters)))
-        return table.transpose(0, 2, 1).reshape(-1, len(splits))
+            for i, (alpha, split) in enumerate(paths)
+        )
 
     def _scorer(self) -> Any:
         """Return the scorer for `scoring_`."""
@@ -370,15 +331,12 @@ class ThreeLayerNNClassifierCV(
 
     def _values(self, param: str) -> list[Any]:
         """Return the values of a parameter to try."""
-        name = f"{param}s"
+        values = list(getattr(self, f"{param}s"))
         constraint = ThreeLayerNNClassifier._parameter_constraints[param][0]  # noqa: SLF001 (the package's)
-        values = list(getattr(self, name))
         if not values or not all(map(constraint.is_satisfied_by, values)):
-            expected = {
-                "alpha": "numbers of at least 0; ThreeLayerNNClassifier takes 'auto'",
-                "max_iter": "integers of at least 1",
-            }
-            raise ValueError(f"{name}={values!r}, expected {expected[param]}.")
+            raise ValueError(
+                f"{param}s={values!r}, expected one or more values, each {constraint}."
+            )
         return values
 
     def _unfitted(
@@ -391,26 +349,32 @@ class ThreeLayerNNClassifierCV(
         # `clone` copies a generator that is given as `random_state`.
         return clone(network_class(**params))
 
-    def _choose(self, candidates: list[dict[str, Any]], table: np.ndarray) -> None:
+    def _choose(
+        self, alphas: list[Any], max_iters: list[Any], scores: list[list[float]]
+    ) -> None:
         """Set `cv_results_` and the attributes of the best candidate."""
-        self.n_splits_ = table.shape[1]
+        # A candidate is an alpha with a budget, in the order of `ParameterGrid`.
+        grid = {"alpha": alphas, "max_iter": max_iters}
+        candidates = list(ParameterGrid(grid))
+        by_path = np.reshape(scores, (len(alphas), -1, len(max_iters)))
+        table = by_path.transpose(0, 2, 1).reshape(len(candidates), -1)
         results: dict[str, Any] = {"params": candidates}
-        for name in ("alpha", "max_iter"):
+        for name in grid:
             values = np.array([params[name] for params in candidates])
             results[f"param_{name}"] = np.ma.MaskedArray(values, mask=False)
-        for i, scores in enumerate(table.T):
-            results[f"split{i}_test_score"] = scores
+        for i, split_scores in enumerate(table.T):
+            results[f"split{i}_test_score"] = split_scores
         with np.errstate(over="ignore", invalid="ignore"):  # of infinite scores
-            mean = np.average(table, axis=1)
-            variance = np.average((table - mean[:, np.newaxis]) ** 2, axis=1)
+            mean, std = table.mean(axis=1), table.std(axis=1)
         if np.isnan(mean).all():
             raise ValueError(f"scoring={self.scoring!r} gave NaN for all candidates.")
         ranked = np.nan_to_num(mean, nan=np.nanmin(mean) - 1)  # NaN is the worst
         rank = rankdata(-ranked, method="min").astype(np.int32)
         results["mean_test_score"] = mean
-        results["std_test_score"] = np.sqrt(variance)
+        results["std_test_score"] = std
         results["rank_test_score"] = rank
         self.cv_results_ = results
+        self.n_splits_ = table.shape[1]
         self.best_index_ = int(rank.argmin())
         self.best_params_ = candidates[self.best_index_]
         self.best_score_ = float(mean[self.best_index_])
@@ -436,8 +400,7 @@ class ThreeLayerNNClassifierCV(
         """
         check_is_fitted(self)
         y = as_labels(y, warn=False)
-        if np.ndim(y) == 1 + self.multilabel_:  # the scorer raises for other dimensions
-            LabelEncoding.from_labels(to_numpy(y))  # raises unless they are classes
+        LabelEncoding.from_labels(to_numpy(y))  # raises unless they are classes
         return score_network(self._scorer(), self, X, y, sample_weight)
 
 
@@ -512,8 +475,8 @@ def _score_path(
     scorer: Any,
     context: Any,
     caller: Any,
-) -> tuple[list[float], str]:
-    """Train with the largest budget; return the scores of all and the stop reason."""
+) -> list[float]:
+    """Train with the largest budget, and return the scores of all budgets."""
     train_data, test_data = (
         {
             name: None if values is None else safe_indexing(values, rows)
@@ -530,7 +493,7 @@ def _score_path(
     ]
     if caller.verbose:
         print_path(network.alpha_, budgets, scores)
-    return scores, network.stop_reason_
+    return scores
 
 
 def _neg_log_loss(clf: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -542,12 +505,11 @@ def _neg_log_loss(clf: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
     P, y, sample_weight = map(to_numpy, (clf.predict_proba(X), y, sample_weight))
     y = y.toarray() if issparse(y) else y
     shape = P.shape if clf.multilabel_ else P.shape[:1]
-    if np.shape(y) != shape:
-        raise ValueError(f"y has shape {np.shape(y)}, expected {shape}.")
-    if (y.dtype.kind in "OSU") != (clf.classes_.dtype.kind in "OSU"):
+    has_strings = y.dtype.kind in "OSU"
+    if y.shape != shape or has_strings != (clf.classes_.dtype.kind in "OSU"):
         raise ValueError(
-            f"y has {y.dtype} values such as {y[:3].tolist()}, expected classes like "
-            f"{clf.classes_[:3].tolist()}."
+            f"y has shape {y.shape} and dtype {y.dtype}, expected shape {shape} and "
+            f"classes like {clf.classes_[:3].tolist()}."
         )
     if sample_weight is not None:
         sample_weight = check_sample_weight(sample_weight, len(P))

@@ -394,7 +394,7 @@ def test_score_of_labels_of_another_shape_raises(iris, multilabel):
     for X, y in iris, multilabel:
         clf = path_search(X, y, alphas=[1], max_iters=[2])
         for wrong in (y[1:], np.column_stack([y, y])):
-            with pytest.raises(ValueError, match=r"y has shape .*, expected"):
+            with pytest.raises(ValueError, match=r"y has .* expected"):
                 clf.score(X, wrong)
 
 
@@ -404,11 +404,10 @@ def test_score_of_labels_of_another_kind_raises(iris, multilabel):
     named = path_search(X, np.array(list("abc"))[y], alphas=[1], max_iters=[2])
     several = path_search(*multilabel, alphas=[1], max_iters=[2])
     for net, features, wrong, message in [
-        (clf, X, y.astype(str), "y has <U"),
-        (clf, X, y.astype(str).astype(object), "y has object"),
+        (clf, X, y.astype(str), "y has shape .* dtype <U"),
+        (clf, X, y.astype(str).astype(object), "y has shape .* dtype object"),
         (clf, X, y + 0.5, "y has float64"),
-        (clf, X, None, "y has shape"),
-        (named, X, y, "y has int"),
+        (named, X, y, "y has shape .* dtype int"),
         (several, multilabel[0], multilabel[1] * 2, "y has several col"),
     ]:
         with pytest.raises(ValueError, match=message):
@@ -474,22 +473,19 @@ def test_parameters_equal_classifier_except_searched_ones():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"alphas": []}, r"alphas=\[\], expected numbers of at least 0"),
-        ({"alphas": [1, -1]}, r"alphas=\[1, -1\], expected numbers of at least 0"),
-        (
-            {"alphas": ["auto", 1]},
-            r"alphas=\['auto', 1\], .* of at least 0; ThreeLayerNNClassifier takes",
-        ),
+        ({"alphas": []}, r"alphas=\[\], expected one or more values, each a float in"),
+        ({"alphas": [1, -1]}, r"alphas=\[1, -1\], .* a float in the range \[0"),
+        ({"alphas": ["auto", 1]}, r"alphas=\['auto', 1\], .* a float in the range"),
         ({"alphas": ["1"]}, r"alphas=\['1'\]"),
         ({"alphas": 1.0}, "'alphas' parameter of ThreeLayerNNClassifierCV"),
         (
             {"max_iters": [10, 0]},
-            r"max_iters=\[10, 0\], expected integers of at least 1\.",
+            r"max_iters=\[10, 0\], .* each an int in the range \[1, inf\)\.",
         ),
         ({"max_iters": [1.5]}, r"max_iters=\[1.5\]"),
         ({"scoring": "beauty"}, "'scoring' parameter"),
         ({"cv": 1}, "'cv' parameter of ThreeLayerNNClassifierCV"),
-        ({"cv": []}, r"cv=\[\] gives no pair of training and test rows"),
+        ({"cv": []}, r"cv=\[\] gives no training and test rows"),
         ({"tol": -1}, "'tol' parameter"),
     ],
 )
@@ -561,16 +557,15 @@ def test_column_vector_y_warns_once(iris):
     assert_array_equal(ours.theta1_, path_search(X, y).theta1_)
 
 
-def test_max_time_warns_of_paths_and_refit(iris):
+def test_max_time_warns_of_refit(iris):
     clf = ThreeLayerNNClassifierCV(
         alphas=[1, 10], max_iters=[2, 50], cv=2, max_time=1e-9, **SMALL
     )
     with pytest.warns(ConvergenceWarning) as warned:
         clf.fit(*iris)
-    of_paths, of_refit = (str(warning.message) for warning in warned)
-    assert of_paths.startswith("max_time=1e-09 seconds ended 4 of 4 paths before 50")
-    assert of_refit.startswith("max_time=1e-09 seconds ended after 1 passes")
-    assert {warning.filename for warning in warned} == {__file__}
+    (of_refit,) = warned
+    assert str(of_refit.message).startswith("max_time=1e-09 seconds ended after 1 pas")
+    assert of_refit.filename == __file__
 
 
 @pytest.mark.parametrize("solver", ["tnc", "lbfgs"])
