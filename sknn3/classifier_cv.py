@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from copy import copy
 from functools import partial
 from itertools import product
@@ -249,9 +250,9 @@ class ThreeLayerNNClassifierCV(
         """
         with restore_on_error(self):
             alphas, max_iters = self._values("alpha"), self._values("max_iter")
+            self.scoring_ = self.scoring or "neg_log_loss"
             X, y, groups = indexable(X, y, groups)
             y, sample_weight = self._validate(X, y, sample_weight)
-            self.scoring_ = self.scoring or "neg_log_loss"
             splits = list(check_cv(self.cv, y, classifier=True).split(X, y, groups))
             if not splits:
                 raise ValueError(f"cv={self.cv!r} gives no training and test rows.")
@@ -267,11 +268,16 @@ class ThreeLayerNNClassifierCV(
             )
             task = task_kwargs(self, **data)
             context.call_on_fit_task_begin(**task)
-            scores = self._score_paths(paths, data, validation, max_iters, context)
+            scores = Parallel(n_jobs=self.n_jobs)(
+                delayed(self._score_path)(
+                    alpha, *split, data, validation, context.subcontext("path", i)
+                )
+                for i, (alpha, split) in enumerate(paths)
+            )
             self._choose(alphas, max_iters, scores)
             best = self._unfitted(_RefitNetwork, **self.best_params_)
             refit = context.subcontext("refit", len(paths))
-            _fit_in_context(best, data | validation, refit, task)
+            self._fit_network(best, data, validation, refit)
             fitted = {k: v for k, v in vars(best).items() if k.endswith("_")}
             self.__dict__.update(fitted)
             context.call_on_fit_task_end(**task, reconstruction_attributes=dict)
@@ -291,37 +297,58 @@ class ThreeLayerNNClassifierCV(
         LabelEncoding.from_labels(y_checked)  # raises unless they are classes
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, y_checked.shape[0])
+            if not accepts_sample_weight(self._scorer()):
+                warnings.warn(
+                    f"scoring={self.scoring_!r} takes no sample_weight: all samples of "
+                    "the test folds have equal weight.",
+                    stacklevel=5,  # of the caller of `fit`, past its two decorators
+                )
         return y, sample_weight
 
-    def _score_paths(
+    def _score_path(
         self,
-        paths: list[tuple[Any, Any]],
+        alpha: float,
+        train: np.ndarray,
+        test: np.ndarray,
         data: dict[str, Any],
         validation: dict[str, Any],
-        budgets: list[int],
         context: Any,
-    ) -> list[list[float]]:
-        """Return the scores of all budgets for each path, an alpha in a fold."""
-        scorer = self._scorer()
-        if data["sample_weight"] is not None and not accepts_sample_weight(scorer):
-            warnings.warn(
-                f"scoring={self.scoring_!r} takes no sample_weight: all samples of the "
-                "test folds have equal weight.",
-                stacklevel=5,  # of the caller of `fit`, past its two decorators
-            )
-        return Parallel(n_jobs=self.n_jobs)(
-            delayed(_score_path)(
-                self._unfitted(_PathNetwork, alpha=alpha, max_iter=max(budgets)),
-                data,
-                validation,
-                *split,
-                budgets=budgets,
-                scorer=scorer,
-                context=context.subcontext("path", i),
-                caller=self,
-            )
-            for i, (alpha, split) in enumerate(paths)
+    ) -> list[float]:
+        """Train with the largest budget, and return the scores of all budgets."""
+        train_data, test_data = (
+            {
+                name: None if values is None else safe_indexing(values, rows)
+                for name, values in data.items()
+            }
+            for rows in (train, test)
         )
+        budgets, scorer = list(self.max_iters), self._scorer()
+        network = self._unfitted(_PathNetwork, alpha=alpha, max_iter=max(budgets))
+        network.budgets, network.results_ = budgets, {}
+        self._fit_network(network, train_data, validation, context)
+        scores = [
+            score_network(scorer, network.truncated_copy(budget), **test_data)
+            for budget in budgets
+        ]
+        if self.verbose:
+            print_path(network.alpha_, budgets, scores)
+        return scores
+
+    def _fit_network(
+        self,
+        network: ThreeLayerNNClassifier,
+        data: dict[str, Any],
+        validation: dict[str, Any],
+        context: Any,
+    ) -> None:
+        """Fit as a subtask of the search; a Ctrl-C ends the whole search."""
+        task = task_kwargs(self, **data)
+        with context.propagate_callback_context(network):
+            context.call_on_fit_task_begin(**task)
+            network.fit(**data, **validation)
+            context.call_on_fit_task_end(**task)
+        if network.stop_reason_ == "interrupted":
+            raise KeyboardInterrupt
 
     def _scorer(self) -> Any:
         """Return the scorer for `scoring_`."""
@@ -407,7 +434,7 @@ class ThreeLayerNNClassifierCV(
 class _PathNetwork(ThreeLayerNNClassifier):
     """Network that records the weights at smaller budgets, and does not warn."""
 
-    budgets: tuple[int, ...] = ()
+    budgets: Sequence[int] = ()
 
     def _end_pass(self, callbacks: Any, minimizer: Minimizer) -> bool:
         n_done = len(minimizer.evaluations)
@@ -447,53 +474,6 @@ class _RefitNetwork(ThreeLayerNNClassifier):
 
 # Callbacks and errors show these names.
 _PathNetwork.__name__ = _RefitNetwork.__name__ = ThreeLayerNNClassifier.__name__
-
-
-def _fit_in_context(
-    network: ThreeLayerNNClassifier,
-    data: dict[str, Any],
-    context: Any,
-    task: dict[str, Any],
-) -> None:
-    """Fit as a subtask of the search; a Ctrl-C ends the whole search."""
-    with context.propagate_callback_context(network):
-        context.call_on_fit_task_begin(**task)
-        network.fit(**data)
-        context.call_on_fit_task_end(**task)
-    if network.stop_reason_ == "interrupted":
-        raise KeyboardInterrupt
-
-
-def _score_path(
-    network: _PathNetwork,
-    data: dict[str, Any],
-    validation: dict[str, Any],
-    train: np.ndarray,
-    test: np.ndarray,
-    *,
-    budgets: list[int],
-    scorer: Any,
-    context: Any,
-    caller: Any,
-) -> list[float]:
-    """Train with the largest budget, and return the scores of all budgets."""
-    train_data, test_data = (
-        {
-            name: None if values is None else safe_indexing(values, rows)
-            for name, values in data.items()
-        }
-        for rows in (train, test)
-    )
-    network.budgets, network.results_ = tuple(budgets), {}
-    task = task_kwargs(caller, **train_data)
-    _fit_in_context(network, train_data | validation, context, task)
-    scores = [
-        score_network(scorer, network.truncated_copy(budget), **test_data)
-        for budget in budgets
-    ]
-    if caller.verbose:
-        print_path(network.alpha_, budgets, scores)
-    return scores
 
 
 def _neg_log_loss(clf: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
