@@ -15,8 +15,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 from dask.core import flatten
-from distributed import Client, Future, futures_of
-from scipy.sparse import issparse
+from distributed import Client, Future
 
 from sknn3._dataset import Dataset, select_columns
 from sknn3._labels import LabelEncoding, class_weight_error, draw_stratified_holdout
@@ -38,11 +37,10 @@ from sknn3.dask._tasks import (
 
 def persist_partitions(client: Client, arrays: list[da.Array]) -> list[list[Future]]:
     """Compute partitions on the workers, and return their futures in order."""
-    columns = []
-    for array in client.persist(arrays):
-        by_key = {future.key: future for future in futures_of(array)}
-        columns.append([by_key[key] for key in flatten(array.__dask_keys__())])
-    return columns
+    return [
+        [array.dask[key] for key in flatten(array.__dask_keys__())]
+        for array in client.persist(arrays)
+    ]
 
 
 def _summed(method: str) -> Any:
@@ -95,9 +93,14 @@ class Partitions:
             raise ValueError("X has no rows, expected at least one.")
         X, *others = ([column[i] for i in indices] for column in futures)
         n_rows, templates, are_readable = zip(*(facts[i] for i in indices), strict=True)
-        dtype = np.result_type(*(template.dtype for template in templates))
+        widths, n_features = {t.shape[1] for t in templates}, arrays[0].shape[1]
+        if widths != {n_features}:
+            raise ValueError(
+                f"Partitions of X have {sorted(widths)} columns, expected {n_features} "
+                "according to the metadata of X."
+            )
+        dtype = np.result_type(*(t.dtype for t in templates))
         X_like = training.X_like if training else templates[0].astype(dtype)
-        _check_partitions(indices, templates, X_like, arrays[0].shape[1])
         if not all(are_readable) or any(t.dtype != X_like.dtype for t in templates):
             X = client.map(as_rows, X, dtype=X_like.dtype)
         encodings = gather(client, client.map(find_classes, indices, others[0]))
@@ -234,17 +237,3 @@ class Partitions:
             n_shares = min(n_threads.get(worker, len(indices)), len(indices))
             for share in np.array_split(indices, n_shares):
                 yield worker, share.tolist()
-
-
-def _check_partitions(
-    indices: list[int], templates: tuple[Any, ...], X_like: Any, n_features: int
-) -> None:
-    """Raise if a partition is sparse where others are dense, or has other columns."""
-    for i, template in zip(indices, templates, strict=True):
-        kinds = issparse(template), issparse(X_like)
-        if kinds[0] != kinds[1] or template.shape[1] != n_features:
-            given, expected = ("sparse" if kind else "dense" for kind in kinds)
-            raise ValueError(
-                f"Partition {i} of X is {given} with {template.shape[1]} columns, "
-                f"expected {expected} with {n_features} columns."
-            )
