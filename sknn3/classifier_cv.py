@@ -66,7 +66,6 @@ class ThreeLayerNNClassifierCV(
         Score of the candidates, as in scikit-learn; None is 'neg_log_loss', as in
         `LogisticRegressionCV` from scikit-learn 1.11 on.  It is minus the mean log loss
         of the samples or, for multilabel targets, of the samples and labels.
-        'accuracy' compares the shares of correct predictions.
     n_jobs : int, default=None
         Number of paths to train in parallel; a path is an alpha in a fold.
     hidden_layer_size : int, default=50
@@ -275,7 +274,7 @@ class ThreeLayerNNClassifierCV(
                 for i, (alpha, split) in enumerate(paths)
             )
             self._choose(alphas, max_iters, scores)
-            best = self._unfitted(_RefitNetwork, **self.best_params_)
+            best = self._unfitted(**self.best_params_)
             refit = context.subcontext("refit", len(paths))
             self._fit_network(best, data, validation, refit)
             fitted = {k: v for k, v in vars(best).items() if k.endswith("_")}
@@ -323,7 +322,7 @@ class ThreeLayerNNClassifierCV(
             for rows in (train, test)
         )
         budgets, scorer = list(self.max_iters), self._scorer()
-        network = self._unfitted(_PathNetwork, alpha=alpha, max_iter=max(budgets))
+        network = self._unfitted(alpha=alpha, max_iter=max(budgets))
         network.budgets, network.results_ = budgets, {}
         self._fit_network(network, train_data, validation, context)
         scores = [
@@ -336,7 +335,7 @@ class ThreeLayerNNClassifierCV(
 
     def _fit_network(
         self,
-        network: ThreeLayerNNClassifier,
+        network: _SearchNetwork,
         data: dict[str, Any],
         validation: dict[str, Any],
         context: Any,
@@ -366,15 +365,13 @@ class ThreeLayerNNClassifierCV(
             )
         return values
 
-    def _unfitted(
-        self, network_class: type[ThreeLayerNNClassifier], **params: Any
-    ) -> Any:
+    def _unfitted(self, **params: Any) -> _SearchNetwork:
         """Return an unfitted network with the parameters that both estimators have."""
         shared = ThreeLayerNNClassifier().get_params().keys() & self.get_params().keys()
         others = {"verbose", "scoring"}  # paths stop by the loss
         params |= {name: getattr(self, name) for name in shared - others}
         # `clone` copies a generator that is given as `random_state`.
-        return clone(network_class(**params))
+        return clone(_SearchNetwork(**params))
 
     def _choose(
         self, alphas: list[Any], max_iters: list[Any], scores: list[list[float]]
@@ -431,10 +428,15 @@ class ThreeLayerNNClassifierCV(
         return score_network(self._scorer(), self, X, y, sample_weight)
 
 
-class _PathNetwork(ThreeLayerNNClassifier):
-    """Network that records the weights at smaller budgets, and does not warn."""
+class _SearchNetwork(ThreeLayerNNClassifier):
+    """Network of a search, which records the weights at smaller budgets.
+
+    Networks with budgets do not warn.  The other one, the best candidate, does not warn
+    if `max_iter` ends its fit, because the search chose `max_iter`.
+    """
 
     budgets: Sequence[int] = ()
+    _expected_stops = ("max_iter", "interrupted")
 
     def _end_pass(self, callbacks: Any, minimizer: Minimizer) -> bool:
         n_done = len(minimizer.evaluations)
@@ -443,8 +445,14 @@ class _PathNetwork(ThreeLayerNNClassifier):
             self.results_[n_done] = partial(callbacks.attributes, result)
         return super()._end_pass(callbacks, minimizer)
 
-    def _warn(self, *_: Any) -> None:
-        pass
+    def _warn(
+        self,
+        result: MinimizeResult,
+        objective: Objective,
+        stacklevel: int = 10,  # the caller of the search's `fit`
+    ) -> None:
+        if not self.budgets:
+            super()._warn(result, objective, stacklevel)
 
     def truncated_copy(self, budget: int) -> ThreeLayerNNClassifier:
         """Return a network that equals a fit with a smaller budget.
@@ -458,22 +466,8 @@ class _PathNetwork(ThreeLayerNNClassifier):
         return truncated
 
 
-class _RefitNetwork(ThreeLayerNNClassifier):
-    """Network that does not warn if `max_iter` ends the fit, as the search chose it."""
-
-    _expected_stops = ("max_iter", "interrupted")
-
-    def _warn(
-        self,
-        result: MinimizeResult,
-        objective: Objective,
-        stacklevel: int = 10,  # the caller of the search's `fit`
-    ) -> None:
-        super()._warn(result, objective, stacklevel)
-
-
-# Callbacks and errors show these names.
-_PathNetwork.__name__ = _RefitNetwork.__name__ = ThreeLayerNNClassifier.__name__
+# Callbacks and errors show this name.
+_SearchNetwork.__name__ = ThreeLayerNNClassifier.__name__
 
 
 def _neg_log_loss(clf: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
