@@ -34,8 +34,6 @@ pytestmark = pytest.mark.cluster
 
 Local, Net = ThreeLayerNNClassifier, DaskThreeLayerNNClassifier
 
-pytestmark = pytest.mark.cluster
-
 
 @pytest.fixture(scope="module")
 def client():

@@ -21,7 +21,6 @@ from sknn3.dask import DaskThreeLayerNNClassifier
 pytestmark = pytest.mark.cluster
 
 ROWS = 300
-pytestmark = pytest.mark.cluster
 
 RNG = np.random.RandomState(0)
 X = RNG.standard_normal((ROWS, 4))
