@@ -25,7 +25,7 @@ from sknn3._kernel import (
     narrow_theta1,
     weights_like,
 )
-from sknn3._labels import LabelEncoding, class_weight_error, draw_stratified_holdout
+from sknn3._labels import LabelEncoding, draw_stratified_holdout
 from sknn3._parallel import MapChunks, blas_tokens, chunk_map
 
 # ------------------------------------------------------------- rows and blocks
@@ -214,8 +214,6 @@ class Dataset:
         if class_weight is not None:
             weights = labels.class_weights(class_weight, dataset.class_counts)
             dataset = dataset.with_class_weights(weights)
-            if not dataset.n_samples:
-                raise class_weight_error(class_weight)
         return dataset.normalised()
 
     @classmethod
@@ -230,8 +228,6 @@ class Dataset:
         dataset = cls(X, labels, labels.encode(y), sample_weight).with_weight()
         if training.class_weights is not None:
             dataset = dataset.with_class_weights(training.class_weights)
-        if not dataset.n_samples:
-            raise ValueError("class_weight is 0 for all classes in y.")
         return dataset.normalised()
 
     def with_class_weights(self, class_weights: np.ndarray) -> Dataset:
@@ -255,6 +251,8 @@ class Dataset:
         """Return the samples with weights divided by their mean."""
         if self.sample_weight is None:
             return self
+        if not self.n_samples:
+            raise ValueError("class_weight is 0 for the classes of all samples in y.")
         mean = float(self.sample_weight.mean())
         if not np.isfinite(mean):
             raise ValueError("The sum of sample_weight times class_weight overflows.")

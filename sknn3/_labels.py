@@ -142,7 +142,10 @@ class LabelEncoding:
                 continue
             for weight in column.values():
                 if not (isinstance(weight, Real) and 0 <= float(weight) < np.inf):
-                    raise class_weight_error(class_weight)
+                    raise ValueError(
+                        f"class_weight={class_weight!r}: the weights must be finite "
+                        "and not negative."
+                    )
             row[:] = [column.get(label, 1.0) for label in classes]
         return weights
 
@@ -233,14 +236,6 @@ def _kind(type_: type) -> str:
         return "number"
     is_missing = type_.__name__ in ("NoneType", "NAType", "NaTType")  # also of pandas
     return "missing" if is_missing else "unknown"
-
-
-def class_weight_error(class_weight: Any) -> ValueError:
-    """Return the error for class weights that are invalid or 0 for all samples."""
-    return ValueError(
-        f"class_weight={class_weight!r}: the weights must be finite and not negative, "
-        "and not 0 for all samples."
-    )
 
 
 def draw_stratified_holdout(

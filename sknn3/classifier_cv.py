@@ -246,6 +246,14 @@ class ThreeLayerNNClassifierCV(
         -------
         ThreeLayerNNClassifierCV
             The fitted estimator itself.
+
+        Raises
+        ------
+        TypeError
+            If X has columns of dates, durations or other objects that are not numbers.
+        ValueError
+            If a parameter or the data does not fit this description.  The estimator
+            keeps its previous state.
         """
         with restore_on_error(self):
             alphas, max_iters = self._values("alpha"), self._values("max_iter")

@@ -508,7 +508,11 @@ def test_rejected_collections_leave_estimator_unchanged(case):
     ("params", "arrays", "words"),
     [
         ({"output_activation": "softmax"}, (X, LABELS), "softmax.*y is multilabel"),
-        ({"class_weight": {0: 0, 1: 0, 2: 0}}, (X, y), "and not 0 for all samples"),
+        (
+            {"class_weight": {0: 0, 1: 0, 2: 0}},
+            (X, y),
+            "class_weight is 0 for the classes of all",
+        ),
         ({"class_weight": {1: "x"}}, (X, y), "class_weight={1: 'x'}: the"),
     ],
 )

@@ -124,6 +124,13 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         -------
         DaskThreeLayerNNClassifier
             The fitted estimator itself.
+
+        Raises
+        ------
+        ConnectionError
+            If the connection to the scheduler is lost.
+        RuntimeError
+            If data is lost that dask cannot compute again.
         """  # noqa: E501 (numpydoc wants a type in a line)
         with cluster_errors(default_client()):
             super().fit(

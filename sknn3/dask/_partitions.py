@@ -18,7 +18,7 @@ from dask.core import flatten
 from distributed import Client, Future
 
 from sknn3._dataset import Dataset, select_columns
-from sknn3._labels import LabelEncoding, class_weight_error, draw_stratified_holdout
+from sknn3._labels import LabelEncoding, draw_stratified_holdout
 from sknn3._parallel import single_blas_thread
 from sknn3.dask._client import gather, sync
 from sknn3.dask._tasks import (
@@ -122,7 +122,9 @@ class Partitions:
                 weights = self.labels.class_weights(class_weight, self.class_counts)
             data = self.mapped(Dataset.with_class_weights, class_weights=weights)
             if not data.n_samples:
-                raise class_weight_error(class_weight)
+                raise ValueError(
+                    "class_weight is 0 for the classes of all samples in y."
+                )
         mean = data.total_weight / data.n_samples
         if not np.isfinite(mean):
             raise ValueError("The sum of sample_weight times class_weight overflows.")
