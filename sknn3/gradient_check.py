@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import signature
-from numbers import Integral, Real
 from textwrap import fill
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
 
-from sknn3._gradient_diagnosis import Problem, diagnose, right_cost
+from sknn3._gradient_diagnosis import Problem, diagnose
 from sknn3.network import cost_gradient, pack
 
 __all__ = ["GradientCheck", "check_gradient"]
@@ -76,10 +74,8 @@ class GradientCheck:
     @property
     def relative_difference(self) -> float:
         """Norm of the difference over the norm of the sum (0 if both are 0)."""
-        scale = float(np.abs([self.analytic, self.numeric]).max()) or 1.0
-        analytic, numeric = self.analytic / scale, self.numeric / scale
-        total = np.linalg.norm(analytic + numeric)
-        return float(np.linalg.norm(analytic - numeric) / total) if total else 0.0
+        total = np.linalg.norm(self.analytic + self.numeric)
+        return float(np.linalg.norm(self.difference) / total) if total else 0.0
 
     def __repr__(self) -> str:
         n_params = len(self.analytic)
@@ -118,16 +114,13 @@ def check_gradient(
 ) -> GradientCheck:
     """Compare an analytic gradient with central differences of the cost.
 
-    Three calls check three kinds of function:
-
     - ``check_gradient(backprop)`` checks a function of the practical,
       ``backprop(params, n_in, n_hidden, n_out, X, y, reg) -> (cost, gradient)``, on a
       small network of 38 parameters: 3 features, 5 hidden units, 3 classes and 5
-      samples.  If the cost or the gradient is wrong, and a usual mistake explains it,
-      the `diagnosis` of the result names the mistake.
+      samples.  If usual mistakes explain a wrong cost or gradient, the `diagnosis` of
+      the result names them.
     - ``check_gradient(backprop, params, args=(n_in, n_hidden, n_out, X, y, reg))``
-      checks such a function on your network and data.  `args` is as in
-      :func:`scipy.optimize.minimize`.
+      checks such a function on your network and data.
     - ``check_gradient(cost_function, params)`` checks any
       ``cost_function(params) -> (cost, gradient)``, without a diagnosis.
 
@@ -159,13 +152,6 @@ def check_gradient(
         gradient is about ``epsilon**2`` plus the rounding error of the cost divided by
         `epsilon`.  In the small network it is below 1e-9.
 
-    Raises
-    ------
-    ValueError
-        If an argument is missing or invalid, if the function has another signature or
-        result, or if `epsilon` is too small to change `params`.  An error in a function
-        of the practical gets a note with the arguments of the call.
-
     Notes
     -----
     The differences do not show a mistake that cost and gradient share, such as a
@@ -192,197 +178,124 @@ def check_gradient(
     >>> check_gradient(backprop, alpha=0).diagnosis
     'The gradient is not divided by m, the number of samples.'
     """
-    if not isinstance(epsilon, Real) or not 0 < epsilon < np.inf:
-        raise ValueError(f"epsilon={epsilon!r} must be positive and finite.")
-    small = params is None and args is None
-    if cost_function is None and small:
-        cost_function = _backprop
-    _check_cost_function(cost_function, practical=small or args is not None)
-    if small:
+    if params is None:
+        if args is not None:
+            raise ValueError("args requires params.")
         params, args = _small_network(targets, 1.0 if alpha is None else alpha)
-    elif params is None:
-        raise ValueError("args requires params.")
+        if cost_function is None:
+            cost_function = _backprop
     elif alpha is not None or targets != "one-hot":
         raise ValueError(
             "alpha and targets are for the small network: leave them out if params is "
             "given."
         )
-    params = _finite_vector("params", params).astype(np.float64)
-    if (np.abs(params) + epsilon == np.abs(params)).any():
-        raise ValueError(f"epsilon={epsilon!r} is too small to change params.")
-    if args is None:
-        return GradientCheck(*_gradients(cost_function, params, epsilon))
-    return _check_practical(cost_function, params, args, epsilon)
-
-
-def _check_practical(
-    backprop: Any, params: np.ndarray, args: tuple[Any, ...], epsilon: float
-) -> GradientCheck:
-    """Check a function of the practical, and diagnose its mistakes."""
-    problem = _problem(params, args)
+    params = _check_vector("params", params)
+    if not (np.abs(params) + epsilon > np.abs(params)).all():
+        raise ValueError(
+            f"epsilon={epsilon!r} must be positive, and large enough to change params."
+        )
+    # The data as they are before the function can write into them.
+    problem = None if args is None else _check_args(params, args)
     try:
         analytic, numeric, rounding, cost = _gradients(
-            lambda params: backprop(params, *args), params, epsilon
+            cost_function, params, args or (), epsilon
         )
     except Exception as error:
         error.add_note(_describe_call(args))
         raise
-    text = diagnose(problem, cost, analytic)
-    return GradientCheck(analytic, numeric, rounding, cost, right_cost(problem), text)
-
-
-def _check_cost_function(cost_function: Any, practical: bool) -> None:
-    """Raise unless the function takes the practical's arguments, or params only."""
-    if not callable(cost_function):
-        raise TypeError(f"cost_function={cost_function!r} must be callable.")
-    try:
-        parameters = signature(cost_function)
-    except ValueError:  # some functions in C have no signature
-        return
-    try:
-        parameters.bind(*range(7 if practical else 1))
-    except TypeError:
-        raise ValueError(
-            f"cost_function takes {parameters}, expected {_PRACTICAL}; a function "
-            "(params) requires params."
-            if practical
-            else f"cost_function takes {parameters}, expected (params); a function "
-            f"{_PRACTICAL} requires args if params is given."
-        ) from None
+    if problem is None:
+        return GradientCheck(analytic, numeric, rounding, cost)
+    right_cost, _ = _backprop(*problem)
+    diagnosis = diagnose(problem, cost, analytic)
+    return GradientCheck(analytic, numeric, rounding, cost, right_cost, diagnosis)
 
 
 def _gradients(
-    cost_function: Callable[..., Any], params: np.ndarray, epsilon: float
+    cost_function: Any, params: np.ndarray, args: tuple[Any, ...], epsilon: float
 ) -> tuple[np.ndarray, np.ndarray, float, float]:
     """Return the analytic and the numeric gradient, the rounding error and the cost."""
-    cost, gradient = _evaluate(cost_function, params)
-    try:
-        # A copy, because the function may reuse the memory of its gradient.
-        gradient = np.array(gradient)
-    except ValueError:  # matrices of several shapes
-        gradient = np.array(None)
-    if gradient.dtype == object:
-        raise ValueError(
-            "gradient must be a vector of numbers: unroll its matrices into one vector."
-        )
-    analytic = _finite_vector("gradient", gradient)
-    if len(analytic) != len(params):
-        raise ValueError(
-            f"gradient has {len(analytic)} components, but params has {len(params)}."
-        )
-    numeric, rounding = _central_differences(cost_function, params, epsilon)
-    return analytic, numeric, rounding, cost
 
+    def evaluate(params: np.ndarray) -> tuple[float, Any]:
+        cost, gradient = cost_function(params, *args)
+        value = np.asarray(cost, dtype=np.float64)
+        if value.size != 1 or not np.isfinite(value).all():
+            raise ValueError(
+                f"cost_function returned the cost {cost!r}, expected a finite number."
+            )
+        return float(value.item()), gradient
 
-def _evaluate(
-    cost_function: Callable[..., Any], params: np.ndarray
-) -> tuple[float, Any]:
-    """Return the cost, which is checked, and the gradient, which is not."""
-    # A copy, because the function may write into its params.
-    result = cost_function(params.copy())
-    if not isinstance(result, tuple) or len(result) != 2:
-        got = f"tuple of {len(result)}" if isinstance(result, tuple) else type(result)
-        raise ValueError(
-            f"cost_function must return a tuple (cost, gradient), but returned {got}."
-        )
-    cost = np.asarray(result[0])
-    if cost.size != 1 or cost.dtype.kind not in "fiu":
-        raise ValueError(
-            f"cost_function returned the cost {result[0]!r}, expected a real number."
-        )
-    if not np.isfinite(cost).all():
-        raise ValueError("cost_function returned a cost that is not finite.")
-    return float(cost.item()), result[1]
-
-
-def _central_differences(
-    cost_function: Callable[..., Any], params: np.ndarray, epsilon: float
-) -> tuple[np.ndarray, float]:
-    """Return the numeric gradient, and its error from rounding of the cost."""
+    # Copies, because the function may write into its params, or reuse its gradient.
+    cost, gradient = evaluate(params.copy())
+    analytic = _check_vector("gradient", gradient, len(params))
     costs = np.empty((2, len(params)))
     for i in range(len(params)):
         for k, step in enumerate((epsilon, -epsilon)):
             shifted = params.copy()
             shifted[i] += step
-            costs[k, i], _ = _evaluate(cost_function, shifted)
+            costs[k, i], _ = evaluate(shifted)
+    numeric = (costs[0] - costs[1]) / epsilon / 2
     # Each of the two costs is off by half a unit in the last place or more.
     rounding = np.finfo(np.float64).eps * np.abs(costs).max() / epsilon
-    return (costs[0] - costs[1]) / epsilon / 2, float(rounding)
+    return analytic, numeric, float(rounding), cost
 
 
-def _finite_vector(name: str, values: Any) -> np.ndarray:
-    """Return the values as a vector of finite floats."""
+def _check_vector(name: str, values: Any, length: int | None = None) -> np.ndarray:
+    """Return a copy of the values as a vector of finite floats."""
     vector = check_array(
-        values,
-        dtype=[np.float64, np.float32],
-        ensure_2d=False,
-        ensure_min_samples=0,
-        input_name=name,
+        values, dtype=np.float64, ensure_2d=False, copy=True, input_name=name
     )
-    if vector.ndim != 1 or vector.size == 0:
-        raise ValueError(f"{name} has shape {vector.shape}, expected (n_params,).")
+    if vector.ndim != 1 or length not in (None, len(vector)):
+        expected = f"({length or 'n_params'},)"
+        raise ValueError(f"{name} has shape {vector.shape}, expected {expected}.")
     return vector
 
 
-def _problem(params: np.ndarray, args: tuple[Any, ...]) -> Problem:
-    """Check the arguments of the practical's function, and encode the labels."""
-    if not isinstance(args, tuple) or len(args) != 6:
+def _check_args(params: np.ndarray, args: tuple[Any, ...]) -> Problem:
+    """Return copies of the arguments of the practical's function."""
+    if len(args) != 6:
         raise ValueError(
-            f"args={args!r}, expected a tuple (n_in, n_hidden, n_out, X, y, reg)."
+            f"args has {len(args)} values, expected (n_in, n_hidden, n_out, X, y, reg)."
         )
     n_in, n_hidden, n_out, X, y, reg = args
-    for name, size in [("n_in", n_in), ("n_hidden", n_hidden), ("n_out", n_out)]:
-        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
-            raise ValueError(f"args has {name}={size!r}, expected a positive int.")
-    if not isinstance(reg, Real) or not 0 <= float(reg) < np.inf:
-        raise ValueError(f"reg={reg!r} (alpha) must be finite and not negative.")
-    X = check_array(X, dtype=np.float64, input_name="X")
-    if X.shape[1] != n_in:
-        raise ValueError(f"X has {X.shape[1]} columns, but n_in={n_in}.")
+    X = check_array(X, dtype=np.float64, copy=True, input_name="X")
     n_params = n_hidden * (n_in + 1) + n_out * (n_hidden + 1)
-    if len(params) != n_params:
+    if X.shape[1] != n_in or len(params) != n_params:
         raise ValueError(
-            f"params has shape {params.shape}, expected ({n_params},) for n_in={n_in}, "
+            f"X has {X.shape[1]} columns and params has shape {params.shape}, expected "
+            f"{n_in} columns and shape ({n_params},) for n_in={n_in}, "
             f"n_hidden={n_hidden} and n_out={n_out}."
         )
-    Y = _one_hot(y, len(X), n_out)
-    # Copies, because the function may write into its X and y.
-    return Problem(params, n_in, n_hidden, n_out, X.copy(), Y.copy(), float(reg))
+    return Problem(params, n_in, n_hidden, n_out, X, _one_hot(y, len(X), n_out), reg)
 
 
 def _one_hot(y: Any, n_samples: int, n_out: int) -> np.ndarray:
-    """Return labels as a one-hot matrix, or check a given one-hot matrix."""
-    Y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
-    if n_out == 1 and Y.ndim == 1:
-        Y = Y[:, np.newaxis]
+    """Return a copy of a one-hot matrix, or labels as a one-hot matrix."""
+    Y = check_array(y, dtype=np.float64, ensure_2d=False, copy=True, input_name="y")
     if Y.shape == (n_samples, n_out):
-        if not np.isin(Y, [0, 1]).all():
-            raise ValueError(
-                "y has the shape of a one-hot matrix: expected the values 0 and 1 only."
-            )
         return Y
-    if Y.shape not in [(n_samples,), (n_samples, 1)]:
-        raise ValueError(
-            f"y has shape {Y.shape}, expected labels of shape ({n_samples},) or a "
-            f"one-hot matrix of shape {(n_samples, n_out)}."
-        )
-    Y = Y.reshape(-1, 1)
-    first = Y.max() == n_out  # labels from 1, else from 0
-    if not first and Y.min() != 0:
-        raise ValueError(
-            f"y must have the label 0 or {n_out}, or be a one-hot matrix: otherwise it "
-            "is not clear whether labels count from 0 or from 1."
-        )
-    columns = np.arange(n_out) + first
-    if not np.isin(Y, columns).all():
-        raise ValueError(
-            f"y has labels {np.unique(Y)}, expected {columns[0]} to {columns[-1]}."
-        )
-    return np.equal(Y, columns).astype(np.float64)
+    if n_out == 1 and Y.shape == (n_samples,):
+        return Y[:, np.newaxis]
+    if Y.size == n_samples:
+        first = 1 if Y.max() == n_out else 0
+        one_hot = np.equal(Y.reshape(-1, 1), np.arange(first, first + n_out))
+        # Labels with neither n_out nor 0 may count from 0 or from 1.
+        if one_hot.any(axis=1).all() and (first or Y.min() == 0):
+            return one_hot.astype(np.float64)
+    raise ValueError(
+        f"y must be a one-hot matrix of shape {(n_samples, n_out)}, or {n_samples} "
+        f"labels: 1 to {n_out} with the label {n_out}, or 0 to {n_out - 1} with the "
+        f"label 0.  Got y of shape {Y.shape} with values {np.unique(Y)}."
+    )
 
 
-def _describe_call(args: tuple[Any, ...]) -> str:
+def _describe_call(args: tuple[Any, ...] | None) -> str:
     """Describe the arguments that the function got, and what it must return."""
+    if args is None:
+        return (
+            "cost_function was called as cost_function(params).  It must return (cost, "
+            "gradient): a number, and a vector of the length of params.  A function "
+            f"{_PRACTICAL} requires args too."
+        )
     n_in, n_hidden, n_out, X, y, reg = args
     kind, hint = "labels", ""
     if np.ndim(y) == 2:
@@ -398,7 +311,7 @@ def _describe_call(args: tuple[Any, ...]) -> str:
 
 
 def _backprop(params: np.ndarray, *args: Any) -> tuple[float, np.ndarray]:
-    """Return the cost and gradient of `cost_gradient` for the practical's arguments."""
+    """Return the right cost and gradient for the practical's arguments."""
     _, n_hidden, n_out, X, y, reg = args
     Y = _one_hot(y, len(X), n_out)
     return cost_gradient(params, X, Y, hidden_layer_size=n_hidden, alpha=reg)

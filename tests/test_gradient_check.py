@@ -95,43 +95,21 @@ def test_zero_gradients_have_relative_difference_0():
         ({"epsilon": 0}, "epsilon=0 must be positive"),
         ({"epsilon": -1}, "epsilon=-1 must be positive"),
         ({"epsilon": np.nan}, "epsilon=nan must be positive"),
-        ({"epsilon": np.inf}, "epsilon=inf must be positive and finite"),
-        ({"epsilon": 1e-300}, "epsilon=1e-300 is too small"),
-        ({"params": [1e20]}, "epsilon=0.0001 is too small"),
-        ({"params": [-1.0], "epsilon": 1e-16}, "epsilon=1e-16 is too small"),
-        ({"params": None}, "takes .p., expected .*reg.; a function .params. requires"),
-        ({"params": 1.0}, r"params has shape \(\)"),
-        ({"params": []}, r"params has shape \(0,\)"),
+        ({"epsilon": 1e-300}, "epsilon=1e-300 must be .* large enough to change par"),
+        ({"params": [1e20]}, "epsilon=0.0001 must be .* large enough"),
+        ({"params": [-1.0], "epsilon": 1e-16}, "epsilon=1e-16 must be"),
         ({"params": [[1.0]]}, r"params has shape \(1, 1\), expected \(n_params,\)"),
         ({"params": [np.nan]}, "params contains NaN"),
-        ({"params": np.array([1j])}, "Complex data not supported"),
         ({"alpha": 1}, "alpha and targets are for"),
         ({"targets": "labels"}, "alpha and targets are for"),
-        ({"cost_function": lambda p, X: (1.0, p)}, "takes .p, X., expected .params.;"),
-        ({"cost_function": lambda p: p @ p}, r"must return a tuple \(cost, gradient\)"),
-        ({"cost_function": lambda p: (1.0, p, p)}, "must return a tuple"),
-        (
-            {"cost_function": lambda p: (np.nan, p)},
-            "returned a cost that is not finite",
-        ),
-        (
-            {"cost_function": lambda p: (np.inf, p)},
-            "returned a cost that is not finite",
-        ),
-        ({"cost_function": lambda p: None}, "but returned <class 'NoneType'>"),
-        ({"cost_function": lambda p: (p, p, p)}, "but returned tuple of 3"),
+        ({"cost_function": lambda p: (np.nan, p)}, "returned the cost nan, expected a"),
+        ({"cost_function": lambda p: (np.inf, p)}, "the cost inf, expected a finite"),
         ({"cost_function": lambda p: (None, p)}, "returned the cost None, expected a"),
-        ({"cost_function": lambda p: ("1", p)}, "returned the cost '1', expected a"),
-        ({"cost_function": lambda p: (1j, p)}, "returned the cost 1j, expected a real"),
         ({"cost_function": lambda p: ([1.0, 2.0], p)}, r"the cost \[1.0, 2.0\], expec"),
-        ({"cost_function": lambda p: (1.0, None)}, "gradient must be a vector of"),
-        ({"cost_function": lambda p: (1.0, ([p], [p, p]))}, "unroll its matrices"),
         ({"cost_function": lambda p: (1.0, [p])}, r"gradient has shape \(1, 1\)"),
-        ({"cost_function": lambda p: (1.0, 1.0)}, r"gradient has shape \(\)"),
-        ({"cost_function": lambda p: (1.0, [1.0, 2.0])}, "gradient has 2 .* has 1"),
+        ({"cost_function": lambda p: (1.0, [1.0, 2.0])}, r"\(2,\), expected \(1,\)"),
         ({"cost_function": lambda p: (1.0, [np.nan])}, "gradient contains NaN"),
         ({"cost_function": lambda p: (1.0, [np.inf])}, "gradient contains infinity"),
-        ({"cost_function": lambda p: (1.0, [1j])}, "Complex data not supported"),
     ],
 )
 def test_check_gradient_raises_value_error(arguments, message):
@@ -140,21 +118,25 @@ def test_check_gradient_raises_value_error(arguments, message):
         check_gradient(**defaults | arguments)
 
 
-@pytest.mark.parametrize("cost_function", [None, 3])
-def test_cost_function_must_be_callable(cost_function):
-    with pytest.raises(TypeError, match=f"cost_function={cost_function} must be call"):
+@pytest.mark.parametrize(
+    "cost_function",
+    [
+        None,
+        (1.0, [1.0]),
+        lambda p, X: (1.0, p),
+        lambda p: None,
+        lambda p: 1.0,
+        lambda p: (1.0, p, p),
+        lambda p: (1.0, ([p], [p, p])),
+    ],
+)
+def test_error_of_wrong_cost_function_names_expected_function(cost_function):
+    with pytest.raises((TypeError, ValueError)) as info:
         check_gradient(cost_function, [1.0])
-
-
-@pytest.mark.parametrize("scale", [2.0**-500, 2.0**500])
-def test_relative_difference_does_not_depend_on_scale(scale):
-    analytic, numeric = np.array([3.0, -1.0, 2.0]), np.array([3.0, -1.5, 2.0])
-    check = GradientCheck(analytic, numeric)
-    scaled = GradientCheck(analytic * scale, numeric * scale)
-    expected = 0.5 / np.linalg.norm([6, -2.5, 4])
-    assert_allclose(check.relative_difference, expected, rtol=1e-15)
-    assert scaled.relative_difference == check.relative_difference
-    assert scaled.max_difference == scale / 2
+    (note,) = info.value.__notes__
+    assert "cost_function was called as cost_function(params)" in note
+    assert "It must return (cost, gradient)" in note
+    assert "(params, n_in, n_hidden, n_out, X, y, reg) requires args too" in note
 
 
 # ------------------------------------------------------- the practical's arguments
@@ -236,24 +218,18 @@ def test_partial_and_method_are_accepted(function):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ({"n_in": 3}, "X has 2 columns, but n_in=3"),
-        ({"n_in": 2.0}, "args has n_in=2.0, expected a positive int"),
-        ({"n_hidden": 0}, "args has n_hidden=0, expected a positive int"),
-        ({"n_hidden": 4}, r"params has shape \(17,\), expected \(22,\) for"),
-        ({"n_out": True}, "args has n_out=True, expected a positive int"),
-        ({"n_out": 3}, r"\(17,\), expected \(21,\) .* n_out=3"),
+        ({"n_in": 3}, r"X has 2 columns .* expected 3 columns"),
+        ({"n_hidden": 0}, r"params has shape \(17,\), .* \(2,\) for .* n_hidden=0"),
+        ({"n_hidden": 4}, r"params has shape \(17,\), .* \(22,\) for"),
+        ({"n_out": 3}, r"\(17,\), expected .* \(21,\) .* n_out=3"),
         ({"X": [[1.0, np.nan]]}, "X contains NaN"),
         ({"X": np.ones(3)}, "Expected 2D array"),
-        ({"y": np.ones(5)}, r"y has shape \(5,\), expected labels of shape \(4,\)"),
-        ({"y": np.ones((4, 3))}, r"or a one-hot matrix of shape \(4, 2\)"),
-        ({"y": np.full((4, 2), 0.5)}, "expected the values 0 and 1 only"),
-        ({"y": [1, 1, 1, 1]}, "y must have the label 0 or 2, or be a one-hot matrix"),
-        ({"y": [0, 1, 2, 1]}, r"y has labels \[0. 1. 2.\], expected 1 to 2"),
-        ({"y": [0, 0.5, 1, 1]}, "expected 0 to 1"),
+        ({"y": np.ones(5)}, r"4 labels: 1 to 2 .* Got y of shape \(5,\)"),
+        ({"y": np.ones((4, 3))}, r"one-hot matrix of shape \(4, 2\)"),
+        ({"y": [1, 1, 1, 1]}, "with the label 2, or 0 to 1 with the label 0"),
+        ({"y": [0, 1, 2, 1]}, r"with values \[0. 1. 2.\]"),
+        ({"y": [0, 0.5, 1, 1]}, r"with values \[0.  0.5 1. \]"),
         ({"y": [np.nan] * 4}, "y contains NaN"),
-        ({"reg": -1}, r"reg=-1 \(alpha\) must be finite and not negative"),
-        ({"reg": np.inf}, "reg=inf"),
-        ({"reg": None}, "reg=None"),
     ],
 )
 def test_wrong_args_raise_value_error(args, message):
@@ -265,11 +241,8 @@ def test_wrong_args_raise_value_error(args, message):
     ("arguments", "message"),
     [
         ({"args": tuple(ARGS.values())}, "args requires params"),
-        ({"args": (1, 2), "params": PARAMS}, r"args=\(1, 2\), expected a tuple \(n_in"),
-        ({"args": 3, "params": PARAMS}, "args=3, expected a tuple"),
+        ({"args": (1, 2), "params": PARAMS}, r"args has 2 values, expected \(n_in"),
         ({"targets": "digits"}, "targets='digits', expected 'one-hot' or 'labels'"),
-        ({"alpha": -1}, r"reg=-1 \(alpha\) must be finite"),
-        ({"params": PARAMS}, r"expected \(params\); a function .* requires args"),
     ],
 )
 def test_wrong_arguments_for_practical_raise_value_error(arguments, message):
@@ -306,11 +279,17 @@ def test_error_of_practical_names_its_arguments():
         assert text in note
 
 
+def test_error_of_function_of_params_only_names_arguments_of_practical():
+    with pytest.raises(TypeError) as info:
+        check_gradient(lambda p: (float(p @ p), 2 * p))
+    assert "called as cost_function(params, n_in, n_hidd" in info.value.__notes__[0]
+
+
 def test_wrong_result_of_practical_names_expected_shapes():
     def without_biases(params, n_in, n_hidden, n_out, X, y, reg):
         return 1.0, np.zeros(n_hidden * n_in + n_out * n_hidden)
 
-    with pytest.raises(ValueError, match=r"gradient has 30 .* params has 38") as info:
+    with pytest.raises(ValueError, match=r"shape \(30,\), expected \(38,\)") as info:
         check_gradient(without_biases)
     assert "theta1, (5, 4), and theta2, (3, 6)" in info.value.__notes__[0]
 
