@@ -63,7 +63,7 @@ IMPORTS = {
     },
     # Public functions and classes besides the estimators.
     "network": {"_array_api", "_dataset", "_kernel"},
-    "_gradient_diagnosis": {"network"},
+    "_gradient_diagnosis": set(),
     "gradient_check": {"_gradient_diagnosis", "network"},
     "datasets": set(),
     "onnx": {"_kernel", "classifier", "classifier_cv"},
