@@ -152,6 +152,13 @@ def check_gradient(
         gradient is about ``epsilon**2`` plus the rounding error of the cost divided by
         `epsilon`.  In the small network it is below 1e-9.
 
+    Raises
+    ------
+    ValueError
+        If an argument is missing or does not fit the others, `epsilon` is too small to
+        change `params`, or cost or gradient are not finite.  An error in the function
+        itself gets a note with the arguments of the call.
+
     Notes
     -----
     The differences do not show a mistake that cost and gradient share, such as a
