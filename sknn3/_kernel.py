@@ -271,12 +271,6 @@ def outputs_from_hidden(A: Any, theta2: Any, activation: str, xp: Any) -> Any:
     return astype(theta2, A.dtype, xp) @ A
 
 
-# Trial points of a line search may overflow, and the minimiser checks the cost.
-# Threads of a pool do not inherit the error state of `fit`.
-_ignore_overflow = np.errstate(over="ignore", under="ignore", invalid="ignore")
-
-
-@_ignore_overflow
 def block_cost_gradient(
     X: Any,
     Y: Any,
@@ -306,7 +300,6 @@ def block_cost_gradient(
     return loss, gradient
 
 
-@_ignore_overflow
 def block_loss(
     X: Any,
     Y: Any,
@@ -375,7 +368,7 @@ def l2_penalty(
     return 0.5 * float(W @ W), W
 
 
-@_ignore_overflow
+@np.errstate(over="ignore", under="ignore", invalid="ignore")
 def _activations_and_outputs(
     X: Any, theta1: Any, theta2: Any, activation: str, xp: Any
 ) -> tuple[Any, Any]:

@@ -480,7 +480,7 @@ class Minimizer:
                 )
             return Evaluation(lowest.cost, score, loss)
         latest = Evaluation(lowest.cost) if is_first else self.evaluations[-1]
-        return latest._replace(cost=lowest.cost)
+        return Evaluation(lowest.cost, latest.score, latest.validation_loss)
 
     def _stop_if_done(self) -> None:
         """End the solver if a stopping rule fires."""

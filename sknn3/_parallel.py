@@ -17,6 +17,8 @@ from functools import cache
 from queue import SimpleQueue
 from typing import Any
 
+import numpy as np
+
 # scikit-learn depends on threadpoolctl.
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
@@ -105,6 +107,13 @@ _blas_limit = _BlasLimit()
 single_blas_thread = _blas_limit.single_thread
 
 
+def _start_thread() -> None:
+    _blas_limit.limit_calling_thread()
+    # A thread does not inherit NumPy's error state, which ignores overflow in a fit:
+    # trial points of a line search may overflow.
+    np.seterr(all="ignore")
+
+
 @contextmanager
 def chunk_map(n_chunks: int) -> Iterator[MapChunks]:
     """Yield a `map` over chunks that uses as many threads as BLAS was allowed."""
@@ -113,9 +122,7 @@ def chunk_map(n_chunks: int) -> Iterator[MapChunks]:
         if n_helpers == 0:
             yield map
             return
-        pool = ThreadPoolExecutor(
-            n_helpers, "sknn3", initializer=_blas_limit.limit_calling_thread
-        )
+        pool = ThreadPoolExecutor(n_helpers, "sknn3", initializer=_start_thread)
         try:
             yield _PoolMap(pool, n_helpers)
         finally:

@@ -399,6 +399,7 @@ class ThreeLayerNNClassifier(
             none of the classes.
         """
         deadline = time.perf_counter() + float(self.max_time or math.inf)
+        # Trial points of a line search may overflow.
         with restore_on_error(self), np.errstate(all="ignore"):
             data = self._validate(X, y, sample_weight)
             rows = self._validate_val(data, X_val, y_val, sample_weight_val)
