@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import fill
 from typing import Any
 
@@ -118,7 +118,8 @@ def check_gradient(
       ``backprop(params, n_in, n_hidden, n_out, X, y, reg) -> (cost, gradient)``, on a
       small network of 38 parameters: 3 features, 5 hidden units, 3 classes and 5
       samples.  If usual mistakes explain a wrong cost or gradient, the `diagnosis` of
-      the result names them.
+      the result names them.  A function that is right there is also called once with
+      four different sizes, because equal sizes can be confused.
     - ``check_gradient(backprop, params, args=(n_in, n_hidden, n_out, X, y, reg))``
       checks such a function on your network and data.
     - ``check_gradient(cost_function, params)`` checks any
@@ -188,14 +189,34 @@ def check_gradient(
     if params is None:
         if args is not None:
             raise ValueError("args requires params.")
-        params, args = _small_network(targets, 1.0 if alpha is None else alpha)
-        if cost_function is None:
-            cost_function = _backprop
-    elif alpha is not None or targets != "one-hot":
+        function = _backprop if cost_function is None else cost_function
+        return _check_small_network(
+            function, targets, 1.0 if alpha is None else alpha, epsilon
+        )
+    if alpha is not None or targets != "one-hot":
         raise ValueError(
             "alpha and targets are for the small network: leave them out if params is "
             "given."
         )
+    return _check(cost_function, params, args, epsilon)
+
+
+def _check_small_network(
+    backprop: Any, targets: str, reg: float, epsilon: float
+) -> GradientCheck:
+    """Check a function of the practical on the small network."""
+    params, args = _small_network(targets, reg)
+    right = _backprop(params, *args)
+    check = _check(backprop, params, args, epsilon)
+    if _are_close((check.cost, check.analytic), right):
+        return replace(check, diagnosis=_check_sizes(backprop, targets, reg))
+    return check
+
+
+def _check(
+    cost_function: Any, params: Any, args: tuple[Any, ...] | None, epsilon: float
+) -> GradientCheck:
+    """Check a function at a point, with a diagnosis if there are `args`."""
     params = _check_vector("params", params)
     if not (np.abs(params) + epsilon > np.abs(params)).all():
         raise ValueError(
@@ -244,6 +265,34 @@ def _gradients(
     # Each of the two costs is off by half a unit in the last place or more.
     rounding = np.finfo(np.float64).eps * np.abs(costs).max() / epsilon
     return analytic, numeric, float(rounding), cost
+
+
+def _check_sizes(backprop: Any, targets: str, reg: float) -> str | None:
+    """Return a diagnosis if a function confuses sizes that the practical has equal."""
+    params, args = _small_network(
+        targets, reg, n_in=2, n_hidden=5, n_out=4, n_samples=7
+    )
+    right = _backprop(params, *args)
+    try:
+        if _are_close(backprop(params, *args), right):
+            return None
+    except Exception as error:
+        error.add_note(_describe_call(args))
+        raise
+    return (
+        "Cost and gradient are right for n_in=3, n_hidden=5, n_out=3 and 5 samples, "
+        "and wrong for n_in=2, n_hidden=5, n_out=4 and 7 samples: the function "
+        "confuses two of these numbers."
+    )
+
+
+def _are_close(result: tuple[Any, Any], right: tuple[float, np.ndarray]) -> bool:
+    """Return whether cost and gradient are right."""
+    (cost, gradient), (right_cost, right_gradient) = result, right
+    atol = 1e-6 * np.abs(right_gradient).max()  # students may add 1e-9 inside log
+    return np.allclose(cost, right_cost, rtol=1e-6) and np.allclose(
+        gradient, right_gradient, atol=atol
+    )
 
 
 def _check_vector(name: str, values: Any, length: int | None = None) -> np.ndarray:
@@ -324,14 +373,22 @@ def _backprop(params: np.ndarray, *args: Any) -> tuple[float, np.ndarray]:
     return cost_gradient(params, X, Y, hidden_layer_size=n_hidden, alpha=reg)
 
 
-def _small_network(targets: str, reg: float) -> tuple[np.ndarray, tuple[Any, ...]]:
-    """Return params and args of the small network that the practical checks."""
+def _small_network(
+    targets: str,
+    reg: float,
+    *,
+    n_in: int = 3,
+    n_hidden: int = 5,
+    n_out: int = 3,
+    n_samples: int = 5,
+) -> tuple[np.ndarray, tuple[Any, ...]]:
+    """Return params and args of a small network; the practical checks the default."""
     if targets not in ("one-hot", "labels"):
         raise ValueError(f"targets={targets!r}, expected 'one-hot' or 'labels'.")
-    labels = 1 + np.arange(1, 6) % 3
-    y = labels if targets == "labels" else np.eye(3)[labels - 1]
-    params = pack(_sines(5, 4), _sines(3, 6))
-    return params, (3, 5, 3, _sines(5, 3), y, reg)
+    labels = 1 + np.arange(1, n_samples + 1) % n_out
+    y = labels if targets == "labels" else np.eye(n_out)[labels - 1]
+    params = pack(_sines(n_hidden, n_in + 1), _sines(n_out, n_hidden + 1))
+    return params, (n_in, n_hidden, n_out, _sines(n_samples, n_in), y, reg)
 
 
 def _sines(n_rows: int, n_columns: int) -> np.ndarray:

@@ -175,14 +175,48 @@ def test_small_network_has_penalty_1_by_default():
 
 
 def test_small_network_has_labels_from_1():
+    labels = {(3, 5, 3): [2, 3, 1, 2, 3], (2, 5, 4): [2, 3, 4, 1, 2, 3, 4]}
+
     def spy(params, n_in, n_hidden, n_out, X, y, reg):
-        assert (n_in, n_hidden, n_out, reg) == (3, 5, 3, 2)
-        assert y.tolist() == [2, 3, 1, 2, 3]
+        assert y.tolist() == labels[n_in, n_hidden, n_out]
+        assert reg == 2
         return backprop(params, n_in, n_hidden, n_out, X, y - 1, reg)
 
     check = check_gradient(spy, targets="labels", alpha=2)
     assert check.diagnosis is None
     assert check.cost == check_gradient(backprop, alpha=2).cost
+
+
+def test_confused_sizes_have_a_diagnosis():
+    def divide_by_hidden_units(params, n_in, n_hidden, n_out, X, y, reg):
+        cost, gradient = backprop(params, n_in, n_hidden, n_out, X, y, reg)
+        return cost * len(X) / n_hidden, gradient * len(X) / n_hidden
+
+    check = check_gradient(divide_by_hidden_units)
+    assert check.max_difference < 1e-9
+    assert check.diagnosis.startswith("Cost and gradient are right for n_in=3")
+    assert "confuses two of these numbers" in check.diagnosis
+
+
+@pytest.mark.parametrize(
+    "swap",
+    [
+        lambda n_in, n_hidden, n_out, X: (n_out, n_hidden, n_in),
+        lambda n_in, n_hidden, n_out, X: (n_in, len(X), n_out),
+        lambda n_in, n_hidden, n_out, X: (n_in, n_hidden, X.shape[1]),
+    ],
+)
+def test_confused_sizes_that_do_not_fit_raise_with_all_sizes(swap):
+    def confused(params, n_in, n_hidden, n_out, X, y, reg):
+        sizes = n_in, n_hidden, n_out = swap(n_in, n_hidden, n_out, X)
+        cut = n_hidden * (n_in + 1)
+        params[:cut].reshape(n_hidden, n_in + 1)
+        params[cut:].reshape(n_out, n_hidden + 1)
+        return backprop(params, *sizes, X, y, reg)
+
+    with pytest.raises(ValueError, match="reshape") as info:
+        check_gradient(confused)
+    assert "n_in=2, n_hidden=5, n_out=4, X of shape (7, 2)" in info.value.__notes__[0]
 
 
 @pytest.mark.parametrize(
