@@ -31,8 +31,14 @@ class LabelEncoding:
     def from_labels(cls, labels: Any) -> LabelEncoding:
         """Return the encoding for labels of shape (n,) or an indicator matrix."""
         if labels.ndim == 1:
-            with np.errstate(invalid="ignore"):  # floats may be too large for integers
-                check_classification_targets(labels)
+            try:
+                with np.errstate(invalid="ignore"):  # floats too large for integers
+                    check_classification_targets(labels)
+            except ValueError as error:
+                raise ValueError(
+                    f"y has {labels.dtype} values such as {labels[:3].tolist()}, "
+                    f"expected classes: strings or integers. {error}"
+                ) from error
             return cls(np.unique(labels))
         values = np.unique(labels.data if issparse(labels) else labels)
         if labels.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():

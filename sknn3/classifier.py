@@ -512,7 +512,8 @@ class ThreeLayerNNClassifier(
         if labels.multilabel and self.output_activation == "softmax":
             raise ValueError(
                 "output_activation='softmax' chooses one class, but y is multilabel: "
-                "expected output_activation='logistic'."
+                "expected output_activation='logistic', or one column of classes, "
+                "which is y.argmax(axis=1) for a one-hot y."
             )
         if not self._continues():
             return

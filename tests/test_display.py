@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, scale
@@ -652,14 +653,18 @@ def test_feature_effects_invalid_parameter_raises(effects, options, message):
 @pytest.mark.parametrize("target", [None, 3, "x"])
 def test_feature_effects_of_unknown_class_raise(wine, target):
     pipe = wine_pipeline(wine, StandardScaler())
-    with pytest.raises(ValueError, match=r"target=.* expected one of \[0, 1, 2\]"):
+    with pytest.raises(
+        ValueError, match=r"target=.* expected one of the classes \[0, 1, 2\]"
+    ):
         FeatureEffectsDisplay.from_estimator(pipe, wine[0], target=target)
 
 
 def test_feature_effects_of_two_labels_need_target(multilabel):
     X, Y = multilabel
     net = ThreeLayerNNClassifier(3, random_state=0).fit(X, Y[:, :2])
-    with pytest.raises(ValueError, match=r"target=None .* expected one of \[0, 1\]"):
+    with pytest.raises(
+        ValueError, match=r"target=None, expected one of the classes \[0, 1\]"
+    ):
         FeatureEffectsDisplay.from_estimator(net, X)
 
 
@@ -1091,3 +1096,18 @@ def test_loss_curve_marks_the_pass_of_the_fitted_weights():
     assert line.get_ydata()[marked] == -clf.best_validation_score_
     display = LossCurveDisplay.from_data([3, 2], validation_scores=[-2, -1], best=0)
     assert display.validation_line_.get_markevery() == [0]
+
+
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_displays_of_a_search_ask_for_best_estimator(in_pipeline):
+    X, y = load_iris(return_X_y=True)
+    net = ThreeLayerNNClassifier(2, tol=0.1, random_state=0)
+    search = GridSearchCV(net, {"alpha": [1]}, cv=2)
+    search = (make_pipeline(search) if in_pipeline else search).fit(X, y)
+    for show in (
+        LossCurveDisplay.from_estimator,
+        HiddenUnitsDisplay.from_estimator,
+        lambda search: FeatureEffectsDisplay.from_estimator(search, X, target=0),
+    ):
+        with pytest.raises(TypeError, match=r"GridSearchCV, .* pass its best_estimat"):
+            show(search)

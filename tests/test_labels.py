@@ -290,8 +290,11 @@ def test_column_of_labels_is_raveled_with_warning():
             r"several columns, of int64 values such as \[1, 2, 3\]",
         ),
         ([[1, 2], [2, 1]], "expected one column of classes, or an indicator"),
-        ([0.5, 1.5], "Unknown label type: continuous. Maybe you are"),
-        ([1.0, 1.5], "Unknown label type: continuous. Maybe you are"),
+        ([0.5, 1.5], r"^y has float64 .* \[0.5, 1.5\], exp.* Unknown label type: cont"),
+        (
+            [1.0, 1.5],
+            r"^y has float64 values such as \[1.0, 1.5\], expected classes: str",
+        ),
         ([[0.5, 1.5], [1.0, 1.0]], "several columns, of float64 values"),
         (np.array([["a", "b"], ["b", "b"]], object), "several columns, of object"),
     ],

@@ -76,7 +76,13 @@ def check_values(values: Any, name: str, *ndims: int) -> np.ndarray:
 def fitted_network(estimator: Any) -> Any:
     """Return the estimator, or the last step of a pipeline."""
     check_is_fitted(estimator)
-    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    network = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    if hasattr(network, "best_estimator_"):
+        raise TypeError(
+            f"The estimator is a {type(network).__name__}, expected a network or a "
+            "pipeline that ends in one: pass its best_estimator_."
+        )
+    return network
 
 
 def fitted_names(estimator: Any) -> Any:

@@ -232,5 +232,5 @@ def _class_index(network: Any, target: Any) -> int:
     if target is None and len(classes) < 3 and not network.multilabel_:
         return len(classes) - 1
     if target not in classes:
-        raise ValueError(f"target={target!r} is unknown, expected one of {classes}.")
+        raise ValueError(f"target={target!r}, expected one of the classes {classes}.")
     return int(classes.index(target))
