@@ -117,7 +117,13 @@ def point_scorer(
         gradient, alpha = point.max_gradient, math.nan  # alpha may change later
         result = MinimizeResult(point, [], "max_iter", None, gradient, alpha)
         clf.__dict__.update(make_attributes(result))
-        score = score_network(scorer, clf, X, y, weight)
+        try:
+            score = score_network(scorer, clf, X, y, weight)
+        except Exception as error:
+            error.add_note(
+                f"scoring={estimator.scoring!r} failed on the validation samples."
+            )
+            raise
         if not math.isfinite(score):
             raise ValueError(
                 f"scoring={estimator.scoring!r} gave {score} for the validation "

@@ -199,12 +199,12 @@ def as_labels(y: Any, *, warn: bool = True, partition: int | None = None) -> Any
 def _check_values(y: np.ndarray, where: str) -> np.ndarray:
     """Check labels, and give objects that are numbers a numeric dtype."""
     kinds = set()
-    if y.dtype.kind in "OSmM":
+    if y.dtype == object:
         kinds = set(map(_kind, set(map(type, y.flat))))
     is_valid = kinds in (set(), {"string"}, {"number"})
     if kinds == {"number"}:
         y = np.array(y.tolist())
-    if y.dtype.kind == "f":
+    if y.dtype.kind in "fmM":
         is_valid = bool(np.isfinite(y).all())
     if not is_valid:
         _raise_for_label(y, where)
@@ -213,16 +213,16 @@ def _check_values(y: np.ndarray, where: str) -> np.ndarray:
 
 def _raise_for_label(y: np.ndarray, where: str) -> None:
     """Raise for the first label that is missing, or of another kind than the first."""
-    n_columns, first = y.size // len(y), y.flat[0]
-    names = {"nan": "NaN", "inf": "infinity", "-inf": "infinity"}
+    n_columns, first = y.shape[1] if y.ndim == 2 else 1, y.flat[0]
+    names = {"nan": "NaN", "inf": "infinity", "-inf": "infinity", "NaT": "NaT"}
     for i, value in enumerate(y.flat):
         kind, row = _kind(type(value)), f"row {i // n_columns}{where}"
-        if kind == "missing" or str(value) in names:
+        if kind == "missing" or (kind != "string" and str(value) in names):
             given = names.get(str(value), value)
             raise ValueError(
                 f"Input y contains {given} in {row}: expected a label for each sample."
             )
-        if kind == "unknown":
+        if kind == "unknown" and y.dtype == object:  # not dates
             raise ValueError(
                 f"y has a value of type {type(value).__name__} in {row}, {value!r}: "
                 "expected numbers or strings, for example y.astype(str)."

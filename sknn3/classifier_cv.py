@@ -78,7 +78,8 @@ class ThreeLayerNNClassifierCV(
     solver : {'tnc', 'lbfgs'}, default='tnc'
         SciPy's truncated Newton, or its limited-memory BFGS.
     max_time : float, default=None
-        If given, training of each path also ends after this many seconds.
+        If given, training of each path also ends after this many seconds.  Larger
+        budgets then have the score of the last pass.
     tol : float, default=5e-4
         Largest component of the gradient at which training has converged.
     conditioning : {'auto', 'full', 'diagonal'} or None, default='auto'
@@ -432,15 +433,16 @@ class ThreeLayerNNClassifierCV(
         """
         check_is_fitted(self)
         y = as_labels(y, warn=False)
-        LabelEncoding.from_labels(to_numpy(y))  # raises unless they are classes
+        if np.ndim(y) == 1 + self.multilabel_:  # the scorer raises for other dimensions
+            LabelEncoding.from_labels(to_numpy(y))  # raises unless they are classes
         return score_network(self._scorer(), self, X, y, sample_weight)
 
 
 class _SearchNetwork(ThreeLayerNNClassifier):
     """Network of a search, which records the weights at smaller budgets.
 
-    Networks with budgets do not warn.  The other one, the best candidate, does not warn
-    if `max_iter` ends its fit, because the search chose `max_iter`.
+    A network with budgets does not warn.  The best candidate has no budgets.  It does
+    not warn if `max_iter` ends its fit, because the search chose `max_iter`.
     """
 
     budgets: Sequence[int] = ()
@@ -485,7 +487,7 @@ def _neg_log_loss(clf: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
     a third of a search on small data.  Unknown classes have probability 0.
     """
     P, y, sample_weight = map(to_numpy, (clf.predict_proba(X), y, sample_weight))
-    y = y.toarray() if issparse(y) else y
+    y = y.toarray() if issparse(y) else np.asarray(y)
     shape = P.shape if clf.multilabel_ else P.shape[:1]
     has_strings = y.dtype.kind in "OSU"
     if y.shape != shape or has_strings != (clf.classes_.dtype.kind in "OSU"):

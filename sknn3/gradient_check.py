@@ -224,6 +224,7 @@ def _check(
         )
     # The data as they are before the function can write into them.
     problem = None if args is None else _check_args(params, args)
+    right_cost = None if problem is None else _backprop(*problem)[0]
     try:
         analytic, numeric, rounding, cost = _gradients(
             cost_function, params, args or (), epsilon
@@ -231,10 +232,7 @@ def _check(
     except Exception as error:
         error.add_note(_describe_call(args))
         raise
-    if problem is None:
-        return GradientCheck(analytic, numeric, rounding, cost)
-    right_cost, _ = _backprop(*problem)
-    diagnosis = diagnose(problem, cost, analytic)
+    diagnosis = problem and diagnose(problem, cost, analytic)
     return GradientCheck(analytic, numeric, rounding, cost, right_cost, diagnosis)
 
 

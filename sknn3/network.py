@@ -34,7 +34,7 @@ then divides by S and adds the penalty once.  The arithmetic is done in the dtyp
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -165,6 +165,7 @@ def random_weights(
     """
     for name, size in (("n_in", n_in), ("n_out", n_out)):
         check_scalar(size, name, Integral, min_val=1)
+    n_in, n_out = int(n_in), int(n_out)  # small integers of NumPy may overflow
     if not 0 < epsilon < np.inf:
         raise ValueError(f"epsilon={epsilon!r}, expected a positive finite number.")
     rng = check_random_state(random_state)
@@ -236,6 +237,8 @@ def unpack(
     params = np.asarray(params)
     check_scalar(n_features, "n_features", Integral, min_val=1)
     check_scalar(hidden_layer_size, "hidden_layer_size", Integral, min_val=1)
+    # Small integers of NumPy, as in .mat files, may overflow.
+    n_features, hidden_layer_size = int(n_features), int(hidden_layer_size)
     n_hidden_weights = hidden_layer_size * (n_features + 1)
     n_outputs, rest = divmod(params.size - n_hidden_weights, hidden_layer_size + 1)
     if params.ndim != 1 or n_outputs < 1 or rest:
@@ -381,12 +384,13 @@ def cost_gradient(
     2.0 (14,)
     """
     _check_activations(activation, output_activation)
-    if not 0 <= alpha < np.inf:
+    if not isinstance(alpha, Real) or not 0 <= alpha < np.inf:
         raise ValueError(f"alpha={alpha!r} must be finite and not negative.")
     X, xp, device = _check_rows(X)
     params = check_array(to_numpy(params), ensure_2d=False, input_name="params")
     n_samples, n_features = X.shape
     _, theta2 = unpack(params, n_features, hidden_layer_size)
+    hidden_layer_size = int(hidden_layer_size)
     Y = _check_targets(Y, n_samples, len(theta2), output_activation)
     total_weight = float(n_samples)
     with np.errstate(over="ignore", invalid="ignore"):

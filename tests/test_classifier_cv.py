@@ -406,7 +406,8 @@ def test_score_of_labels_of_another_kind_raises(iris, multilabel):
     for net, features, wrong, message in [
         (clf, X, y.astype(str), "y has shape .* dtype <U"),
         (clf, X, y.astype(str).astype(object), "y has shape .* dtype object"),
-        (clf, X, y + 0.5, "continuous"),
+        (clf, X, y + 0.5, "y has float64"),
+        (clf, X, None, "y has shape"),
         (named, X, y, "y has shape .* dtype int"),
         (several, multilabel[0], multilabel[1] * 2, "y has several col"),
     ]:

@@ -1007,7 +1007,7 @@ def test_gradient_check_legend_is_inside_axes():
 @pytest.mark.parametrize(
     ("analytic", "numeric", "message"),
     [
-        ([1.0] * 3, [1.0] * 2, r"shapes \(3,\) \(2,\)"),
+        ([1.0] * 3, [1.0] * 2, r"inconsistent numbers of samples: \[3, 2\]"),
         ([[1.0]], [1.0], r"analytic has shape \(1, 1\)"),
         ([1.0], [], r"numeric has shape \(0,\)"),
         ([1.0, np.nan], [1.0, 2.0], "analytic contains NaN"),

@@ -154,7 +154,7 @@ REJECTED = {
         pd.Series([True, None] * 4, dtype="boolean"),
         "contains <NA> in row 1",
     ),
-    "dates": (DATES.to_series(), "a value of type datetime64 in row 0"),
+    "NaT": (DATES.where(DATES.day != 4).to_series(), "contains NaT in row 3"),
     "NaT with a time zone": (
         DATES.where(DATES.day != 1).tz_localize("UTC").to_series(),
         "contains NaT in row 0",
@@ -191,7 +191,10 @@ REJECTED = {
     "lists": (pd.Series([[0, 1]] * 8), "a value of type list in row 0"),
     "lists of unequal length": ([[0], [0, 1]] * 4, "a value of type list in row 0"),
     "bytes as objects": (np.array([b"a", b"b"] * 4, object), "type bytes in row 0"),
-    "bytes": (np.array([b"a", b"b"] * 4), "type bytes_ in row 0"),
+    "None among strings": (
+        np.array(["nan"] * 3 + [None], object),
+        "contains None in row 3",
+    ),
 }
 
 

@@ -249,6 +249,16 @@ def test_random_weights_of_invalid_size_raise(arguments, message):
         random_weights(*arguments)
 
 
+def test_functions_take_small_integers_of_numpy_as_sizes(rng):
+    assert random_weights(np.uint8(255), np.int8(2), random_state=0).shape == (2, 256)
+    theta1, theta2 = unpack(np.zeros(200 * 201 + 201), np.uint8(200), np.uint8(200))
+    assert theta1.shape == (200, 201)
+    assert theta2.shape == (1, 201)
+    X, Y, params = rng.standard_normal((7, 9)), np.arange(7) % 3, np.zeros(328)
+    cost, _ = cost_gradient(params, X, Y, hidden_layer_size=np.int8(25))
+    assert_allclose(cost, 3 * np.log(2))
+
+
 @pytest.mark.parametrize(("arguments", "epsilon"), [((), 0.12), ((3.0,), 3.0)])
 def test_random_weights_fill_their_interval(arguments, epsilon, rng):
     weights = random_weights(400, 25, *arguments, random_state=rng)

@@ -655,9 +655,11 @@ def test_large_validation_samples_share_threads_of_fit(large, early_stopping):
 
 
 @pytest.mark.parametrize("scoring", ["f1", "roc_auc"])
-def test_error_of_a_scorer_leaves_estimator_unfitted(three, scoring):
+def test_error_of_a_scorer_names_scoring(three, scoring):
     X, y, X_val, y_val = three
     clf = net(early_stopping=True, scoring=scoring)
-    with pytest.raises(ValueError, match="multi"):
+    with pytest.raises(ValueError, match="multi") as info:
         clf.fit(X, y, X_val=X_val, y_val=y_val)
+    note = f"scoring='{scoring}' failed on the validation samples."
+    assert info.value.__notes__ == [note]
     assert not hasattr(clf, "theta1_")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import dask.array as da
 import numpy as np
 from dask import is_dask_collection
-from distributed import default_client
+from distributed import get_client
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknn3._features import ENCODE_DASK_COLUMNS
@@ -132,7 +132,7 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
         RuntimeError
             If data is lost that dask cannot compute again.
         """  # noqa: E501 (numpydoc wants a type in a line)
-        with cluster_errors(default_client()):
+        with cluster_errors(get_client()):
             super().fit(
                 X,
                 y,
@@ -156,7 +156,7 @@ class DaskThreeLayerNNClassifier(ThreeLayerNNClassifier):
     ) -> Partitions:
         reset = not self._continues()
         arrays = self._check_dask_arrays(X, y, sample_weight, reset=reset)
-        data = Partitions.from_arrays(default_client(), arrays, self.class_weight)
+        data = Partitions.from_arrays(get_client(), arrays, self.class_weight)
         self._check_labels(data.labels)
         return data
 
@@ -260,10 +260,9 @@ def _as_row_array(X: Any, encode: str) -> da.Array:
 def _align_chunks(X: da.Array, y: Any, name: str, max_ndim: int) -> da.Array:
     """Return labels or weights as an array with the partitions of X."""
     y = _as_array(y, name)
-    if y.ndim > max_ndim:
-        raise ValueError(
-            f"{name} has {y.ndim} dimensions, expected at most {max_ndim}."
-        )
+    if not 1 <= y.ndim <= max_ndim:
+        expected = "1 or 2" if max_ndim == 2 else "1"
+        raise ValueError(f"{name} has {y.ndim} dimension(s), expected {expected}.")
     sizes_are_known = not np.isnan([X.shape[0], y.shape[0]]).any()
     if sizes_are_known and X.shape[0] != y.shape[0]:
         raise ValueError(f"X has {X.shape[0]} rows, but {name} has {y.shape[0]} rows.")

@@ -16,6 +16,7 @@ import dask.array as da
 import numpy as np
 from dask.core import flatten
 from distributed import Client, Future
+from scipy.sparse import issparse
 
 from sknn3._dataset import Dataset, select_columns
 from sknn3._labels import LabelEncoding, draw_stratified_holdout
@@ -101,6 +102,8 @@ class Partitions:
             )
         dtype = np.result_type(*(t.dtype for t in templates))
         X_like = training.X_like if training else templates[0].astype(dtype)
+        if len({issparse(template) for template in (*templates, X_like)}) > 1:
+            raise ValueError("X has sparse and dense partitions, expected one kind.")
         if not all(are_readable) or any(t.dtype != X_like.dtype for t in templates):
             X = client.map(as_rows, X, dtype=X_like.dtype)
         encodings = gather(client, client.map(find_classes, indices, others[0]))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_scalar
 
 from sknn3.display._axes import (
     Display,
@@ -122,6 +124,8 @@ class FeatureEffectsDisplay(Display):  # numpydoc ignore=PR02
         """
         effects = check_values(effects, "effects", 2)
         feature_names = check_names(feature_names, effects.shape[1])
+        if max_features is not None:
+            check_scalar(max_features, "max_features", Integral, min_val=1)
         display = cls(
             effects, feature_names=feature_names, max_features=max_features, name=name
         )

@@ -7,6 +7,7 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_consistent_length
 
 from sknn3.display._axes import Display, axes_for, check_values, use_integer_ticks
 
@@ -122,6 +123,7 @@ class GradientCheckDisplay(Display):  # numpydoc ignore=PR02
         """
         analytic = check_values(analytic, "analytic", 1)
         numeric = check_values(numeric, "numeric", 1)
+        check_consistent_length(analytic, numeric)
         display = cls(
             analytic,
             numeric,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from math import ceil, isqrt, sqrt
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import shuffle
+from sklearn.utils import check_scalar, shuffle
 
 from sknn3.display._axes import (
     CHARACTER_WIDTH,
@@ -196,7 +197,7 @@ def as_images(X: Any, image_shape: tuple[int, int] | None, order: Any) -> np.nda
     n_pixels = X.shape[1]
     if image_shape is None:
         image_shape = isqrt(n_pixels), isqrt(n_pixels)
-    if np.prod(image_shape) != n_pixels:
+    if np.shape(image_shape) != (2,) or np.prod(image_shape) != n_pixels:
         raise ValueError(
             f"image_shape={image_shape!r} does not fit {n_pixels} features, expected "
             "(height, width)."
@@ -207,6 +208,7 @@ def as_images(X: Any, image_shape: tuple[int, int] | None, order: Any) -> np.nda
 def _sample(X: Any, labels: Any, n_images: int, random_state: Any) -> tuple[Any, Any]:
     """Return random rows of X, and the labels of these rows or None."""
     n = X.shape[0] if hasattr(X, "shape") else len(X)
+    check_scalar(n_images, "n_images", Integral, min_val=1)
     n_samples = n_images if n_images < n else None  # None: all
     options = {"n_samples": n_samples, "random_state": random_state}
     if labels is None:
