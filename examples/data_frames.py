@@ -10,6 +10,7 @@ come, also new rows. The data are the passengers of the Titanic: who survived?
 
 import tempfile
 from importlib.resources import files
+from operator import methodcaller
 from pathlib import Path
 
 import joblib
@@ -67,9 +68,10 @@ print(
 # missing age is information too. The encoder makes a missing value a category.
 # Categories with fewer than ten passengers share one column. New rows with unknown
 # categories get that column, or zeros if there is no such column. Categories become
-# Python objects first. Otherwise a column of new rows without any value would have a
-# dtype of numbers.
+# Python objects first, and ``None`` and ``pandas.NA`` become NaN. Otherwise a column of
+# new rows without any value would have a dtype of numbers.
 
+to_objects = methodcaller("to_numpy", object, False, np.nan)  # dtype, copy, na_value
 prepare = make_column_transformer(
     (
         make_pipeline(
@@ -79,9 +81,7 @@ prepare = make_column_transformer(
     ),
     (
         make_pipeline(
-            FunctionTransformer(
-                np.asarray, kw_args={"dtype": object}, feature_names_out="one-to-one"
-            ),
+            FunctionTransformer(to_objects, feature_names_out="one-to-one"),
             OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=10),
         ),
         make_column_selector(dtype_exclude="number"),
