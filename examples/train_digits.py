@@ -116,7 +116,7 @@ plt.show()
 # settings of the practical, and with the start and the conditioning of this package.
 experiment = {"hidden_layer_size": 25, "solver": "tnc", "tol": 0}
 start_of_practical = {"init_epsilon": 0.12, "conditioning": None}
-print("training accuracy: reported by the practical, our code with its settings, and ours")
+print("training accuracy: reported, ours with the practical's settings, ours")
 print("lambda  evaluations  the practical  its settings   ours")
 for alpha, n_passes, reported in [
     (1, 70, 0.9386),
