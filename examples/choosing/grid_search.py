@@ -47,7 +47,7 @@ print(
 print(f"best: {search.best_params_}, accuracy {search.best_score_:.2%}")
 
 # %%
-# The best candidate is at the edge of 70 passes, so a larger grid may have a better one.
+# The best candidate is at the edge of 70 passes: a larger grid may have a better one.
 # Its neighbours have similar scores, so the choice is not critical.
 
 scores = search.cv_results_["mean_test_score"].reshape(len(ALPHAS), len(PASSES))
