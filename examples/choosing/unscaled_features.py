@@ -130,5 +130,5 @@ for alpha in [0.1, 1, 10, 30]:
 # With a far too large penalty, raw features give a higher accuracy, since the penalty
 # hardly affects the features with large values.
 #
-# Put ``StandardScaler()`` before the network. Then ``alpha`` has the same effect on each
-# feature.
+# Put ``StandardScaler()`` before the network. Then ``alpha`` has the same effect on
+# each feature.
