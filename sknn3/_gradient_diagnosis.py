@@ -67,7 +67,8 @@ _RIGHT: dict[str, Any] = {
     "outputs_divisor": lambda n_out: 1,
     "cost_penalty": 1,  # a factor of reg/(2*m)
     "cost_penalty_divisor": lambda m: m,
-    "cost_penalised": _zero_biases,
+    "cost_penalised1": _zero_biases,
+    "cost_penalised2": _zero_biases,
     "error": lambda h, y: h - y,
     "output_slope": lambda h: 1,
     "slope": lambda a: a * (1 - a),
@@ -76,7 +77,8 @@ _RIGHT: dict[str, Any] = {
     "gradient_biases": lambda gradient: gradient,
     "gradient_penalty": 1,  # a factor of reg/m
     "gradient_penalty_divisor": lambda m: m,
-    "gradient_penalised": _zero_biases,
+    "gradient_penalised1": _zero_biases,
+    "gradient_penalised2": _zero_biases,
     "arrange": lambda gradient: gradient,
     "unroll1": np.ravel,
     "unroll2": np.ravel,
@@ -103,9 +105,9 @@ def _cost(problem: Problem, f: SimpleNamespace) -> Any:
     theta1, theta2, _, _, z, y = _forward(problem, f)
     m, n_out = y.shape
     cost = f.loss(z, y).sum() / f.cost_divisor(m) / f.outputs_divisor(n_out)
-    squares = sum((f.cost_penalised(theta) ** 2).sum() for theta in (theta1, theta2))
+    W1, W2 = f.cost_penalised1(theta1), f.cost_penalised2(theta2)
     strength = f.cost_penalty * problem.reg / (2 * f.cost_penalty_divisor(m))
-    return cost + strength * squares
+    return cost + strength * ((W1**2).sum() + (W2**2).sum())
 
 
 def _gradient(problem: Problem, f: SimpleNamespace) -> np.ndarray:
@@ -116,10 +118,11 @@ def _gradient(problem: Problem, f: SimpleNamespace) -> np.ndarray:
     delta2 = f.error(h, y) * f.output_slope(h)
     delta1 = delta2 @ theta2[:, 1:] * f.slope(a)
     strength = f.gradient_penalty * problem.reg / f.gradient_penalty_divisor(m)
+    W1, W2 = f.gradient_penalised1(theta1), f.gradient_penalised2(theta2)
     gradients = []
-    for theta, delta, inputs in (theta1, delta1, inputs1), (theta2, delta2, inputs2):
+    for W, delta, inputs in (W1, delta1, inputs1), (W2, delta2, inputs2):
         mean = f.gradient_biases(f.sum(delta, inputs) / f.gradient_divisor(m))
-        gradients.append(f.arrange(mean + strength * f.gradient_penalised(theta)))
+        gradients.append(f.arrange(mean + strength * W))
     unrolled = f.order(f.unroll1(gradients[0]), f.unroll2(gradients[1]))
     return f.sign(np.concatenate(unrolled))
 
@@ -172,7 +175,14 @@ def _mistakes_of_mean_and_penalty(part: str, term: str) -> _Mistakes:
             penalty_divisor: lambda m: 1,
         },
         f"The {part} penalises the biases: leave out column 0 of theta1 and theta2.": {
-            f"{part}_penalised": lambda theta: theta
+            f"{part}_penalised1": lambda theta: theta,
+            f"{part}_penalised2": lambda theta: theta,
+        },
+        f"The {part} lacks the penalty of theta1.": {
+            f"{part}_penalised1": np.zeros_like
+        },
+        f"The {part} lacks the penalty of theta2.": {
+            f"{part}_penalised2": np.zeros_like
         },
         f"The {part} lacks the penalty, {term}.": {
             penalty: 0,
@@ -281,7 +291,7 @@ def _explain(
         mistakes = {
             m: wrong
             for m, wrong in mistakes.items()
-            if not any("penalty" in name for name in wrong)
+            if not any("penal" in name for name in wrong)
         }
     for size in range(_MAX_MISTAKES - len(shared) + 1):
         found = []

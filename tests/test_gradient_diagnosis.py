@@ -133,14 +133,16 @@ def student(bugs=()):
         cost = divided("cost", cost, m, bugs)
         if "cost divided by outputs" in bugs:
             cost /= n_out
-        for grad, theta in (grad1, theta1), (grad2, theta2):
+        for name, grad, theta in ("theta1", grad1, theta1), ("theta2", grad2, theta2):
             first = 0 if "cost penalises biases" in bugs else 1
-            cost += penalty("cost", reg / 2, m, bugs) * np.sum(theta[:, first:] ** 2)
+            strength = penalty("cost", reg / 2, m, bugs, name)
+            cost += strength * np.sum(theta[:, first:] ** 2)
             grad[:] = divided("gradient", grad, m, bugs)
             if "no gradient of biases" in bugs:
                 grad[:, 0] = 0
             first = 0 if "gradient penalises biases" in bugs else 1
-            grad[:, first:] += penalty("gradient", reg, m, bugs) * theta[:, first:]
+            strength = penalty("gradient", reg, m, bugs, name)
+            grad[:, first:] += strength * theta[:, first:]
             if "gradient negative" in bugs:
                 grad *= -1
         return cost, write(grad1, grad2, bugs)
@@ -148,13 +150,13 @@ def student(bugs=()):
     return backprop
 
 
-def penalty(part, strength, m, bugs):
-    """Return the factor of the penalty, with the bugs of the part."""
+def penalty(part, strength, m, bugs, layer):
+    """Return the factor of the penalty of a layer, with the bugs of the part."""
     if not {f"{part} penalty undivided", f"{part} and penalty undivided"} & bugs:
         strength = strength / m
     if f"{part} penalty divided twice" in bugs:
         strength = strength / m
-    if f"{part} penalty missing" in bugs:
+    if {f"{part} penalty missing", f"{part} penalty of {layer} missing"} & bugs:
         return 0
     if f"{part} penalty doubled" in bugs:
         return 2 * strength
@@ -188,6 +190,8 @@ BUGS = {
     "last sample": "The gradient has the last sample only",
     "no gradient of biases": "The gradient of the biases is 0",
     "gradient penalty missing": "The gradient lacks the penalty",
+    "gradient penalty of theta1 missing": "The gradient lacks the penalty of theta1",
+    "gradient penalty of theta2 missing": "The gradient lacks the penalty of theta2",
     "gradient penalty doubled": "The penalty in the gradient is doubled",
     "gradient penalty halved": "The penalty in the gradient is halved",
     "gradient penalty negative": "The penalty in the gradient has the wrong sign",
@@ -204,6 +208,8 @@ BUGS = {
     "cost and penalty negative": "The whole cost has the wrong sign",
     "cost penalises biases": "The cost penalises the biases",
     "cost penalty missing": "The cost lacks the penalty",
+    "cost penalty of theta1 missing": "The cost lacks the penalty of theta1",
+    "cost penalty of theta2 missing": "The cost lacks the penalty of theta2",
     "cost penalty doubled": "The penalty in the cost is doubled",
     "cost penalty halved": "The penalty in the cost is halved",
     "cost penalty negative": "The penalty in the cost has the wrong sign",
