@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from distributed import Client, LocalCluster, futures_of
+from distributed import Client, LocalCluster, futures_of, secede
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
@@ -596,3 +596,15 @@ def test_grid_search_with_dask_backend_equals_search_in_one_process(client, iris
     )
     assert search.best_params_ == local.best_params_
     assert_array_equal(search.best_estimator_.theta1_, local.best_estimator_.theta1_)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_fit_in_a_task_uses_the_client_of_the_worker(client, iris):
+    X, y = iris
+    clf, local = quick(), quick(Local).fit(X, y)
+
+    def fit_in_task(X, y, clf):
+        secede()  # the worker has one thread
+        return clf.fit(da.from_array(X), da.from_array(y)).loss_
+
+    assert client.submit(fit_in_task, X, y, clf).result() == local.loss_

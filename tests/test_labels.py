@@ -307,6 +307,13 @@ def test_continuous_and_multioutput_targets_raise(y, message):
         encode(np.array(y))
 
 
+def test_dates_are_classes():
+    dates = np.array(["2021", "2020", "2021"], dtype="datetime64[D]")
+    encoding, codes = encode(dates)
+    assert codes.tolist() == [1, 0, 1]
+    assert_array_equal(encoding.decode(codes), dates)
+
+
 @pytest.mark.needs_sklearn("1.8", "this warning of many classes")
 def test_nearly_as_many_classes_as_samples_warn_of_regression():
     with pytest.warns(UserWarning, match="could represent a regression problem"):
