@@ -283,8 +283,8 @@ def block_cost_gradient(
     """Return the sums of loss and packed gradient over a block of rows.
 
     The sums are not divided, and have no penalty.  They may overflow, so the caller
-    sets NumPy's error state.  All arrays are in the namespace and
-    on the device of X, except the gradient, which is a NumPy array.
+    sets NumPy's error state.  All arrays are in the namespace and on the device of X,
+    except the gradient, which is a NumPy array.
     """
     (h, n_inputs), n_outputs = theta1.shape, theta2.shape[0]
     A = hidden_inputs(X, theta1, xp)

@@ -394,7 +394,7 @@ def test_score_of_labels_of_another_shape_raises(iris, multilabel):
     for X, y in iris, multilabel:
         clf = path_search(X, y, alphas=[1], max_iters=[2])
         for wrong in (y[1:], np.column_stack([y, y])):
-            with pytest.raises(ValueError, match=r"y has .* expected"):
+            with pytest.raises(ValueError, match=r"y has shape .*, expected"):
                 clf.score(X, wrong)
 
 
